@@ -1,0 +1,46 @@
+# Every target makes the environment that it needs. `make help` lists them.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Any CPU or GPU build of PyTorch serves the comparison with the peers.
+TORCH ?= torch==2.13.0
+
+VENV := .venv
+PARITY_VENV := .venv-parity
+RUN := $(VENV)/bin/python
+
+.PHONY: help setup demo test lint format parity clean
+
+help:  ## List the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+$(PARITY_VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(PARITY_VENV)
+	$(PARITY_VENV)/bin/python -m pip install --quiet --editable '.[dev]' $(TORCH) toma tqdm
+	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps batchbald_redux
+	touch $@
+
+setup: $(VENV)/.installed  ## Make the virtual environment
+
+demo: $(VENV)/.installed  ## Run a real experiment on handwritten digits (3 minutes on 2 cores)
+	$(RUN) experiments/demo.py --workdir=runs/demo
+
+test: $(VENV)/.installed  ## Run the tests
+	$(RUN) -m pytest
+
+lint: $(VENV)/.installed  ## Check style and format
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: $(VENV)/.installed  ## Rewrite the code in the project's format
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+parity: $(PARITY_VENV)/.installed  ## Compare with batchbald_redux, in an environment of its own
+	$(PARITY_VENV)/bin/python -m pytest tests/parity
+
+clean:  ## Remove the environments
+	rm -rf $(VENV) $(PARITY_VENV)

@@ -1,0 +1,25 @@
+"""Which points to label next: the acquisition methods, and `acquire`, which checks its arguments and runs one of them.
+
+Each pure function takes ``(key, log_probs, available, *, batch_size, ...)``, returns an `Acquisition` and works under
+``jit`` and ``vmap``; `acquire` is the front door for predictions that come from anywhere.
+"""
+
+from lbb_jax.acquisition.batch_bald import batch_bald
+from lbb_jax.acquisition.large_batch_bald import large_batch_bald, power_large_batch_bald
+from lbb_jax.acquisition.methods import METHODS, acquire
+from lbb_jax.acquisition.pointwise import bald, least_confident, max_entropy, power_bald, random
+from lbb_jax.acquisition.selection import Acquisition
+
+__all__ = [
+    "METHODS",
+    "Acquisition",
+    "acquire",
+    "bald",
+    "batch_bald",
+    "large_batch_bald",
+    "least_confident",
+    "max_entropy",
+    "power_bald",
+    "power_large_batch_bald",
+    "random",
+]

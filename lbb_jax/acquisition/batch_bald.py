@@ -1,0 +1,115 @@
+"""BatchBALD as expected conditional information.
+
+The labels of the batch picked so far, taken as one configuration ``m``, turn the uniform weights of the draws into
+posterior weights ``w_mk ∝ Π_s p(y_s^m | θ_k)``. What a further point ``x`` would add to the batch's information about
+the parameters is
+
+    E_m [ H(Σ_k w_mk p_k(x)) - Σ_k w_mk H(p_k(x)) ],
+
+an average of mutual informations: never negative, and exact while all configurations are enumerated. The sum of the
+gains is ``I(y_1..y_b; θ)`` (Kirsch, van Amersfoort and Gal, 2019; section 2.2.3 of Rubashevskii et al., 2023).
+"""
+
+import jax
+import jax.numpy as jnp
+
+from lbb_jax import configurations, entropy, information
+from lbb_jax.acquisition.selection import Acquisition, best, take, without_rounding
+from lbb_jax.chunks import map_chunks, rows_per_chunk
+
+
+def batch_bald(
+    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, num_samples: int = 10_000
+) -> Acquisition:
+    """Picks the point that adds most to the batch's joint information about the parameters, again and again.
+
+    The gain of the pick after ``i`` others is exact while the ``C**i`` label configurations of those are no more than
+    ``num_samples``; after that it is estimated from ``num_samples`` sampled configurations, each with all its labels
+    from one draw, the draws stratified.
+
+    Args:
+      key: Random key, consumed by the sampling.
+      log_probs: ``[N, K, C]``.
+      available: ``[N]`` bool.
+      batch_size: Static, at most ``N``.
+      num_samples: Static, at least 1: most configurations considered. Time and memory of a step grow with it.
+
+    Returns:
+      The picks; the scores are their gains in nats, those below 1e-6 as exactly 0.
+    """
+    _, num_draws, num_classes = log_probs.shape
+    draw_entropies = entropy.draw_entropy(log_probs)
+    draw_key, history_key, label_key = jax.random.split(key, 3)
+    num_enumerated = _num_enumerated_picks(num_classes, batch_size, num_samples)
+
+    def pick(gains: jax.Array, remaining: jax.Array) -> tuple[Acquisition, jax.Array]:
+        gains = without_rounding(gains)
+        return take(best(gains, remaining), gains, remaining)
+
+    picked, remaining = pick(information.mutual_information(log_probs), available)
+    picks = [picked]
+    log_likelihoods = configurations.empty(num_draws, log_probs.dtype)
+    while len(picks) < num_enumerated:
+        log_likelihoods = configurations.enumerate_labels(log_likelihoods, log_probs[picks[-1].indices])
+        weights = jnp.mean(jnp.exp(log_likelihoods), axis=-1)
+        gains = _conditional_information(log_probs, draw_entropies, log_likelihoods, weights)
+        picked, remaining = pick(gains, remaining)
+        picks.append(picked)
+    picked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *picks)
+    if num_enumerated == batch_size:
+        return picked
+
+    # Configurations of all points but the last are sampled at once; the scan adds the labels of the last pick.
+    draws = configurations.stratified_draws(draw_key, num_samples, num_draws)
+    history = configurations.sample_all(history_key, log_probs[picked.indices[:-1]], draws)
+    equal_weights = jnp.full(num_samples, 1 / num_samples, log_probs.dtype)
+
+    def extend(carry: tuple, step_key: jax.Array) -> tuple[tuple, Acquisition]:
+        log_likelihoods, remaining, last = carry
+        log_likelihoods = configurations.sample_labels(step_key, log_likelihoods, draws, log_probs[last])
+        gains = _conditional_information(log_probs, draw_entropies, log_likelihoods, equal_weights)
+        picked, remaining = pick(gains, remaining)
+        return (log_likelihoods, remaining, picked.indices), picked
+
+    step_keys = jax.random.split(label_key, batch_size - num_enumerated)
+    _, sampled = jax.lax.scan(extend, (history, remaining, picked.indices[-1]), step_keys)
+    return jax.tree.map(lambda exact, estimated: jnp.concatenate([exact, estimated]), picked, sampled)
+
+
+def _num_enumerated_picks(num_classes: int, batch_size: int, num_samples: int) -> int:
+    """How many picks, of which the first is one, are made with all configurations of those before enumerated."""
+    picks = 1
+    # With one class there is one configuration and nothing to learn; sampling it keeps the program small.
+    while num_classes > 1 and picks < batch_size and num_classes**picks <= num_samples:
+        picks += 1
+    return picks
+
+
+def _conditional_information(
+    log_probs: jax.Array, draw_entropies: jax.Array, log_likelihoods: jax.Array, weights: jax.Array
+) -> jax.Array:
+    """What each point's label tells about the parameters once the batch's labels are known, on average.
+
+    Args:
+      log_probs: ``[N, K, C]``.
+      draw_entropies: ``[N, K]``, nats.
+      log_likelihoods: Of the draws under each configuration, ``[M, K]``.
+      weights: Probability of each configuration, ``[M]``, sum 1.
+
+    Returns:
+      ``[N]``, nats.
+    """
+    num_points, num_draws, num_classes = log_probs.shape
+    possible = jnp.max(log_likelihoods, axis=-1, keepdims=True) > -jnp.inf
+    posterior = jax.nn.softmax(jnp.where(possible, log_likelihoods, 0), axis=-1)
+    probs = jnp.exp(log_probs)
+    chunk_size = rows_per_chunk(len(weights) * num_classes, num_points)
+
+    def expected_entropy(start: jax.Array) -> jax.Array:
+        chunk = jax.lax.dynamic_slice_in_dim(probs, start, chunk_size)
+        predictions = jnp.einsum("mk,nkc->mnc", posterior, chunk, precision=jax.lax.Precision.HIGHEST)
+        return weights @ -jnp.sum(entropy.p_log_p(predictions), axis=-1)
+
+    marginal = map_chunks(expected_entropy, num_points, chunk_size)
+    conditional = jnp.matmul(draw_entropies, weights @ posterior, precision=jax.lax.Precision.HIGHEST)
+    return jnp.maximum(marginal - conditional, 0)

@@ -1,0 +1,142 @@
+"""The table of acquisition methods, and `acquire`, the front door to all of them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from lbb_jax.acquisition import validation
+from lbb_jax.acquisition.batch_bald import batch_bald
+from lbb_jax.acquisition.large_batch_bald import large_batch_bald, power_large_batch_bald
+from lbb_jax.acquisition.pointwise import bald, least_confident, max_entropy, power_bald, random
+from lbb_jax.acquisition.selection import Acquisition
+
+
+class Option(NamedTuple):
+    """An option of a method: how it is checked, and whether it is part of the compiled program.
+
+    Attributes:
+      check: Takes the option's name and value, returns the value or raises ValueError or TypeError.
+      static: Whether another value means another program (a size or a name) or only other numbers.
+    """
+
+    check: validation.OptionCheck
+    static: bool = False
+
+
+OPTIONS = {
+    "alpha": Option(validation.check_finite_and_not_negative),
+    "num_samples": Option(validation.check_num_samples, static=True),
+    "pair_weight": Option(validation.check_finite_and_not_negative),
+    "redundancy": Option(validation.check_redundancy, static=True),
+}
+
+
+class Method(NamedTuple):
+    """A method of acquisition.
+
+    Attributes:
+      function: The pure function ``(key, log_probs, available, *, batch_size, **options) -> Acquisition``.
+      options: Names of its options, of `OPTIONS`.
+      uses_predictions: Whether its picks depend on ``log_probs`` at all.
+    """
+
+    function: Callable[..., Acquisition]
+    options: tuple[str, ...] = ()
+    uses_predictions: bool = True
+
+
+METHODS: dict[str, Method] = {
+    "random": Method(random, uses_predictions=False),
+    "least_confident": Method(least_confident),
+    "entropy": Method(max_entropy),
+    "bald": Method(bald),
+    "power_bald": Method(power_bald, ("alpha",)),
+    "batch_bald": Method(batch_bald, ("num_samples",)),
+    "lbb": Method(large_batch_bald, ("pair_weight", "redundancy")),
+    "power_lbb": Method(power_large_batch_bald, ("alpha", "pair_weight", "redundancy")),
+}
+
+_COMPILED = {
+    name: jax.jit(
+        method.function,
+        static_argnames=("batch_size", *(option for option in method.options if OPTIONS[option].static)),
+    )
+    for name, method in METHODS.items()
+}
+
+
+def check_method(method: Any) -> str:
+    """``method`` itself, or a ValueError that names all methods."""
+    if method not in METHODS:
+        raise ValueError(f"method={method!r}: must be one of {', '.join(map(repr, METHODS))}")
+    return method
+
+
+def check_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of ``method``, each checked.
+
+    Raises:
+      ValueError: For an unknown method, an option that the method does not have, or a value out of range.
+      TypeError: For a value of the wrong kind.
+    """
+    allowed = METHODS[check_method(method)].options
+    for name in options:
+        if name not in allowed:
+            has = f"has the options {', '.join(allowed)}" if allowed else "has no options"
+            raise ValueError(f"{name}={options[name]!r}: method {method!r} {has}")
+    checked = {name: OPTIONS[name].check(name, value) for name, value in options.items()}
+    if checked.get("redundancy") == "tree" and checked.get("pair_weight", 1.0) != 1.0:
+        raise ValueError(
+            f"pair_weight={checked['pair_weight']}: must be 1 with redundancy='tree', which has no sum over pairs"
+        )
+    return checked
+
+
+def acquire(
+    key: jax.Array,
+    log_probs: Any,
+    *,
+    method: str,
+    batch_size: int,
+    available: Any = None,
+    **options: Any,
+) -> Acquisition:
+    """Checks its arguments and picks the next batch to label, with a program compiled once per method and shape.
+
+    >>> import jax, numpy as np
+    >>> from lbb_jax import acquisition
+    >>> probs = np.random.default_rng(0).dirichlet(np.ones(3), size=(100, 5))  # 100 points, 5 draws, 3 classes
+    >>> batch = acquisition.acquire(jax.random.key(0), np.log(probs), method="lbb", batch_size=4, redundancy="tree")
+    >>> batch.indices.shape
+    (4,)
+
+    Args:
+      key: Random key, consumed by the methods that sample.
+      log_probs: Log-probabilities ``[N, K, C]``: NumPy, JAX or anything with ``__array__`` or ``__dlpack__``; computed
+        with in float32.
+      method: A name in `METHODS`.
+      batch_size: Points to pick, from 1 to the number available.
+      available: Bool ``[N]``: which points may be picked; None for all. Rows of other points may hold anything.
+      **options: Options of the method: ``alpha`` (at least 0), ``num_samples`` (at least 1), ``pair_weight`` (at least
+        0), ``redundancy`` ("pairwise" or "tree").
+
+    Returns:
+      The picks in order, and each one's score when it was picked (nats, for all methods but "random", whose scores
+      are 0, and "least_confident").
+
+    Raises:
+      ValueError: For a shape other than ``[N, K, C]`` or an empty axis, a dtype that is not floating point, rows of
+        available points that are not normalised log-probabilities (within 1e-3), a batch size out of range, a mask
+        that is not bool ``[N]``, an unknown method, an option that the method does not have or that is out of range.
+      TypeError: For an argument of the wrong kind.
+    """
+    checked = check_options(method, options)
+    array = validation.as_array("log_probs", log_probs)
+    validation.check_shape(array)
+    mask = validation.check_available(available, array.shape[0])
+    batch_size = validation.check_batch_size(batch_size, int(jnp.sum(mask)))
+    array = jnp.asarray(array, jnp.float32)
+    validation.check_values(array, mask)
+    return _COMPILED[method](key, array, mask, batch_size=batch_size, **checked)

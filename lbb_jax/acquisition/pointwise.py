@@ -1,0 +1,79 @@
+"""Methods that score each point by itself: random, least confident, entropy, BALD and PowerBALD.
+
+All take ``key`` (consumed by the methods that sample, ignored by the others), ``log_probs[N, K, C]``,
+``available[N]`` (bool) and the static ``batch_size``, at most ``N``. Equation numbers refer to Rubashevskii, Kotova
+and Panov (SDM 2023).
+"""
+
+import jax
+import jax.numpy as jnp
+
+from lbb_jax import entropy, information
+from lbb_jax.acquisition.selection import Acquisition, highest, log_rate, without_rounding
+
+
+def random(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
+    """Picks available points uniformly without replacement; all scores are 0."""
+    variates = jax.random.gumbel(key, log_probs.shape[:1], mode="high")
+    picked = highest(variates, available, batch_size=batch_size)
+    return picked._replace(scores=jnp.where(picked.indices >= 0, 0.0, -jnp.inf).astype(variates.dtype))
+
+
+def least_confident(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
+    """Picks the points with the highest ``1 - max_c p_n(c)`` of the predictive mean (Eq. 2.2)."""
+    del key
+    confidence = jnp.max(jnp.mean(jnp.exp(log_probs), axis=1), axis=-1)
+    return highest(1 - confidence, available, batch_size=batch_size)
+
+
+def max_entropy(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
+    """Picks the points whose predictive mean has the highest entropy, in nats (section 2.2.1)."""
+    del key
+    return highest(entropy.marginal_entropy(log_probs), available, batch_size=batch_size)
+
+
+def bald(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
+    """Picks the points with the highest ``I(y_n; θ)``, in nats (Houlsby et al., 2011; section 2.2.2).
+
+    Information below 1e-6 nats counts as 0.
+    """
+    del key
+    scores = without_rounding(information.mutual_information(log_probs))
+    return highest(scores, available, batch_size=batch_size)
+
+
+def power_bald(
+    key: jax.Array,
+    log_probs: jax.Array,
+    available: jax.Array,
+    *,
+    batch_size: int,
+    alpha: jax.Array | float = 1.0,
+) -> Acquisition:
+    """Samples points without replacement with probability proportional to ``BALD**alpha`` (Eq. 2.13).
+
+    The ``batch_size`` largest of ``alpha log BALD + Gumbel`` are such a sample (Kirsch et al., 2023). Points whose
+    BALD is below 1e-6 nats have probability 0; when only such points are left, they are picked uniformly.
+
+    Args:
+      key: Random key, consumed. Each point has its own variate, whatever is available.
+      log_probs: ``[N, K, C]``.
+      available: ``[N]`` bool.
+      batch_size: Static, at most ``N``.
+      alpha: At least 0. At 0 every point, informative or not, is equally likely.
+
+    Returns:
+      The picks in the order drawn; the scores are their BALD in nats.
+    """
+    scores = without_rounding(information.mutual_information(log_probs))
+    log_rates = log_rate(scores, alpha)
+    variates = jax.random.gumbel(key, scores.shape, mode="high").astype(scores.dtype)
+    possible = available & (log_rates > -jnp.inf)
+    drawn = highest(log_rates + variates, possible, batch_size=batch_size)
+    leftover = highest(variates, available & ~possible, batch_size=batch_size)
+    # The leftover points, in their own order, fill the places for which no possible point remains.
+    places = jnp.arange(batch_size)
+    num_drawn = jnp.sum(drawn.indices >= 0)
+    fill = jnp.take(leftover.indices, jnp.maximum(places - num_drawn, 0))
+    indices = jnp.where(places < num_drawn, drawn.indices, fill)
+    return Acquisition(indices, jnp.where(indices >= 0, scores[indices], -jnp.inf))

@@ -1,0 +1,127 @@
+"""Checks of what a caller brings, made on the host before anything is compiled."""
+
+import math
+import numbers
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lbb_jax.acquisition.large_batch_bald import REDUNDANCIES
+
+NORMALISATION_TOLERANCE = 1e-3
+
+
+def as_array(name: str, value: Any) -> jax.Array | np.ndarray:
+    """``value`` as an array, if it is a NumPy or JAX array or offers ``__array__`` or ``__dlpack__``."""
+    if isinstance(value, (jax.Array, np.ndarray)):
+        return value
+    if hasattr(value, "__array__"):
+        return np.asarray(value)
+    if hasattr(value, "__dlpack__"):
+        return jnp.from_dlpack(value)
+    raise TypeError(f"{name}: a {type(value).__name__} is not an array; pass a NumPy or JAX array (np.asarray(...))")
+
+
+def check_available(available: Any, num_points: int) -> jax.Array:
+    """The mask of available points as a bool array ``[N]``; all of them where ``available`` is None."""
+    if available is None:
+        return jnp.ones(num_points, bool)
+    mask = as_array("available", available)
+    if mask.dtype != bool or mask.shape != (num_points,):
+        raise ValueError(
+            f"available has dtype {mask.dtype} and shape {mask.shape}: must be bool of shape ({num_points},), "
+            "one entry for each point of log_probs"
+        )
+    return jnp.asarray(mask)
+
+
+def check_shape(log_probs: jax.Array | np.ndarray) -> None:
+    """Raises ValueError unless ``log_probs`` is a floating-point ``[N, K, C]`` without an empty axis."""
+    if log_probs.ndim != 3:
+        raise ValueError(f"log_probs has shape {log_probs.shape}: must be [N, K, C] (points, draws, classes)")
+    if not jnp.issubdtype(log_probs.dtype, jnp.floating):
+        raise ValueError(f"log_probs has dtype {log_probs.dtype}: must be floating point log-probabilities")
+    for name, axis, size in zip(("points", "draws", "classes"), "NKC", log_probs.shape, strict=True):
+        if size == 0:
+            raise ValueError(f"log_probs has shape {log_probs.shape}: {axis}, the number of {name}, must be at least 1")
+
+
+@jax.jit
+def _first_faults(log_probs: jax.Array, available: jax.Array) -> tuple[jax.Array, ...]:
+    """Whether, and at which point first, available rows hold NaN or +inf, or do not sum to 1; and that row's sum."""
+    not_a_number = available[:, None] & jnp.any(jnp.isnan(log_probs) | (log_probs == jnp.inf), axis=-1)
+    sums = jnp.sum(jnp.exp(log_probs), axis=-1)
+    not_normalised = available[:, None] & ~(jnp.abs(sums - 1) <= NORMALISATION_TOLERANCE)
+    return (
+        jnp.any(not_a_number),
+        jnp.argmax(not_a_number.reshape(-1)),
+        jnp.any(not_normalised),
+        jnp.argmax(not_normalised.reshape(-1)),
+        sums.reshape(-1)[jnp.argmax(not_normalised.reshape(-1))],
+    )
+
+
+def check_values(log_probs: jax.Array, available: jax.Array) -> None:
+    """Raises ValueError unless the rows of all available points are normalised log-probabilities."""
+    faults = [fault.item() for fault in jax.device_get(_first_faults(log_probs, available))]
+    has_nan, nan_row, has_wrong_sum, wrong_row, wrong_sum = faults
+    num_draws = log_probs.shape[1]
+    if has_nan:
+        point, draw = divmod(nan_row, num_draws)
+        raise ValueError(
+            f"log_probs[{point}, {draw}] holds NaN or +inf: must be log-probabilities (-inf is allowed); "
+            "mark points without a prediction as not available"
+        )
+    if has_wrong_sum:
+        point, draw = divmod(wrong_row, num_draws)
+        raise ValueError(
+            f"log_probs[{point}, {draw}]: the probabilities sum to {wrong_sum:.4g}, must be 1 within "
+            f"{NORMALISATION_TOLERANCE}; pass normalised log-probabilities (np.log(probs), or "
+            "jax.nn.log_softmax(logits) in float32)"
+        )
+
+
+def check_batch_size(batch_size: Any, num_available: int) -> int:
+    """``batch_size`` as an int between 1 and ``num_available``."""
+    batch_size = check_integer("batch_size", batch_size)
+    if not 1 <= batch_size <= num_available:
+        raise ValueError(f"batch_size={batch_size}: must be between 1 and the {num_available} available points")
+    return batch_size
+
+
+def check_integer(name: str, value: Any) -> int:
+    """``value`` as an int; TypeError for anything but an integer."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name}={value!r}: must be an integer, not {type(value).__name__}")
+    return int(value)
+
+
+def check_num_samples(name: str, value: Any) -> int:
+    """A number of samples: an integer of at least 1."""
+    value = check_integer(name, value)
+    if value < 1:
+        raise ValueError(f"{name}={value}: must be at least 1")
+    return value
+
+
+def check_finite_and_not_negative(name: str, value: Any) -> float:
+    """A finite number of at least 0."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Real, np.ndarray, jax.Array)):
+        raise TypeError(f"{name}={value!r}: must be a number, not {type(value).__name__}")
+    value = float(value)
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"{name}={value}: must be finite and at least 0")
+    return value
+
+
+def check_redundancy(name: str, value: Any) -> str:
+    """One of the known redundancies."""
+    if value not in REDUNDANCIES:
+        raise ValueError(f"{name}={value!r}: must be one of {', '.join(map(repr, REDUNDANCIES))}")
+    return value
+
+
+OptionCheck = Callable[[str, Any], Any]

@@ -1,0 +1,37 @@
+"""Mapping a function over the rows of a large array in blocks of one static size."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+
+def rows_per_chunk(row_size: int, num_rows: int, budget: int = 2**20) -> int:
+    """How many rows keep an intermediate of ``row_size`` numbers a row within ``budget`` numbers, at least one."""
+    return max(1, min(num_rows, budget // max(1, row_size)))
+
+
+def map_chunks(function: Callable[[jax.Array], Any], num_rows: int, chunk_size: int) -> Any:
+    """Applies ``function`` to the start of every chunk and joins the results along their leading axis.
+
+    All chunks have the same length; the last one starts early enough to be whole, so that nothing is padded.
+
+    Args:
+      function: Takes the first row ``[]`` (int32) of a chunk and returns a pytree of arrays ``[chunk_size, ...]``.
+      num_rows: Number of rows in all, at least 1.
+      chunk_size: Rows in a chunk, between 1 and ``num_rows``.
+
+    Returns:
+      The pytree of arrays ``[num_rows, ...]``.
+    """
+    if chunk_size == num_rows:
+        return function(jnp.int32(0))
+    starts = jnp.minimum(jnp.arange(0, num_rows, chunk_size, dtype=jnp.int32), num_rows - chunk_size)
+    length_of_last = num_rows - (len(starts) - 1) * chunk_size
+
+    def join(chunks: jax.Array) -> jax.Array:
+        whole = chunks[:-1].reshape(-1, *chunks.shape[2:])
+        return jnp.concatenate([whole, chunks[-1, chunk_size - length_of_last :]])
+
+    return jax.tree.map(join, jax.lax.map(function, starts))

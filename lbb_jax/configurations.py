@@ -1,0 +1,79 @@
+"""Label configurations of a set of points, and how likely each draw of the parameters finds them.
+
+A configuration ``m`` gives one label to every point of a set. What is kept of it is the log-likelihood
+``Σ_i log p(y_i^m | θ_k)`` of each draw, ``[M, K]``; a further point extends it, and the points themselves are not
+needed again.
+"""
+
+import jax
+import jax.numpy as jnp
+
+
+def empty(num_draws: int, dtype: jnp.dtype) -> jax.Array:
+    """The log-likelihoods ``[1, K]`` of the one configuration of no points: all 0."""
+    return jnp.zeros((1, num_draws), dtype)
+
+
+def enumerate_labels(log_likelihoods: jax.Array, log_probs: jax.Array) -> jax.Array:
+    """Extends every configuration by every label of one more point.
+
+    Args:
+      log_likelihoods: ``[M, K]``.
+      log_probs: Log-probabilities of the point, ``[K, C]``.
+
+    Returns:
+      The log-likelihoods ``[M * C, K]``, the label of the added point varying fastest.
+    """
+    extended = log_likelihoods[:, None, :] + log_probs.T[None, :, :]
+    return extended.reshape(-1, log_probs.shape[0])
+
+
+def enumerate_all(log_probs: jax.Array) -> jax.Array:
+    """The log-likelihoods ``[C**b, K]`` of all configurations of the points ``log_probs[b, K, C]``."""
+    log_likelihoods = empty(log_probs.shape[1], log_probs.dtype)
+    for point in log_probs:
+        log_likelihoods = enumerate_labels(log_likelihoods, point)
+    return log_likelihoods
+
+
+def stratified_draws(key: jax.Array, num_samples: int, num_draws: int) -> jax.Array:
+    """Which draw each sampled configuration comes from: ``[num_samples]`` int32, each of the K draws equally often.
+
+    Systematic sampling with one uniform offset: the counts of any two draws differ by at most 1, and each
+    configuration's draw is uniform over the K draws in expectation.
+    """
+    offset = jax.random.uniform(key, ())
+    strata = (jnp.arange(num_samples, dtype=offset.dtype) + offset) * (num_draws / num_samples)
+    return jnp.minimum(strata.astype(jnp.int32), num_draws - 1)
+
+
+def sample_labels(key: jax.Array, log_likelihoods: jax.Array, draws: jax.Array, log_probs: jax.Array) -> jax.Array:
+    """Extends every configuration by one label of one more point, sampled from the configuration's own draw.
+
+    Args:
+      key: Random key, consumed.
+      log_likelihoods: ``[M, K]``.
+      draws: The draw that each configuration's labels come from, ``[M]`` int32.
+      log_probs: Log-probabilities of the point, ``[K, C]``.
+
+    Returns:
+      The log-likelihoods ``[M, K]``.
+    """
+    labels = jax.random.categorical(key, log_probs[draws])
+    return log_likelihoods + log_probs.T[labels]
+
+
+def sample_all(key: jax.Array, log_probs: jax.Array, draws: jax.Array) -> jax.Array:
+    """The log-likelihoods ``[M, K]`` of configurations of the points ``log_probs[b, K, C]``, one for each of ``draws``.
+
+    All labels of a configuration come from the same draw ``draws[m]``, so that the configurations are samples of the
+    joint distribution ``mean_k Π_i p(y_i | θ_k)``.
+    """
+
+    def extend(log_likelihoods: jax.Array, keyed_point: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        point_key, point = keyed_point
+        return sample_labels(point_key, log_likelihoods, draws, point), None
+
+    num_points, num_draws, _ = log_probs.shape
+    nothing_known = jnp.zeros((draws.shape[0], num_draws), log_probs.dtype)
+    return jax.lax.scan(extend, nothing_known, (jax.random.split(key, num_points), log_probs))[0]

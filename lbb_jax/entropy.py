@@ -1,0 +1,127 @@
+"""Entropies of a Bayesian model's predictions, in nats.
+
+Predictions enter as log-probabilities ``log_probs[N, K, C]`` with normalised rows; ``-inf`` (probability exactly 0) is
+legal and contributes nothing. The functions are pure and hold no ``jit``. Equation numbers refer to Rubashevskii,
+Kotova and Panov, "Scalable Batch Acquisition for Deep Bayesian Active Learning" (SDM 2023).
+"""
+
+import jax
+import jax.numpy as jnp
+
+from lbb_jax import configurations
+from lbb_jax.chunks import map_chunks, rows_per_chunk
+
+MAX_CONFIGURATIONS = 10**7
+
+
+def p_log_p(probs: jax.Array, log_probs: jax.Array | None = None) -> jax.Array:
+    """``p log p`` elementwise, with value and gradient 0 where ``p`` is 0.
+
+    Args:
+      probs: Probabilities, any shape.
+      log_probs: Their logarithms, same shape, where they are at hand; computed otherwise.
+
+    Returns:
+      ``p log p`` in nats, same shape.
+    """
+    positive = probs > 0
+    # The inner `where` keeps the infinite derivative of log at 0 out of the gradient.
+    logs = jnp.log(jnp.where(positive, probs, 1)) if log_probs is None else jnp.where(positive, log_probs, 0)
+    return probs * logs
+
+
+def marginal_entropy(log_probs: jax.Array) -> jax.Array:
+    """Entropy ``H[y_n]`` of the predictive mean of each point (section 2.2.1).
+
+    Args:
+      log_probs: ``[N, K, C]``.
+
+    Returns:
+      ``[N]``, nats.
+    """
+    return -jnp.sum(p_log_p(jnp.mean(jnp.exp(log_probs), axis=1)), axis=-1)
+
+
+def draw_entropy(log_probs: jax.Array) -> jax.Array:
+    """Entropy ``H[y_n | θ_k]`` of each point under each draw.
+
+    Args:
+      log_probs: ``[N, K, C]``.
+
+    Returns:
+      ``[N, K]``, nats.
+    """
+    return -jnp.sum(p_log_p(jnp.exp(log_probs), log_probs), axis=-1)
+
+
+def conditional_entropy(log_probs: jax.Array) -> jax.Array:
+    """Entropy of each point given the parameters, ``mean_k H[y_n | θ_k]`` (section 2.2.2).
+
+    Args:
+      log_probs: ``[N, K, C]``.
+
+    Returns:
+      ``[N]``, nats.
+    """
+    return jnp.mean(draw_entropy(log_probs), axis=-1)
+
+
+def joint_entropy(log_probs: jax.Array) -> jax.Array:
+    """Exact entropy of the joint distribution ``mean_k Π_i p(y_i | θ_k)`` of a batch (section 2.2.3).
+
+    The ``C**b`` configurations are the products of those of the batch's two halves, so that the joint distribution is
+    one matrix product, taken a block of rows at a time.
+
+    Args:
+      log_probs: The batch, ``[b, K, C]``.
+
+    Returns:
+      ``[]``, nats.
+
+    Raises:
+      ValueError: If the batch has more than ``10**7`` label configurations.
+    """
+    num_points, num_draws, num_classes = log_probs.shape
+    if num_classes**num_points > MAX_CONFIGURATIONS:
+        raise ValueError(
+            f"log_probs of shape {log_probs.shape}: a batch of {num_points} points with {num_classes} classes has "
+            f"{num_classes}**{num_points} label configurations, more than the {MAX_CONFIGURATIONS:,} that "
+            "joint_entropy enumerates; use sampled_joint_entropy or a smaller batch"
+        )
+    middle = num_points // 2
+    first = jnp.exp(configurations.enumerate_all(log_probs[:middle]))
+    second = jnp.exp(configurations.enumerate_all(log_probs[middle:]))
+    chunk_size = rows_per_chunk(len(second), len(first))
+
+    def row_entropy(start: jax.Array) -> jax.Array:
+        rows = jax.lax.dynamic_slice_in_dim(first, start, chunk_size)
+        joint = jnp.matmul(rows, second.T, precision=jax.lax.Precision.HIGHEST) / num_draws
+        return -jnp.sum(p_log_p(joint), axis=-1)
+
+    return jnp.sum(map_chunks(row_entropy, len(first), chunk_size))
+
+
+def sampled_joint_entropy(key: jax.Array, log_probs: jax.Array, *, num_samples: int) -> jax.Array:
+    """Unbiased estimate of `joint_entropy` from sampled label configurations, for batches of any size.
+
+    Averages ``-log p(y_1..y_b)`` over configurations whose labels all come from one draw, the draws stratified.
+
+    Args:
+      key: Random key, consumed.
+      log_probs: The batch, ``[b, K, C]``.
+      num_samples: Number of configurations, at least 1.
+
+    Returns:
+      ``[]``, nats. The standard error falls as ``1 / sqrt(num_samples)``.
+
+    Raises:
+      ValueError: If ``num_samples`` is below 1.
+    """
+    if num_samples < 1:
+        raise ValueError(f"num_samples={num_samples}: must be at least 1")
+    num_draws = log_probs.shape[1]
+    draw_key, label_key = jax.random.split(key)
+    draws = configurations.stratified_draws(draw_key, num_samples, num_draws)
+    log_likelihoods = configurations.sample_all(label_key, log_probs, draws)
+    log_joint = jax.nn.logsumexp(log_likelihoods, axis=-1) - jnp.log(num_draws)
+    return -jnp.mean(log_joint)
