@@ -6,7 +6,7 @@ Each pure function takes ``(key, log_probs, available, *, batch_size, ...)``, re
 
 from lbb_jax.acquisition.batch_bald import batch_bald
 from lbb_jax.acquisition.large_batch_bald import large_batch_bald, power_large_batch_bald
-from lbb_jax.acquisition.methods import METHODS, acquire
+from lbb_jax.acquisition.methods import METHODS, acquire, check_method, check_options
 from lbb_jax.acquisition.pointwise import bald, least_confident, max_entropy, power_bald, random
 from lbb_jax.acquisition.selection import Acquisition
 
@@ -16,6 +16,8 @@ __all__ = [
     "acquire",
     "bald",
     "batch_bald",
+    "check_method",
+    "check_options",
     "large_batch_bald",
     "least_confident",
     "max_entropy",

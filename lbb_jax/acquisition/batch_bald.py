@@ -99,7 +99,7 @@ def _conditional_information(
     Returns:
       ``[N]``, nats.
     """
-    num_points, num_draws, num_classes = log_probs.shape
+    num_points, _, num_classes = log_probs.shape
     possible = jnp.max(log_likelihoods, axis=-1, keepdims=True) > -jnp.inf
     posterior = jax.nn.softmax(jnp.where(possible, log_likelihoods, 0), axis=-1)
     probs = jnp.exp(log_probs)

@@ -1,0 +1,23 @@
+"""Handwritten digits (8 × 8, 1,297 in the pool), a deep ensemble of 5 or MC dropout; no download.
+
+    python experiments/run.py --config=configs/digits.py --config.acquisition.method=lbb --workdir=runs/digits/lbb
+
+Takes about 15 seconds on 2 CPU cores and ends, at 200 labels, at about 95 % test accuracy.
+
+Arguments, after a colon and separated by commas: ``ensemble`` (default) or ``mc_dropout``; ``b=INTEGER``.
+"""
+
+from ml_collections import ConfigDict
+
+from lbb_jax import experiment
+
+
+def get_config(argument: str | None = None) -> ConfigDict:
+    """The configuration for ``configs/digits.py:argument``."""
+    arguments = experiment.parse_arguments(argument, flags=("ensemble", "mc_dropout"), integers=("b",))
+    config = experiment.default_config()
+    if arguments["mc_dropout"]:
+        config.posterior.name = "mc_dropout"
+        config.network.dropout_rate = 0.5
+    config.batch_size = arguments.get("b", config.batch_size)
+    return config

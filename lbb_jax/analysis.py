@@ -1,0 +1,70 @@
+"""Runs as one tidy table, and what is read off it."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+NAMES = {
+    "random": "Random",
+    "least_confident": "Least confident",
+    "entropy": "Entropy",
+    "bald": "BALD",
+    "power_bald": "PowerBALD",
+    "batch_bald": "BatchBALD",
+    "lbb": "LBB",
+    "power_lbb": "Power LBB",
+}
+
+
+def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
+    """Reads the metrics of any number of runs.
+
+    Args:
+      paths: Working directories, each with ``config.json`` and ``metrics.jsonl``.
+
+    Returns:
+      One row per run, seed and round, in the order given: the fields of ``metrics.jsonl``, ``variant`` (the method's
+      name as figures show it, with the redundancy of LBB), ``alpha`` (of the power methods, else NaN), ``seconds``
+      (of the whole round) and ``path``.
+
+    Raises:
+      FileNotFoundError: If a path holds no run.
+    """
+    frames = []
+    for path in map(Path, paths):
+        config = json.loads((path / "config.json").read_text())["config"]
+        frame = pd.read_json(path / "metrics.jsonl", lines=True)
+        method, options = config["acquisition"]["method"], config["acquisition"]
+        redundancy = f" ({options['redundancy']})" if method in ("lbb", "power_lbb") else ""
+        frame["variant"] = NAMES[method] + redundancy
+        frame["alpha"] = options["alpha"] if method in ("power_bald", "power_lbb") else float("nan")
+        frame["seconds"] = frame["seconds_train"] + frame["seconds_predict"] + frame["seconds_acquire"]
+        frame["path"] = str(path)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def summarise(runs: pd.DataFrame, *, at_labels: Iterable[int]) -> pd.DataFrame:
+    """Accuracy at given numbers of labels, mean of the curve and seconds, for each variant.
+
+    Args:
+      runs: As `load_runs` returns them, of one experiment.
+      at_labels: Numbers of labels that every run has reached.
+
+    Returns:
+      A row per variant, in the order of ``runs``: for each number of labels the mean accuracy over seeds and its
+      standard deviation, the mean over the whole curve, and the seconds of all seeds together.
+    """
+    rows = []
+    for variant, of_variant in runs.groupby("variant", sort=False):
+        row = {"method": variant}
+        for labels in at_labels:
+            accuracy = of_variant.loc[of_variant["labels"] == labels, "accuracy"]
+            row[f"accuracy at {labels}"] = f"{accuracy.mean():.3f} ± {accuracy.std():.3f}"
+        row["mean of curve"] = f"{of_variant['accuracy'].mean():.3f}"
+        row["seconds"] = f"{of_variant['seconds'].sum():.1f}"
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("method")

@@ -1,0 +1,27 @@
+"""The handwritten digits that come with scikit-learn: 1,797 images of 8 × 8, no download."""
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from lbb_jax.datasets.source import Source
+
+NUM_TEST = 500
+
+
+def load() -> Source:
+    """1,297 images to label and 500 to test on, one fixed stratified split; grey values 0 to 16 as uint8."""
+    digits = load_digits()
+    images = digits.images.astype(np.uint8)[..., None]
+    train_images, test_images, train_labels, test_labels = train_test_split(
+        images, digits.target, test_size=NUM_TEST, random_state=0, stratify=digits.target
+    )
+    return Source(
+        train_images,
+        train_labels,
+        test_images,
+        test_labels,
+        num_classes=10,
+        mean=np.mean(train_images, keepdims=True)[0],
+        std=np.std(train_images, keepdims=True)[0],
+    )

@@ -1,0 +1,109 @@
+"""Labelled examples on the device: small integers in storage, normalised float32 when a network asks for them."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """Examples with their labels, each possibly in several noisy copies that are made only when they are used.
+
+    Example ``i`` is copy ``i // n`` of base example ``i % n`` of ``n``. Its noise depends on ``i`` and the noise key
+    alone: the same example is the same input whenever and with whatever others it is asked for.
+
+    Attributes:
+      features: Base examples as stored, ``[n, ...]``, commonly uint8.
+      labels: Labels of the base examples, ``[n]`` int32.
+      mean: Subtracted from the features, in their units; broadcasts against one example.
+      std: Divides the result; broadcasts against one example.
+      noise_key: Random key of the noise.
+      noise: Standard deviation of the Gaussian noise added after normalisation.
+      copies: Copies of each base example.
+    """
+
+    features: jax.Array
+    labels: jax.Array
+    mean: jax.Array
+    std: jax.Array
+    noise_key: jax.Array
+    noise: float = dataclasses.field(default=0.0, metadata={"static": True})
+    copies: int = dataclasses.field(default=1, metadata={"static": True})
+
+    @property
+    def num_base(self) -> int:
+        """Number of base examples."""
+        return self.features.shape[0]
+
+    @property
+    def num_examples(self) -> int:
+        """Number of examples, all copies counted."""
+        return self.num_base * self.copies
+
+
+def create(features: jax.Array, labels: jax.Array, *, mean: jax.Array, std: jax.Array) -> Examples:
+    """Examples without copies or noise.
+
+    Args:
+      features: ``[n, ...]``.
+      labels: ``[n]`` integers.
+      mean: In the units of ``features``; broadcasts against one example.
+      std: Likewise.
+    """
+    return Examples(
+        features=jnp.asarray(features),
+        labels=jnp.asarray(labels, jnp.int32),
+        mean=jnp.asarray(mean, jnp.float32),
+        std=jnp.asarray(std, jnp.float32),
+        noise_key=jax.random.key(0),
+    )
+
+
+def repeat(key: jax.Array, examples: Examples, *, copies: int, noise: float) -> Examples:
+    """The same examples in noisy copies, as in RMNIST.
+
+    Args:
+      key: Random key of the noise, consumed.
+      examples: Without copies.
+      copies: At least 1.
+      noise: Standard deviation of the noise on every copy, after normalisation.
+
+    Returns:
+      Examples that take no more memory than those given.
+
+    Raises:
+      ValueError: If ``examples`` are repeated already, or an argument is out of range.
+    """
+    if examples.copies != 1:
+        raise ValueError(f"examples: already repeated {examples.copies} times; repeat the base examples")
+    if copies < 1:
+        raise ValueError(f"copies={copies}: must be at least 1")
+    if not noise >= 0:
+        raise ValueError(f"noise={noise}: must be at least 0")
+    return dataclasses.replace(examples, noise_key=key, noise=float(noise), copies=copies)
+
+
+def inputs(examples: Examples, indices: jax.Array) -> jax.Array:
+    """The examples ``indices[B]`` as network inputs ``[B, ...]``, float32, normalised, with their noise."""
+    features = examples.features[indices % examples.num_base].astype(jnp.float32)
+    ones = (1,) * (features.ndim - examples.mean.ndim)
+    normalised = (features - examples.mean.reshape(ones + examples.mean.shape)) / examples.std.reshape(
+        ones + examples.std.shape
+    )
+    if examples.noise == 0:
+        return normalised
+    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(examples.noise_key, indices)
+    deviates = jax.vmap(lambda key: jax.random.normal(key, features.shape[1:]))(keys)
+    return normalised + examples.noise * deviates
+
+
+def labels(examples: Examples, indices: jax.Array) -> jax.Array:
+    """The labels ``[B]`` of the examples ``indices[B]``, int32."""
+    return examples.labels[indices % examples.num_base]
+
+
+def all_labels(examples: Examples) -> jax.Array:
+    """The labels of all examples, ``[num_examples]`` int32."""
+    return jnp.tile(examples.labels, examples.copies)

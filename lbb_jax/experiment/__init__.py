@@ -1,0 +1,6 @@
+"""The host driver of a run: from a configuration and a folder to metrics, checkpoints and a figure."""
+
+from lbb_jax.experiment.configuration import ExperimentError, default_config, parse_arguments
+from lbb_jax.experiment.driver import run
+
+__all__ = ["ExperimentError", "default_config", "parse_arguments", "run"]

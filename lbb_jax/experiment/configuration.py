@@ -1,0 +1,105 @@
+"""The fields of an experiment's configuration, their defaults and their meaning."""
+
+from collections.abc import Collection
+from typing import Any
+
+from ml_collections import ConfigDict, config_dict
+
+from lbb_jax import acquisition
+
+
+class ExperimentError(ValueError):
+    """Something that the caller of an experiment can put right; the message says how."""
+
+
+def default_config() -> ConfigDict:
+    """All fields that every experiment has. Fields are independent: what follows from them is derived where used."""
+    config = ConfigDict()
+
+    config.dataset = ConfigDict()
+    config.dataset.name = "digits"
+    # Base examples in the pool and test examples; None for all there are.
+    config.dataset.num_pool = config_dict.placeholder(int)
+    config.dataset.num_test = config_dict.placeholder(int)
+    # Copies of each base example, and the noise on every copy (standard deviation after normalisation).
+    config.dataset.copies = 1
+    config.dataset.noise = 0.0
+
+    # The network's name and the fields of its module.
+    config.network = ConfigDict({"name": "mlp", "hidden_sizes": (128,), "dropout_rate": 0.25})
+
+    config.posterior = ConfigDict()
+    config.posterior.name = "deep_ensemble"
+    config.posterior.num_members = 5
+    # Of MC dropout: masks to acquire with and to evaluate with.
+    config.posterior.num_draws = 100
+    config.posterior.num_test_draws = 5
+
+    config.training = ConfigDict()
+    config.training.learning_rate = 1e-3
+    config.training.num_steps = 300
+    config.training.batch_size = 32
+
+    config.acquisition = ConfigDict()
+    config.acquisition.method = "bald"
+    # Each is used by the methods that have it.
+    config.acquisition.alpha = 1.0
+    config.acquisition.num_samples = 10_000
+    config.acquisition.pair_weight = 1.0
+    config.acquisition.redundancy = "pairwise"
+
+    # Labels to start with (balanced by class), to acquire in a round, and to end with.
+    config.initial_size = 20
+    config.batch_size = 10
+    config.final_size = 200
+    # How many runs, with the seeds 0, 1, ...
+    config.seeds = 3
+    return config
+
+
+def parse_arguments(argument: str | None, *, flags: Collection[str], integers: Collection[str] = ()) -> dict[str, Any]:
+    """Parses the part of ``file.py:argument``: words and settings, separated by commas.
+
+    >>> parse_arguments("ensemble,b=20", flags=("ensemble", "small"), integers=("b",))
+    {'ensemble': True, 'small': False, 'b': 20}
+
+    Args:
+      argument: Such as ``"ensemble,b=20"``; None or empty for nothing.
+      flags: Words that may stand in it.
+      integers: Names that may be set to an integer in it.
+
+    Returns:
+      Whether each flag is there, and the integers that are set.
+
+    Raises:
+      ExperimentError: For anything else.
+    """
+    values: dict[str, Any] = dict.fromkeys(flags, False)
+    for part in filter(None, (argument or "").split(",")):
+        name, separator, value = part.partition("=")
+        if not separator and name in flags:
+            values[name] = True
+        elif separator and name in integers and value.isdecimal():
+            values[name] = int(value)
+        else:
+            allowed = [*flags, *(f"{name}=INTEGER" for name in integers)]
+            raise ExperimentError(f"config argument {part!r}: must be one of {', '.join(allowed)}")
+    return values
+
+
+def acquisition_options(config: ConfigDict) -> dict[str, Any]:
+    """The options of the configured method, as checked keyword arguments of its function.
+
+    Raises:
+      ExperimentError: For an unknown method or an option out of range.
+    """
+    method = config.acquisition.method
+    try:
+        names = acquisition.METHODS[acquisition.check_method(method)].options
+        options = {name: config.acquisition[name] for name in names}
+        if options.get("redundancy") == "tree":
+            # The pair weight belongs to the pairwise sum; the tree has none.
+            del options["pair_weight"]
+        return acquisition.check_options(method, options)
+    except (TypeError, ValueError) as error:
+        raise ExperimentError(f"config.acquisition: {error}") from error

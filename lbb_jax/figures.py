@@ -1,0 +1,72 @@
+"""Figures, all in one style: one colour per method wherever it appears, safe for colour-blind readers."""
+
+import io
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from lbb_jax.files import write_whole
+
+# Paul Tol's "muted" scheme, with a dark grey for the baseline.
+COLOURS = {
+    "Random": "#666666",
+    "Least confident": "#DDCC77",
+    "Entropy": "#999933",
+    "BALD": "#CC6677",
+    "PowerBALD": "#882255",
+    "BatchBALD": "#AA4499",
+    "LBB (pairwise)": "#88CCEE",
+    "LBB (tree)": "#332288",
+    "Power LBB (pairwise)": "#44AA99",
+    "Power LBB (tree)": "#117733",
+}
+POSTERIORS = {"deep_ensemble": "deep ensemble", "mc_dropout": "MC dropout"}
+
+
+def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
+    """Test accuracy against labels: the mean over seeds, and a band of one standard deviation.
+
+    Args:
+      runs: As `lbb_jax.analysis.load_runs` returns them, of one data set and posterior.
+      title: Above the figure; data set, posterior, batch size and seeds where None.
+
+    Returns:
+      The figure, one line per variant.
+    """
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for variant, of_variant in runs.groupby("variant", sort=False):
+        by_labels = of_variant.groupby("labels")["accuracy"]
+        mean, deviation = by_labels.mean(), by_labels.std().fillna(0)
+        colour = COLOURS[variant]
+        axes.plot(mean.index, mean, color=colour, linewidth=1.8, label=variant)
+        axes.fill_between(mean.index, mean - deviation, mean + deviation, color=colour, alpha=0.15, linewidth=0)
+    axes.set_xlabel("labelled points")
+    axes.set_ylabel("test accuracy")
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower right")
+    axes.set_title(_describe(runs) if title is None else title, fontsize=10)
+    return figure
+
+
+def _describe(runs: pd.DataFrame) -> str:
+    """Data set, posterior, batch size and seeds of ``runs``."""
+    first, num_seeds = runs.iloc[0], runs["seed"].nunique()
+    band = f"mean ± 1 s.d. of {num_seeds} seeds" if num_seeds > 1 else "1 seed"
+    posterior = POSTERIORS[first["posterior"]]
+    return f"{first['dataset']}, {posterior}, batches of {first['batch_size']} ({band})"
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes ``figure`` to ``path``, in the format of its suffix."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=Path(path).suffix[1:], dpi=150)
+    write_whole(path, buffer.getvalue())

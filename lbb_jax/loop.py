@@ -1,0 +1,160 @@
+"""The active-learning loop: train, evaluate, predict the pool, acquire, as pure functions over a small state.
+
+A round is these four in order. Its random numbers depend on the run's key and the round alone, and no shape changes
+from round to round, so that a run can be stopped after any round and one compiled program serves all of them.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from lbb_jax import examples as example_lib
+from lbb_jax import labelled_set, metrics
+from lbb_jax.acquisition import Acquisition
+from lbb_jax.examples import Examples
+from lbb_jax.labelled_set import LabelledSet
+from lbb_jax.metrics import Metrics
+from lbb_jax.posteriors import Posterior
+
+
+class Data(NamedTuple):
+    """The examples of an experiment: the pool to label, and the test examples that metrics are taken on."""
+
+    pool: Examples
+    test: Examples
+
+
+class Settings(NamedTuple):
+    """What stays the same over a run; all of it static.
+
+    Attributes:
+      posterior: The approximate posterior, trained from scratch in each round.
+      acquire: The pure function ``(key, log_probs, available, *, batch_size) -> Acquisition``.
+      num_classes: ``C``.
+      initial_size: Labels that the run starts with, balanced by class.
+      batch_size: Labels acquired in a round; the last round acquires fewer where they do not divide evenly.
+      final_size: Labels that it ends with.
+      test_draws: Draws to evaluate with; None for the posterior's own number.
+      uses_predictions: Whether ``acquire`` looks at ``log_probs``; where it does not, the pool is not predicted.
+    """
+
+    posterior: Posterior
+    acquire: Callable[..., Acquisition]
+    num_classes: int
+    initial_size: int
+    batch_size: int
+    final_size: int
+    test_draws: int | None = None
+    uses_predictions: bool = True
+
+    @property
+    def num_rounds(self) -> int:
+        """Rounds of a whole run; the last one acquires nothing."""
+        return -(-(self.final_size - self.initial_size) // self.batch_size) + 1
+
+
+class State(NamedTuple):
+    """Everything that a run carries from one round to the next.
+
+    Attributes:
+      key: The run's random key; rounds fold their number into it.
+      labelled: The labelled points.
+      round: ``[]`` int32, from 0.
+    """
+
+    key: jax.Array
+    labelled: LabelledSet
+    round: jax.Array
+
+
+class Round(NamedTuple):
+    """What a round did.
+
+    Attributes:
+      round: ``[]`` int32.
+      labels: Labels trained on, ``[]`` int32.
+      metrics: On the test examples.
+      acquired: The batch, ``[b]``.
+      num_acquired: How many of the batch were labelled, ``[]`` int32: ``b``, fewer before the last round, 0 in it.
+      losses: Of each member and step, ``[members, steps]``, nats.
+    """
+
+    round: jax.Array
+    labels: jax.Array
+    metrics: Metrics
+    acquired: Acquisition
+    num_acquired: jax.Array
+    losses: jax.Array
+
+
+def init(key: jax.Array, data: Data, settings: Settings) -> State:
+    """The state before the first round, with a balanced initial set drawn from the pool."""
+    run_key, initial_key = jax.random.split(key)
+    indices = labelled_set.draw_balanced(
+        initial_key,
+        example_lib.all_labels(data.pool),
+        num_classes=settings.num_classes,
+        size=settings.initial_size,
+    )
+    return State(run_key, labelled_set.create(indices, capacity=settings.final_size), jnp.int32(0))
+
+
+def _stage_key(state: State, stage: int) -> jax.Array:
+    """The random key of a stage of the state's round."""
+    return jax.random.fold_in(jax.random.fold_in(state.key, state.round), stage)
+
+
+def train(state: State, data: Data, settings: Settings) -> tuple[Any, jax.Array]:
+    """Trains the posterior from scratch on the labelled points: parameters, and losses ``[members, steps]``."""
+    init_key, fit_key = jax.random.split(_stage_key(state, 0))
+    one_input = example_lib.inputs(data.pool, jnp.zeros(1, jnp.int32))
+    params = settings.posterior.init(init_key, one_input)
+    return settings.posterior.fit(fit_key, params, data.pool, state.labelled)
+
+
+def evaluate(state: State, params: Any, data: Data, settings: Settings) -> Metrics:
+    """Metrics of the trained posterior on the test examples."""
+    key = _stage_key(state, 1)
+    log_probs = settings.posterior.sample(key, params, data.test, num_draws=settings.test_draws)
+    return metrics.evaluate(log_probs, example_lib.all_labels(data.test))
+
+
+def predict(state: State, params: Any, data: Data, settings: Settings) -> jax.Array:
+    """Log-probabilities ``[N, K, C]`` of the whole pool; uniform ones of one draw where the method needs none."""
+    if not settings.uses_predictions:
+        shape = (data.pool.num_examples, 1, settings.num_classes)
+        return jnp.full(shape, -jnp.log(settings.num_classes))
+    return settings.posterior.sample(_stage_key(state, 2), params, data.pool)
+
+
+def acquire(state: State, log_probs: jax.Array, settings: Settings) -> tuple[State, Acquisition, jax.Array]:
+    """Picks a batch, labels as much of it as the final size allows, and moves on to the next round.
+
+    A batch cut short is its first picks: every method picks in order, so they are what a smaller batch would be.
+
+    Returns:
+      The next state, the batch ``[b]`` and how many of it were labelled, ``[]`` int32.
+    """
+    available = ~labelled_set.contains(state.labelled, log_probs.shape[0])
+    picked = settings.acquire(_stage_key(state, 3), log_probs, available, batch_size=settings.batch_size)
+    count = jnp.minimum(settings.batch_size, settings.final_size - state.labelled.size)
+    labelled = labelled_set.add(state.labelled, picked.indices, count)
+    return State(state.key, labelled, state.round + 1), picked, count
+
+
+def step(state: State, data: Data, settings: Settings) -> tuple[State, Round]:
+    """One round: train, evaluate, predict, acquire."""
+    params, losses = train(state, data, settings)
+    test_metrics = evaluate(state, params, data, settings)
+    log_probs = predict(state, params, data, settings)
+    next_state, picked, count = acquire(state, log_probs, settings)
+    return next_state, Round(state.round, state.labelled.size, test_metrics, picked, count, losses)
+
+
+def run(key: jax.Array, data: Data, settings: Settings) -> tuple[State, Round]:
+    """A whole run as one program: the last state, and the rounds stacked along a leading axis ``[num_rounds]``."""
+    return jax.lax.scan(
+        lambda state, _: step(state, data, settings), init(key, data, settings), None, length=settings.num_rounds
+    )

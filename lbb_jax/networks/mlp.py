@@ -1,0 +1,44 @@
+"""A multilayer perceptron."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+
+from lbb_jax.networks.dropout import OFF, Dropout
+
+
+class MLP(nn.Module):
+    """Dense layers with relu and dropout after each, and a dense layer to the classes.
+
+    Attributes:
+      num_classes: ``C``.
+      hidden_sizes: Width of each hidden layer, at least one.
+      dropout_rate: Of every dropout.
+    """
+
+    num_classes: int
+    hidden_sizes: Sequence[int] = (128,)
+    dropout_rate: float = 0.5
+
+    def setup(self) -> None:
+        """Creates the layers."""
+        initializer = nn.initializers.glorot_uniform()
+        self.hidden = [nn.Dense(size, kernel_init=initializer) for size in self.hidden_sizes]
+        self.dropouts = [Dropout(self.dropout_rate) for _ in self.hidden_sizes]
+        self.output = nn.Dense(self.num_classes, kernel_init=initializer)
+
+    def before_dropout(self, inputs: jax.Array) -> jax.Array:
+        """The first hidden layer: ``[B, ...]`` to ``[B, hidden_sizes[0]]``."""
+        return nn.relu(self.hidden[0](inputs.reshape(len(inputs), -1)))
+
+    def after_dropout(self, hidden: jax.Array, mode: str) -> jax.Array:
+        """From the first hidden layer to the logits ``[B, C]``."""
+        hidden = self.dropouts[0](hidden, mode)
+        for layer, dropout in zip(self.hidden[1:], self.dropouts[1:], strict=True):
+            hidden = dropout(nn.relu(layer(hidden)), mode)
+        return self.output(hidden)
+
+    def __call__(self, inputs: jax.Array, mode: str = OFF) -> jax.Array:
+        """From the inputs ``[B, ...]`` to the logits ``[B, C]``."""
+        return self.after_dropout(self.before_dropout(inputs), mode)
