@@ -9,7 +9,7 @@ complete are not repeated.
 import sys
 from pathlib import Path
 
-from absl import app, flags, logging
+from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
 from lbb_jax import analysis, experiment, figures
@@ -31,7 +31,6 @@ def main(arguments: list[str]) -> None:
     """Runs the methods one after the other and compares them."""
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
-    logging.set_verbosity(logging.WARNING)
     workdir = Path(_WORKDIR.value)
     try:
         for name, options in METHODS.items():
@@ -45,8 +44,7 @@ def main(arguments: list[str]) -> None:
     runs = analysis.load_runs(workdir / name for name in METHODS)
     figure = workdir / "figures" / "learning_curves.png"
     figures.save(figures.learning_curves(runs), figure)
-    reached = [labels for labels in AT_LABELS if labels in set(runs["labels"])]
-    print(analysis.summarise(runs, at_labels=reached).to_string())
+    print(analysis.summarise(runs, at_labels=AT_LABELS).to_string())
     print(f"\nlearning curves: {figure}")
 
 

@@ -7,9 +7,11 @@ expect. Any field can be overridden as --config.FIELD=VALUE. The working directo
 metrics.jsonl, checkpoints/ and figures/; the same command again goes on where a stopped run left off.
 """
 
+import logging
 import sys
 
-from absl import app, flags, logging
+from absl import app, flags
+from absl import logging as absl_logging
 from ml_collections import config_flags
 
 from lbb_jax import datasets, experiment
@@ -18,11 +20,21 @@ _CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file, w
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of this run; made if needed.")
 
 
+def parse_flags(arguments: list[str]) -> list[str]:
+    """Parses the flags, with a plain message for a field that the configuration does not have."""
+    try:
+        return app.parse_flags_with_usage(arguments)
+    except AttributeError as error:
+        sys.exit(f"error: the configuration has no field {error}")
+
+
 def main(arguments: list[str]) -> None:
     """Runs the experiment that the flags describe."""
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
-    logging.set_verbosity(logging.INFO)
+    # The project's own messages, not those of the libraries beneath it.
+    absl_logging.set_verbosity(absl_logging.WARNING)
+    logging.getLogger("lbb_jax").setLevel(logging.INFO)
     try:
         experiment.run(_CONFIG.value, _WORKDIR.value)
     except (experiment.ExperimentError, datasets.MissingDatasetError) as error:
@@ -34,4 +46,4 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

@@ -27,8 +27,9 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
 
     Returns:
       One row per run, seed and round, in the order given: the fields of ``metrics.jsonl``, ``variant`` (the method's
-      name as figures show it, with the redundancy of LBB), ``alpha`` (of the power methods, else NaN), ``seconds``
-      (of the whole round) and ``path``.
+      name as figures show it, with the redundancy of LBB), ``alpha`` (of the power methods, else NaN), ``reduced``
+      (what was cut down from the whole data set, in words; empty for nothing), ``seconds`` (of the whole round) and
+      ``path``.
 
     Raises:
       FileNotFoundError: If a path holds no run.
@@ -41,10 +42,18 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
         redundancy = f" ({options['redundancy']})" if method in ("lbb", "power_lbb") else ""
         frame["variant"] = NAMES[method] + redundancy
         frame["alpha"] = options["alpha"] if method in ("power_bald", "power_lbb") else float("nan")
+        frame["reduced"] = _reduction(config)
         frame["seconds"] = frame["seconds_train"] + frame["seconds_predict"] + frame["seconds_acquire"]
         frame["path"] = str(path)
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
+
+
+def _reduction(config: dict) -> str:
+    """What a run left out of its data set, and the training steps that went with it; empty for nothing."""
+    sizes = {"base images": config["dataset"]["num_pool"], "test images": config["dataset"]["num_test"]}
+    parts = [f"{size:,} {name}" for name, size in sizes.items() if size is not None]
+    return ", ".join([*parts, f"{config['training']['num_steps']} training steps"]) if parts else ""
 
 
 def summarise(runs: pd.DataFrame, *, at_labels: Iterable[int]) -> pd.DataFrame:
@@ -55,15 +64,16 @@ def summarise(runs: pd.DataFrame, *, at_labels: Iterable[int]) -> pd.DataFrame:
       at_labels: Numbers of labels that every run has reached.
 
     Returns:
-      A row per variant, in the order of ``runs``: for each number of labels the mean accuracy over seeds and its
-      standard deviation, the mean over the whole curve, and the seconds of all seeds together.
+      A row per variant, in the order of ``runs``: for each number of labels the mean accuracy over seeds and, of
+      several seeds, its standard deviation, the mean over the whole curve, and the seconds of all seeds together.
     """
     rows = []
     for variant, of_variant in runs.groupby("variant", sort=False):
         row = {"method": variant}
         for labels in at_labels:
             accuracy = of_variant.loc[of_variant["labels"] == labels, "accuracy"]
-            row[f"accuracy at {labels}"] = f"{accuracy.mean():.3f} ± {accuracy.std():.3f}"
+            spread = f" ± {accuracy.std():.3f}" if len(accuracy) > 1 else ""
+            row[f"accuracy at {labels}"] = f"{accuracy.mean():.3f}{spread}"
         row["mean of curve"] = f"{of_variant['accuracy'].mean():.3f}"
         row["seconds"] = f"{of_variant['seconds'].sum():.1f}"
         rows.append(row)

@@ -31,7 +31,7 @@ def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
 
     Args:
       runs: As `lbb_jax.analysis.load_runs` returns them, of one data set and posterior.
-      title: Above the figure; data set, posterior, batch size and seeds where None.
+      title: Above the figure; data set, posterior, batch size, seeds and what was reduced where None.
 
     Returns:
       The figure, one line per variant.
@@ -58,11 +58,12 @@ def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
 
 
 def _describe(runs: pd.DataFrame) -> str:
-    """Data set, posterior, batch size and seeds of ``runs``."""
+    """Data set, posterior, batch size, seeds and reductions of ``runs``."""
     first, num_seeds = runs.iloc[0], runs["seed"].nunique()
     band = f"mean ± 1 s.d. of {num_seeds} seeds" if num_seeds > 1 else "1 seed"
     posterior = POSTERIORS[first["posterior"]]
-    return f"{first['dataset']}, {posterior}, batches of {first['batch_size']} ({band})"
+    reductions = [f"\nreduced: {reduction}" for reduction in runs["reduced"].unique() if reduction]
+    return f"{first['dataset']}, {posterior}, batches of {first['batch_size']} ({band}){''.join(reductions)}"
 
 
 def save(figure: Figure, path: Path) -> None:

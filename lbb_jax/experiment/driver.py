@@ -1,5 +1,6 @@
 """Runs an experiment round by round, with progress, metrics and a checkpoint after each round."""
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -8,7 +9,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from absl import logging
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
@@ -18,6 +18,8 @@ from lbb_jax.experiment import records
 from lbb_jax.experiment.assembly import Parts, assemble
 from lbb_jax.experiment.configuration import ExperimentError
 from lbb_jax.experiment.records import Record
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def run(config: ConfigDict, workdir: str | os.PathLike) -> list[Record]:
@@ -48,7 +50,7 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> list[Record]:
         raise ExperimentError(f"--workdir={workdir}: cannot be written to ({error})") from error
     done = records.read_records(metrics_path)
     if len(done) == config.seeds * parts.settings.num_rounds:
-        logging.info("%s holds the complete run: nothing to do", workdir)
+        _LOGGER.info("%s holds the complete run: nothing to do", workdir)
         return done
     done = _run_seeds(config, parts, workdir, done)
     figures.save(figures.learning_curves(analysis.load_runs([workdir])), workdir / "figures" / "learning_curve.png")
@@ -64,7 +66,7 @@ def _run_seeds(config: ConfigDict, parts: Parts, workdir: Path, done: list[Recor
     # A round counts once it has both its line and its checkpoint; a line without one is made again.
     done = [line for line in done if (line["seed"], line["round"]) < (seed, int(state.round))]
     if done:
-        logging.info("%s: going on at seed %d, round %d", workdir, seed, int(state.round))
+        _LOGGER.info("%s: going on at seed %d, round %d", workdir, seed, int(state.round))
     stages = _compile(parts, state)
     description = config.acquisition.method
     with tqdm(total=config.seeds * num_rounds, initial=len(done), desc=description, unit="round", disable=None) as bar:
@@ -107,7 +109,7 @@ def _compile(parts: Parts, state: loop.State) -> Stages:
         predict.lower(state, params, data).compile(),
         acquire.lower(state, log_probs).compile(),
     )
-    logging.info("compiled in %.1f s", time.perf_counter() - start)
+    _LOGGER.info("compiled in %.1f s", time.perf_counter() - start)
     return stages
 
 
@@ -194,7 +196,7 @@ def _show_progress(bar: tqdm, config: ConfigDict, record: Record) -> None:
     )
     bar.update()
     if bar.disable:
-        logging.info(
+        _LOGGER.info(
             "%s: seed %d/%d, round %d, %d labels, accuracy %.3f (train %.1f s, predict %.1f s, acquire %.2f s)",
             record["method"],
             record["seed"] + 1,
