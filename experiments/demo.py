@@ -18,13 +18,14 @@ _DIGITS = Path(__file__).parent.parent / "configs" / "digits.py"
 _CONFIG = config_flags.DEFINE_config_file("config", str(_DIGITS), "Configuration that the methods share.")
 _WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "Folder of all runs; made if needed.")
 
+_AT_LABELS = flags.DEFINE_multi_integer("at_labels", [50, 100, 200], "Labels at which the table gives the accuracy.")
+
 METHODS = {
     "random": {"method": "random"},
     "bald": {"method": "bald"},
     "lbb": {"method": "lbb"},
     "power_lbb_tree": {"method": "power_lbb", "redundancy": "tree"},
 }
-AT_LABELS = (50, 100, 200)
 
 
 def main(arguments: list[str]) -> None:
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> None:
     runs = analysis.load_runs(workdir / name for name in METHODS)
     figure = workdir / "figures" / "learning_curves.png"
     figures.save(figures.learning_curves(runs), figure)
-    print(analysis.summarise(runs, at_labels=AT_LABELS).to_string())
+    print(analysis.summarise(runs, at_labels=_AT_LABELS.value).to_string())
     print(f"\nlearning curves: {figure}")
 
 

@@ -25,7 +25,8 @@ def parse_flags(arguments: list[str]) -> list[str]:
     try:
         return app.parse_flags_with_usage(arguments)
     except AttributeError as error:
-        sys.exit(f"error: the configuration has no field {error}")
+        cause = error.args[0]
+        sys.exit(f"error: the configuration has no field {cause.args[0] if isinstance(cause, KeyError) else cause}")
 
 
 def main(arguments: list[str]) -> None:
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
     # The project's own messages, not those of the libraries beneath it.
-    absl_logging.set_verbosity(absl_logging.WARNING)
+    absl_logging.set_verbosity(absl_logging.ERROR)
     logging.getLogger("lbb_jax").setLevel(logging.INFO)
     try:
         experiment.run(_CONFIG.value, _WORKDIR.value)
