@@ -69,7 +69,7 @@ _COMPILED = {
 
 def check_method(method: Any) -> str:
     """``method`` itself, or a ValueError that names all methods."""
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method={method!r}: must be one of {', '.join(map(repr, METHODS))}")
     return method
 

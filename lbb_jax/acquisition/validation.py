@@ -109,8 +109,9 @@ def check_num_samples(name: str, value: Any) -> int:
 
 def check_finite_and_not_negative(name: str, value: Any) -> float:
     """A finite number of at least 0."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Real, np.ndarray, jax.Array)):
-        raise TypeError(f"{name}={value!r}: must be a number, not {type(value).__name__}")
+    is_scalar_array = isinstance(value, (np.ndarray, jax.Array)) and value.ndim == 0
+    if isinstance(value, (bool, np.bool_)) or not (isinstance(value, numbers.Real) or is_scalar_array):
+        raise TypeError(f"{name}={value!r}: must be one number, not {type(value).__name__}")
     value = float(value)
     if not math.isfinite(value) or value < 0:
         raise ValueError(f"{name}={value}: must be finite and at least 0")
