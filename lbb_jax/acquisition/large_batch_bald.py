@@ -126,7 +126,7 @@ def _pick_one_by_one(
     """Picks with ``choose(choice_state, gains, remaining) -> (index, choice_state)``, lowering the gains after each."""
     if redundancy not in REDUNDANCIES:
         raise ValueError(f"redundancy={redundancy!r}: must be one of {', '.join(map(repr, REDUNDANCIES))}")
-    scores = information.mutual_information(log_probs)
+    scores = without_rounding(information.mutual_information(log_probs))
 
     def pick(shared: jax.Array, remaining: jax.Array, choice_state: Any) -> tuple[tuple, Acquisition]:
         gains = without_rounding(scores - shared)
@@ -136,7 +136,7 @@ def _pick_one_by_one(
 
     def extend(carry: tuple, _: None) -> tuple[tuple, Acquisition]:
         shared, remaining, choice_state, last = carry
-        pairs = information.pairwise_mutual_information(log_probs, log_probs[last][None])[:, 0]
+        pairs = without_rounding(information.pairwise_mutual_information(log_probs, log_probs[last][None])[:, 0])
         shared = jnp.maximum(shared, pairs) if redundancy == "tree" else shared + pair_weight * pairs
         if redundancy == "tree":
             # `I(y_x; y_s) ≤ I(y_x; θ)`: a tree gain below 0 is rounding.

@@ -1,0 +1,209 @@
+"""Every quantity of the project by brute force, in NumPy and float64, straight from its definition.
+
+Nothing here is fast and nothing is shared with the library. Probabilities enter as ``probs[N, K, C]``, not as
+logarithms. Random inputs for the tests are made here too.
+"""
+
+import itertools
+
+import numpy as np
+
+# Below this many nats, float32 cannot tell information from none, and acquisition counts it as 0.
+RESOLUTION = 1e-6
+
+
+# Entropies and information.
+
+
+def entropy_of(distribution: np.ndarray) -> float:
+    """Entropy of one distribution, any shape, with ``0 log 0 = 0``."""
+    positive = distribution[distribution > 0]
+    return float(-np.sum(positive * np.log(positive)))
+
+
+def marginal_entropy(probs: np.ndarray) -> np.ndarray:
+    return np.array([entropy_of(point.mean(axis=0)) for point in probs])
+
+
+def conditional_entropy(probs: np.ndarray) -> np.ndarray:
+    return np.array([np.mean([entropy_of(row) for row in point]) for point in probs])
+
+
+def bald(probs: np.ndarray) -> np.ndarray:
+    return marginal_entropy(probs) - conditional_entropy(probs)
+
+
+def least_confident(probs: np.ndarray) -> np.ndarray:
+    return 1 - probs.mean(axis=1).max(axis=-1)
+
+
+def joint_distribution(probs: np.ndarray) -> np.ndarray:
+    """``mean_k Π_i p(y_i | θ_k)`` of every configuration of the batch ``probs[b, K, C]``, ``[C**b]``."""
+    num_points, _, num_classes = probs.shape
+    configurations = np.array(list(itertools.product(range(num_classes), repeat=num_points)))
+    likelihoods = np.ones((len(configurations), probs.shape[1]))
+    for point, labels in zip(probs, configurations.T, strict=True):
+        likelihoods *= point[:, labels].T
+    return likelihoods.mean(axis=1)
+
+
+def joint_entropy(probs: np.ndarray) -> float:
+    return entropy_of(joint_distribution(probs))
+
+
+def batch_bald(probs: np.ndarray) -> float:
+    return joint_entropy(probs) - conditional_entropy(probs).sum()
+
+
+def total_correlation(probs: np.ndarray) -> float:
+    return marginal_entropy(probs).sum() - joint_entropy(probs)
+
+
+def pairwise_information(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """``[N, M]``: of two points with independent labels given the draw, also where both are the same point."""
+    information = np.empty((len(a), len(b)))
+    for i, point in enumerate(a):
+        for j, other in enumerate(b):
+            joint = sum(np.outer(row, other_row) for row, other_row in zip(point, other, strict=True)) / len(point)
+            information[i, j] = entropy_of(joint.sum(axis=1)) + entropy_of(joint.sum(axis=0)) - entropy_of(joint)
+    return information
+
+
+def pairwise_total_correlation(probs: np.ndarray, pair_weight: float = 1.0) -> float:
+    pairs = pairwise_information(probs, probs)
+    return pair_weight * sum(pairs[i, j] for i, j in itertools.combinations(range(len(probs)), 2))
+
+
+def tree_total_correlation(probs: np.ndarray) -> float:
+    """The maximum spanning tree by Kruskal: the strongest link that joins two components, again and again."""
+    pairs = pairwise_information(probs, probs)
+    component = list(range(len(probs)))
+    total = 0.0
+    for i, j in sorted(itertools.combinations(range(len(probs)), 2), key=lambda link: -pairs[link]):
+        if component[i] != component[j]:
+            total += pairs[i, j]
+            joined, absorbed = component[i], component[j]
+            component = [joined if label == absorbed else label for label in component]
+    return total
+
+
+# Gains of all points of a pool, after the points `batch` have been picked from it.
+
+
+def batch_bald_gains(probs: np.ndarray, batch: list[int]) -> np.ndarray:
+    known = batch_bald(probs[batch]) if batch else 0.0
+    return np.array([batch_bald(probs[[*batch, x]]) for x in range(len(probs))]) - known
+
+
+def lbb_gains(
+    probs: np.ndarray, batch: list[int], *, redundancy: str = "pairwise", pair_weight: float = 1.0
+) -> np.ndarray:
+    if not batch:
+        return bald(probs)
+    shared = pairwise_information(probs, probs[batch])
+    if redundancy == "tree":
+        return bald(probs) - shared.max(axis=1)
+    return bald(probs) - pair_weight * shared.sum(axis=1)
+
+
+def greedy(gains_after, num_points: int, batch_size: int) -> tuple[list[int], list[float], list[float]]:
+    """Greedy picks by ``gains_after(batch) -> [N]``, their gains, and by how much each beat the next best point."""
+    batch, gains, gaps = [], [], []
+    for _ in range(batch_size):
+        values = gains_after(batch)
+        best, *others = sorted(set(range(num_points)) - set(batch), key=lambda x: (-values[x], x))
+        gaps.append(values[best] - values[others[0]] if others else np.inf)
+        gains.append(values[best])
+        batch.append(best)
+    return batch, gains, gaps
+
+
+# Power sampling.
+
+
+def pick_probabilities(gains: np.ndarray, remaining: list[int], alpha: float) -> np.ndarray:
+    """Eq. 2.13 for the next pick, ``[N]``. Without any positive rate, all that remain are equally likely."""
+    gains = np.where(np.abs(gains) < RESOLUTION, 0.0, gains)
+    rates = np.zeros(len(gains))
+    for x in remaining:
+        if alpha == 0:
+            rates[x] = 1.0
+        elif gains[x] > 0:
+            rates[x] = gains[x] ** alpha
+    if not rates.any():
+        rates[remaining] = 1.0
+    return rates / rates.sum()
+
+
+def ordered_pick_probabilities(
+    gains_after, available: list[int], num_picks: int, alpha: float
+) -> dict[tuple[int, ...], float]:
+    """Probability of every ordered sequence of picks of sequential sampling without replacement."""
+    sequences = {(): 1.0}
+    for _ in range(num_picks):
+        longer = {}
+        for batch, probability in sequences.items():
+            remaining = [x for x in available if x not in batch]
+            next_pick = pick_probabilities(gains_after(list(batch)), remaining, alpha)
+            for x in remaining:
+                longer[(*batch, x)] = probability * next_pick[x]
+        sequences = longer
+    return sequences
+
+
+# Inputs.
+
+
+def normalised(weights: np.ndarray) -> np.ndarray:
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+KINDS = ("smooth", "sharp", "zeros", "certain", "duplicates", "identical draws")
+
+
+def random_probs(seed: int, num_points: int, num_draws: int, num_classes: int, kind: str = "smooth") -> np.ndarray:
+    """Random ``probs[N, K, C]``.
+
+    Args:
+      seed: Of NumPy's generator.
+      num_points: ``N``.
+      num_draws: ``K``.
+      num_classes: ``C``.
+      kind: Of `KINDS`. "zeros" has many probabilities of exactly 0, "certain" only 0 and 1; of "duplicates" the
+        second half copies the first; with "identical draws" no label tells anything about the draw.
+    """
+    rng = np.random.default_rng(seed)
+    shape = (num_points, num_draws, num_classes)
+    concentration = 0.2 if kind == "sharp" else 1.0
+    weights = rng.gamma(concentration, size=shape) + 1e-6
+    if kind in ("zeros", "certain"):
+        kept = rng.random(shape) < (0.6 if kind == "zeros" else 0.0)
+        np.put_along_axis(kept, rng.integers(num_classes, size=shape)[..., :1], True, axis=-1)
+        weights = np.where(kept, weights, 0.0)
+    if kind == "duplicates":
+        weights[(num_points + 1) // 2 :] = weights[: num_points // 2]
+    if kind == "identical draws":
+        weights[:] = weights[:, :1]
+    return normalised(weights)
+
+
+def log32(probs: np.ndarray) -> np.ndarray:
+    """Log-probabilities in float32, ``-inf`` where the probability is 0: what the library is given."""
+    return log64(probs).astype(np.float32)
+
+
+def log64(probs: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        return np.log(probs)
+
+
+def known_case() -> np.ndarray:
+    """``[4, 20, 4]``: the case in batchbald_redux's documentation, each point a mixture that moves with the draw."""
+    first = 0.1 + 0.6 * np.eye(4)
+    second = np.array([[0.3, 0.3, 0.2, 0.2], [0.2, 0.3, 0.3, 0.2], [0.2, 0.2, 0.3, 0.3], [0.3, 0.2, 0.2, 0.3]])
+    mixture = np.linspace(0, 1, 20)[:, None]
+    return np.stack([(1 - mixture) * p1 + mixture * p2 for p1, p2 in zip(first, second, strict=True)])
+
+
+KNOWN_BALD = 0.030715639666
+KNOWN_BATCH_BALD = (0.0307156397, 0.0596195863, 0.0869107051, 0.1127530453)

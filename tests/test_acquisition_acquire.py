@@ -1,0 +1,308 @@
+"""The front door: what it takes, what it refuses and how, and that it compiles once."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference
+import variants
+
+from lbb_jax import acquisition
+
+POOL = reference.random_probs(2, 12, 6, 3, "sharp")
+LOG_PROBS = reference.log32(POOL)
+
+# The variants' names in the table of methods.
+METHOD_NAMES = {
+    "max_entropy": "entropy",
+    "large_batch_bald": "lbb",
+    "power_large_batch_bald": "power_lbb",
+}
+
+
+def acquire_variant(name, log_probs, *, batch_size=4, seed=0, **more):
+    function, options = variants.VARIANTS[name]
+    method = METHOD_NAMES.get(function, function)
+    return acquisition.acquire(
+        jax.random.key(seed), log_probs, method=method, batch_size=batch_size, **{**options, **more}
+    )
+
+
+@pytest.mark.parametrize("name", variants.ALL)
+def test_runs_the_pure_function(name):
+    expected = variants.pick(name, POOL, 4, seed=3)
+    picked = acquire_variant(name, LOG_PROBS, seed=3)
+    assert isinstance(picked, acquisition.Acquisition)
+    np.testing.assert_array_equal(picked.indices, expected.indices)
+    np.testing.assert_allclose(picked.scores, expected.scores, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", variants.ALL)
+def test_masks_out_unavailable_points_whatever_their_rows_hold(name):
+    available = np.arange(12) % 2 == 0
+    log_probs = np.where(available[:, None, None], LOG_PROBS, np.nan)
+    log_probs[1] = np.inf
+    picked = acquire_variant(name, log_probs, available=available)
+    expected = variants.pick(name, POOL, 4, available=available)
+    np.testing.assert_array_equal(picked.indices, expected.indices)
+
+
+def test_takes_every_point_that_is_available():
+    available = np.arange(12) < 5
+    picked = acquire_variant("lbb", LOG_PROBS, batch_size=5, available=available)
+    assert sorted(picked.indices.tolist()) == [0, 1, 2, 3, 4]
+
+
+class OnlyArray:
+    """Offers ``__array__`` and nothing else."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.array, dtype)
+
+
+class OnlyDlpack:
+    """Offers ``__dlpack__`` and nothing else."""
+
+    def __init__(self, array):
+        self.array = jnp.asarray(array)
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        pytest.param(lambda x: x.astype(np.float64), id="float64"),
+        pytest.param(lambda x: x.astype(">f4"), id="big-endian"),
+        pytest.param(lambda x: np.asfortranarray(x), id="fortran"),
+        pytest.param(jnp.asarray, id="jax"),
+        pytest.param(OnlyArray, id="__array__"),
+        pytest.param(OnlyDlpack, id="__dlpack__"),
+    ],
+)
+def test_takes_arrays_of_any_kind(convert):
+    picked = acquire_variant("lbb", convert(LOG_PROBS))
+    expected = acquire_variant("lbb", LOG_PROBS)
+    np.testing.assert_array_equal(picked.indices, expected.indices)
+    np.testing.assert_array_equal(picked.scores, expected.scores)
+
+
+def test_takes_half_precision():
+    # Halves and quarters survive the rounding of their logarithms well enough.
+    weights = np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.25, 0.25, 0.5], [1.0, 0.0, 0.0]])
+    probs = weights[np.random.default_rng(0).integers(4, size=(8, 5))]
+    log_probs = np.maximum(reference.log64(probs), -6e4).astype(np.float16)
+    picked = acquire_variant("bald", log_probs)
+    assert picked.scores.dtype == jnp.float32
+    np.testing.assert_allclose(picked.scores, np.sort(reference.bald(probs))[:-5:-1], rtol=0, atol=2e-3)
+
+
+def test_does_not_change_its_arguments():
+    log_probs, available = LOG_PROBS.copy(), np.arange(12) > 3
+    acquire_variant("power_lbb", log_probs, available=available)
+    np.testing.assert_array_equal(log_probs, LOG_PROBS)
+    np.testing.assert_array_equal(available, np.arange(12) > 3)
+
+
+@pytest.mark.parametrize("name", variants.ALL)
+def test_float64_mode_gives_the_same_float32_results(name):
+    expected = acquire_variant(name, LOG_PROBS)
+    with jax.enable_x64(True):
+        picked = acquire_variant(name, LOG_PROBS.astype(np.float64))
+    assert picked.indices.dtype == jnp.int32
+    assert picked.scores.dtype == jnp.float32
+    assert len(set(picked.indices.tolist())) == 4
+    if name in variants.GREEDY:
+        np.testing.assert_array_equal(picked.indices, expected.indices)
+        np.testing.assert_allclose(picked.scores, expected.scores, rtol=0, atol=5e-6)
+
+
+@pytest.mark.parametrize("name", variants.ALL)
+def test_a_second_call_compiles_nothing(name, compilations):
+    acquire_variant(name, LOG_PROBS)
+    compilations.clear()
+    acquire_variant(name, LOG_PROBS[::-1].copy(), seed=7, available=np.arange(12) != 5)
+    assert compilations == []
+    # Another shape, here one for each variant, does: it would have been noticed.
+    acquire_variant(name, np.resize(LOG_PROBS, (20 + variants.ALL.index(name), 6, 3)))
+    assert compilations
+
+
+@pytest.mark.parametrize(
+    ("method", "option"), [("power_bald", "alpha"), ("power_lbb", "alpha"), ("power_lbb", "pair_weight")]
+)
+def test_numbers_are_no_part_of_the_program(method, option, compilations):
+    def run(**options):
+        acquisition.acquire(jax.random.key(0), LOG_PROBS[:11], method=method, batch_size=3, **options)
+
+    run()
+    compilations.clear()
+    for value in (1.0, 0, 2.5, np.float32(0.5)):
+        run(**{option: value})
+    assert compilations == []
+
+
+@pytest.mark.parametrize("alpha", [1e38, 1e300])
+@pytest.mark.parametrize("method", ["power_bald", "power_lbb"])
+def test_huge_alpha_picks_the_best_or_is_refused(method, alpha):
+    options = {} if method == "power_bald" else {"redundancy": "tree"}
+    try:
+        picked = acquisition.acquire(jax.random.key(0), LOG_PROBS, method=method, batch_size=2, alpha=alpha, **options)
+    except ValueError as error:
+        assert "alpha" in str(error)  # noqa: PT017
+    else:
+        best = variants.pick("bald" if method == "power_bald" else "lbb tree", POOL, 2)
+        np.testing.assert_array_equal(picked.indices, best.indices)
+
+
+@pytest.mark.parametrize("method", ["power_bald", "power_lbb"])
+def test_alpha_is_one_by_default(method):
+    for seed in range(5):
+        default = acquisition.acquire(jax.random.key(seed), LOG_PROBS, method=method, batch_size=4)
+        explicit = acquisition.acquire(jax.random.key(seed), LOG_PROBS, method=method, batch_size=4, alpha=1.0)
+        np.testing.assert_array_equal(default.indices, explicit.indices)
+
+
+@pytest.mark.parametrize("method", ["lbb", "power_lbb"])
+def test_pairs_count_once_by_default(method):
+    default = acquisition.acquire(jax.random.key(0), LOG_PROBS, method=method, batch_size=4)
+    explicit = acquisition.acquire(
+        jax.random.key(0), LOG_PROBS, method=method, batch_size=4, pair_weight=1.0, redundancy="pairwise"
+    )
+    np.testing.assert_array_equal(default.indices, explicit.indices)
+    np.testing.assert_array_equal(default.scores, explicit.scores)
+
+
+def test_batch_bald_takes_ten_thousand_samples_by_default():
+    # 10 ** 4 configurations are enumerated, so that the key is of no consequence, and 11 ** 4 are not.
+    for num_classes, key_matters in ((10, False), (11, True)):
+        log_probs = reference.log32(reference.random_probs(1, 6, 4, num_classes, "smooth"))
+        one, other = (
+            acquisition.acquire(jax.random.key(seed), log_probs, method="batch_bald", batch_size=5) for seed in (0, 1)
+        )
+        assert np.any(one.scores[4] != other.scores[4]) == key_matters
+
+
+def with_entry(value, index=(3, 2, 1)):
+    log_probs = LOG_PROBS.copy()
+    log_probs[index] = value
+    return log_probs
+
+
+def off_by(excess):
+    """Rows that sum to ``1 + excess``, at point 3 and draw 2 alone."""
+    return with_entry(LOG_PROBS[3, 2] + np.log1p(excess), (3, 2))
+
+
+# What is wrong, the arguments, the error, and what its message must name: the argument, the value, what is allowed.
+BAD_ARGUMENTS = [
+    ("rank 2", {"log_probs": LOG_PROBS[0]}, ValueError, ["log_probs", "(6, 3)", "[N, K, C]"]),
+    ("rank 4", {"log_probs": LOG_PROBS[None]}, ValueError, ["log_probs", "(1, 12, 6, 3)", "[N, K, C]"]),
+    ("rank 0", {"log_probs": np.float32(0)}, ValueError, ["log_probs", "()", "[N, K, C]"]),
+    ("no points", {"log_probs": LOG_PROBS[:0]}, ValueError, ["log_probs", "(0, 6, 3)", "N", "at least 1"]),
+    ("no draws", {"log_probs": LOG_PROBS[:, :0]}, ValueError, ["log_probs", "(12, 0, 3)", "K", "at least 1"]),
+    ("no classes", {"log_probs": LOG_PROBS[..., :0]}, ValueError, ["log_probs", "(12, 6, 0)", "C", "at least 1"]),
+    ("integers", {"log_probs": np.zeros((4, 2, 1), int)}, ValueError, ["log_probs", "int64", "floating"]),
+    ("booleans", {"log_probs": np.zeros((4, 2, 1), bool)}, ValueError, ["log_probs", "bool", "floating"]),
+    ("complex", {"log_probs": LOG_PROBS.astype(complex)}, ValueError, ["log_probs", "complex128", "floating"]),
+    ("objects", {"log_probs": LOG_PROBS.astype(object)}, ValueError, ["log_probs", "object", "floating"]),
+    ("a list", {"log_probs": LOG_PROBS.tolist()}, TypeError, ["log_probs", "list", "array"]),
+    ("nothing", {"log_probs": None}, TypeError, ["log_probs", "NoneType", "array"]),
+    ("NaN", {"log_probs": with_entry(np.nan)}, ValueError, ["log_probs[3, 2]", "NaN"]),
+    ("+inf", {"log_probs": with_entry(np.inf)}, ValueError, ["log_probs[3, 2]", "inf"]),
+    ("probabilities", {"log_probs": POOL}, ValueError, ["log_probs[0, 0]", "sum to", "1 within 0.001"]),
+    ("logits", {"log_probs": LOG_PROBS + 1}, ValueError, ["log_probs[0, 0]", "2.718", "1 within 0.001"]),
+    ("sum above 1", {"log_probs": off_by(0.0013)}, ValueError, ["log_probs[3, 2]", "1.001", "1 within 0.001"]),
+    ("sum below 1", {"log_probs": off_by(-0.0013)}, ValueError, ["log_probs[3, 2]", "0.9987", "1 within 0.001"]),
+    ("only zeros", {"log_probs": with_entry(-np.inf, (3, 2))}, ValueError, ["log_probs[3, 2]", "sum to 0"]),
+    ("batch_size 0", {"batch_size": 0}, ValueError, ["batch_size=0", "between 1 and", "12"]),
+    ("batch_size negative", {"batch_size": -1}, ValueError, ["batch_size=-1", "between 1 and", "12"]),
+    ("batch_size above N", {"batch_size": 13}, ValueError, ["batch_size=13", "between 1 and", "12"]),
+    (
+        "batch_size above available",
+        {"batch_size": 4, "available": np.arange(12) < 3},
+        ValueError,
+        ["batch_size=4", "between 1 and", "3"],
+    ),
+    ("nothing available", {"available": np.zeros(12, bool)}, ValueError, ["batch_size=2", "0 available"]),
+    ("batch_size float", {"batch_size": 2.0}, TypeError, ["batch_size=2.0", "integer", "float"]),
+    ("batch_size string", {"batch_size": "2"}, TypeError, ["batch_size='2'", "integer", "str"]),
+    ("batch_size bool", {"batch_size": True}, TypeError, ["batch_size=True", "integer", "bool"]),
+    ("batch_size None", {"batch_size": None}, TypeError, ["batch_size=None", "integer"]),
+    ("mask of integers", {"available": np.ones(12, int)}, ValueError, ["available", "int64", "bool", "(12,)"]),
+    ("mask of indices", {"available": np.array([0, 3])}, ValueError, ["available", "int64", "bool", "(12,)"]),
+    ("mask too short", {"available": np.ones(11, bool)}, ValueError, ["available", "(11,)", "bool", "(12,)"]),
+    ("mask of rank 2", {"available": np.ones((12, 1), bool)}, ValueError, ["available", "(12, 1)", "bool", "(12,)"]),
+    ("mask a list", {"available": [True] * 12}, TypeError, ["available", "list", "array"]),
+    ("method unknown", {"method": "epig"}, ValueError, ["method='epig'", "'batch_bald'", "'power_lbb'"]),
+    ("method in capitals", {"method": "BALD"}, ValueError, ["method='BALD'", "'bald'"]),
+    ("method a list", {"method": ["bald"]}, (TypeError, ValueError), ["method=['bald']", "'bald'"]),
+    ("option of another method", {"alpha": 1.0}, ValueError, ["alpha=1.0", "'lbb'", "pair_weight", "redundancy"]),
+    ("option unknown", {"temperature": 3}, ValueError, ["temperature=3", "'lbb'", "pair_weight", "redundancy"]),
+    ("option where none", {"method": "bald", "alpha": 1.0}, ValueError, ["alpha=1.0", "'bald'", "no options"]),
+    ("alpha negative", {"method": "power_lbb", "alpha": -0.5}, ValueError, ["alpha=-0.5", "at least 0"]),
+    ("alpha infinite", {"method": "power_lbb", "alpha": np.inf}, ValueError, ["alpha=inf", "finite"]),
+    ("alpha NaN", {"method": "power_bald", "alpha": np.nan}, ValueError, ["alpha=nan", "finite"]),
+    ("alpha string", {"method": "power_bald", "alpha": "1"}, TypeError, ["alpha='1'", "number"]),
+    ("alpha None", {"method": "power_bald", "alpha": None}, TypeError, ["alpha=None", "number"]),
+    ("alpha bool", {"method": "power_bald", "alpha": True}, TypeError, ["alpha=True", "number"]),
+    ("alpha array", {"method": "power_bald", "alpha": np.ones(2)}, (TypeError, ValueError), ["alpha", "number"]),
+    ("num_samples 0", {"method": "batch_bald", "num_samples": 0}, ValueError, ["num_samples=0", "at least 1"]),
+    ("num_samples negative", {"method": "batch_bald", "num_samples": -3}, ValueError, ["num_samples=-3", "at least 1"]),
+    ("num_samples float", {"method": "batch_bald", "num_samples": 1e4}, TypeError, ["num_samples=10000.0", "integer"]),
+    ("redundancy unknown", {"redundancy": "full"}, ValueError, ["redundancy='full'", "'pairwise'", "'tree'"]),
+    ("redundancy None", {"redundancy": None}, (TypeError, ValueError), ["redundancy=None", "'pairwise'", "'tree'"]),
+    (
+        "redundancy array",
+        {"redundancy": np.array(["tree"])},
+        (TypeError, ValueError),
+        ["redundancy=", "'pairwise'", "'tree'"],
+    ),
+    ("pair_weight negative", {"pair_weight": -1.0}, ValueError, ["pair_weight=-1.0", "at least 0"]),
+    ("pair_weight NaN", {"pair_weight": np.nan}, ValueError, ["pair_weight=nan", "finite"]),
+    ("pair_weight infinite", {"pair_weight": np.inf}, ValueError, ["pair_weight=inf", "finite"]),
+    ("pair_weight string", {"pair_weight": "2"}, TypeError, ["pair_weight='2'", "number"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "named"), [pytest.param(*case[1:], id=case[0]) for case in BAD_ARGUMENTS]
+)
+def test_refuses_bad_arguments(arguments, error, named):
+    arguments = {"log_probs": LOG_PROBS, "method": "lbb", "batch_size": 2, **arguments}
+    with pytest.raises(error) as caught:
+        acquisition.acquire(jax.random.key(0), **arguments)
+    for text in named:
+        assert text in str(caught.value)
+
+
+@pytest.mark.parametrize("excess", [0.0007, -0.0007])
+def test_takes_rows_that_sum_to_almost_one(excess):
+    acquire_variant("bald", off_by(excess))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"method": "power_lbb", "alpha": 0},
+        {"method": "power_bald", "alpha": np.float32(2)},
+        {"method": "power_bald", "alpha": jnp.float32(2)},
+        {"method": "lbb", "pair_weight": 0},
+        {"method": "lbb", "redundancy": "tree", "pair_weight": 1.0},
+        {"method": "batch_bald", "num_samples": np.int64(1)},
+        {"method": "bald", "batch_size": np.int32(12)},
+        {"method": "bald", "available": jnp.ones(12, bool)},
+        {"method": "bald", "available": OnlyArray(np.ones(12, bool))},
+        {"method": "bald", "available": None},
+    ],
+)
+def test_takes_what_is_within_bounds(arguments):
+    picked = acquisition.acquire(jax.random.key(0), LOG_PROBS, **{"batch_size": 2, **arguments})
+    assert np.all(picked.indices >= 0)

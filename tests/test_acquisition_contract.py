@@ -1,0 +1,181 @@
+"""What all eight methods promise, whatever they maximise: masking, exhaustion, chunks, prefixes, jit, vmap and keys."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference
+import variants
+
+from lbb_jax import chunks, information
+
+all_methods = pytest.mark.parametrize("name", variants.ALL)
+
+# No two best points are close in this pool, for any of the methods.
+POOL = reference.random_probs(2, 12, 6, 3, "sharp")
+
+
+def assert_same(one, other, atol=0.0):
+    np.testing.assert_array_equal(one.indices, other.indices)
+    np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=atol)
+
+
+@all_methods
+def test_shapes_and_dtypes(name):
+    picked = variants.pick(name, POOL, 4)
+    assert picked.indices.shape == picked.scores.shape == (4,)
+    assert picked.indices.dtype == np.int32
+    assert picked.scores.dtype == np.float32
+
+
+# Masking.
+
+
+@all_methods
+@pytest.mark.parametrize("rubbish", [np.nan, np.inf, 1e30, -np.inf, 0.0])
+def test_rows_of_unavailable_points_are_never_looked_at(name, rubbish):
+    available = ~np.isin(np.arange(12), [0, 4, 5, 11])
+    clean = jnp.asarray(reference.log32(POOL))
+    dirty = jnp.where(jnp.asarray(available)[:, None, None], clean, rubbish)
+    run, key = variants.compiled(name), jax.random.key(3)
+    picked = run(key, clean, available, batch_size=4)
+    assert_same(run(key, dirty, available, batch_size=4), picked)
+    assert np.all(available[picked.indices])
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in variants.ALL if name not in ("least_confident", "entropy", "random")]
+)
+def test_an_unavailable_point_is_as_good_as_one_that_tells_nothing(name):
+    # Neither is picked while others tell something, and neither shifts the random numbers of the others.
+    available = np.arange(12) % 3 != 1
+    probs = POOL.copy()
+    probs[~available] = 1 / 3
+    for seed in range(5):
+        masked = variants.pick(name, POOL, 3, seed=seed, available=available)
+        assert np.all(masked.scores > 0)
+        assert_same(variants.pick(name, probs, 3, seed=seed), masked)
+
+
+@pytest.mark.parametrize("name", ["random", "least_confident", "entropy", "bald", "power_bald"])
+def test_masking_leaves_the_order_of_the_others_as_it_was(name):
+    # Methods whose scores do not depend on the batch.
+    available = np.arange(12) % 3 != 1
+    for seed in range(5):
+        order = variants.pick(name, POOL, 12, seed=seed).indices
+        masked = variants.pick(name, POOL, 8, seed=seed, available=available)
+        np.testing.assert_array_equal(masked.indices, [index for index in order if available[index]])
+
+
+# Exhaustion.
+
+
+@all_methods
+@pytest.mark.parametrize("num_available", [0, 1, 3])
+def test_places_without_a_point_hold_minus_one(name, num_available):
+    available = np.isin(np.arange(12), np.array([7, 2, 9])[:num_available])
+    probs = np.where(available[:, None, None], POOL, np.nan)
+    picked = variants.pick(name, probs, 4, available=available)
+    assert sorted(picked.indices[:num_available]) == list(np.flatnonzero(available))
+    np.testing.assert_array_equal(picked.indices[num_available:], -1)
+    np.testing.assert_array_equal(picked.scores[num_available:], -np.inf)
+    assert np.all(np.isfinite(picked.scores[:num_available]))
+
+
+@all_methods
+@pytest.mark.parametrize("kind", reference.KINDS)
+def test_a_batch_of_the_whole_pool_holds_every_point_once(name, kind):
+    picked = variants.pick(name, reference.random_probs(4, 6, 3, 3, kind), 6)
+    assert sorted(picked.indices) == list(range(6))
+    assert np.all(np.isfinite(picked.scores))
+
+
+# Extreme shapes and values.
+
+
+@all_methods
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 5, 3), (5, 1, 3), (5, 4, 1)])
+def test_single_points_draws_and_classes(name, shape):
+    picked = variants.pick(name, reference.random_probs(5, *shape), min(3, shape[0]))
+    assert len(set(picked.indices.tolist())) == len(picked.indices)
+    assert np.all((picked.indices >= 0) & (picked.indices < shape[0]))
+    assert np.all(np.isfinite(picked.scores))
+    if 1 in shape[1:] and name not in ("least_confident", "entropy"):
+        np.testing.assert_array_equal(picked.scores, 0)
+
+
+# Chunks, prefixes, jit, vmap, keys.
+
+
+@pytest.mark.parametrize("name", ["batch_bald", "batch_bald sampled", "lbb", "lbb tree", "power_lbb", "power_lbb tree"])
+@pytest.mark.parametrize("budget", [1, 200])
+def test_picks_do_not_depend_on_the_chunk_size(name, budget, monkeypatch):
+    whole = variants.pick(name, POOL, 4)
+    monkeypatch.setattr(chunks.rows_per_chunk, "__defaults__", (budget,))
+    assert chunks.rows_per_chunk(27 * 3, 12) < 12
+    run = jax.jit(lambda *arrays: variants.function_of(name)(*arrays, batch_size=4))
+    in_chunks = run(jax.random.key(0), reference.log32(POOL), jnp.ones(12, bool))
+    assert_same(jax.tree.map(np.asarray, in_chunks), whole, atol=5e-6)
+
+
+# It holds for sampled BatchBALD too: which steps are enumerated depends on num_samples alone, and the keys of the steps
+# are the same for every batch size.
+@all_methods
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_first_picks_of_a_batch_are_the_smaller_batch(name, size):
+    batch = variants.pick(name, POOL, 4, seed=1)
+    first = variants.pick(name, POOL, size, seed=1)
+    np.testing.assert_array_equal(first.indices, batch.indices[:size])
+    np.testing.assert_allclose(first.scores, batch.scores[:size], rtol=0, atol=5e-6)
+
+
+@pytest.mark.parametrize("name", variants.SAMPLING)
+def test_vmap_over_keys(name):
+    keys = jax.random.split(jax.random.key(0), 4)
+    together = variants.pick_for_many_keys(name, POOL, 4, 4)
+    for place, key in enumerate(keys):
+        alone = variants.compiled(name)(key, reference.log32(POOL), jnp.ones(12, bool), batch_size=4)
+        assert_same(jax.tree.map(lambda leaf, place=place: leaf[place], together), alone, atol=5e-6)
+
+
+@all_methods
+def test_vmap_over_pools_and_masks(name):
+    run = variants.compiled(name)
+    pools = np.stack([reference.log32(POOL[order]) for order in (slice(None), slice(None, None, -1))])
+    masks = np.stack([np.arange(12) != 2, np.arange(12) > 3])
+    keys = jax.random.split(jax.random.key(0), 2)
+    together = jax.jit(jax.vmap(lambda *arrays: variants.function_of(name)(*arrays, batch_size=4)))(keys, pools, masks)
+    for place in range(2):
+        alone = run(keys[place], pools[place], masks[place], batch_size=4)
+        assert_same(jax.tree.map(lambda leaf, place=place: leaf[place], together), alone, atol=5e-6)
+
+
+@pytest.mark.parametrize("name", ["random", "power_bald", "batch_bald sampled", "power_lbb"])
+def test_without_jit_the_same(name):
+    arrays = jax.random.key(2), jnp.asarray(reference.log32(POOL)), jnp.ones(12, bool)
+    eager = variants.function_of(name)(*arrays, batch_size=3)
+    assert_same(eager, variants.compiled(name)(*arrays, batch_size=3), atol=5e-6)
+
+
+@all_methods
+def test_the_same_key_gives_the_same_bits(name):
+    assert_same(variants.pick(name, POOL, 4, seed=5), variants.pick(name, POOL, 4, seed=5))
+
+
+@pytest.mark.parametrize("name", variants.SAMPLING)
+def test_different_keys_give_different_results(name):
+    results = [variants.pick(name, POOL, 4, seed=seed) for seed in range(5)]
+    assert len({(*result.indices.tolist(), *result.scores.tolist()) for result in results}) > 1
+
+
+@pytest.mark.parametrize("name", variants.GREEDY)
+def test_methods_that_do_not_sample_ignore_the_key(name):
+    assert_same(variants.pick(name, POOL, 4, seed=0), variants.pick(name, POOL, 4, seed=1))
+
+
+@pytest.mark.parametrize("name", ["bald", "lbb", "batch_bald"])
+def test_the_first_score_is_the_highest_bald(name):
+    scores = information.mutual_information(reference.log32(POOL))
+    picked = variants.pick(name, POOL, 2)
+    assert picked.indices[0] == np.argmax(scores)
+    np.testing.assert_allclose(picked.scores[0], np.max(scores), rtol=0, atol=2e-6)

@@ -1,0 +1,165 @@
+"""The deterministic methods against the reference greedy, and what must hold of any gains."""
+
+import numpy as np
+import pytest
+import reference
+import strategies
+import variants
+from hypothesis import given
+
+# [points, draws, classes], and the points picked.
+POOLS = ((7, 4, 3), (9, 5, 2), (6, 3, 4))
+BATCH_SIZE = 4
+# What differs by less may be picked in either order, and scores may be off by this much.
+GAP, TOLERANCE = 1e-5, 2e-5
+
+BOUNDED = ("batch_bald", "lbb tree")
+
+
+def assert_greedy(picked, gains_after, available):
+    """Every pick is among the best that the reference knows after the picks before it, and is worth its score."""
+    batch = []
+    for index, score in zip(picked.indices, picked.scores, strict=True):
+        gains = gains_after(batch)
+        remaining = [x for x in np.flatnonzero(available) if x not in batch]
+        assert index in remaining
+        assert gains[index] >= max(gains[remaining]) - GAP
+        np.testing.assert_allclose(score, gains[index], rtol=0, atol=TOLERANCE)
+        batch.append(int(index))
+
+
+@pytest.mark.parametrize("name", variants.GREEDY)
+@given(probs=strategies.batches(shapes=POOLS))
+def test_every_pick_is_the_best_and_its_score_is_its_gain(name, probs):
+    picked = variants.pick(name, probs, BATCH_SIZE)
+    assert_greedy(picked, variants.gains_of(name, probs), np.ones(len(probs), bool))
+
+
+@pytest.mark.parametrize("name", variants.GREEDY)
+@given(probs=strategies.batches(shapes=POOLS))
+def test_only_available_points_are_considered(name, probs):
+    available = np.arange(len(probs)) % 3 != 0
+    picked = variants.pick(name, probs, 3, available=available)
+    assert_greedy(picked, variants.gains_of(name, probs), available)
+
+
+@pytest.mark.parametrize("name", variants.GREEDY)
+def test_picks_of_the_whole_greedy_run(name):
+    # Here the reference runs by itself, and no step is close.
+    probs = reference.random_probs(2, 12, 6, 3, "sharp")
+    batch, gains, gaps = reference.greedy(variants.gains_of(name, probs), len(probs), 5)
+    assert min(gaps) > 1e-3
+    picked = variants.pick(name, probs, 5)
+    np.testing.assert_array_equal(picked.indices, batch)
+    np.testing.assert_allclose(picked.scores, gains, rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("redundancy", ["lbb", "lbb tree"])
+@given(probs=strategies.batches(shapes=POOLS))
+def test_batches_of_two_have_the_gains_of_batch_bald(redundancy, probs):
+    picked = variants.pick(redundancy, probs, 2)
+    batch = [int(index) for index in picked.indices]
+    assert_greedy(picked, variants.gains_of("batch_bald", probs), np.ones(len(probs), bool))
+    np.testing.assert_allclose(picked.scores.sum(), reference.batch_bald(probs[batch]), rtol=0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", ["batch_bald", "batch_bald sampled", "lbb", "lbb printed", "lbb tree"])
+@given(probs=strategies.batches(shapes=POOLS))
+def test_batches_of_one_are_those_of_bald(name, probs):
+    one, bald = variants.pick(name, probs, 1), variants.pick("bald", probs, 1)
+    np.testing.assert_array_equal(one.indices, bald.indices)
+    np.testing.assert_array_equal(one.scores, bald.scores)
+
+
+@pytest.mark.parametrize("name", [*BOUNDED, "batch_bald sampled", "power_lbb tree"])
+@given(probs=strategies.batches(shapes=POOLS))
+def test_gains_are_never_negative(name, probs):
+    assert np.all(variants.pick(name, probs, BATCH_SIZE).scores >= 0)
+
+
+@pytest.mark.parametrize("name", [*BOUNDED, "lbb", "lbb printed"])
+@given(probs=strategies.batches(shapes=POOLS))
+def test_gains_fall_as_the_batch_grows_and_never_exceed_bald(name, probs):
+    picked = variants.pick(name, probs, BATCH_SIZE)
+    assert np.all(np.diff(picked.scores) <= 2e-6)
+    assert np.all(picked.scores <= reference.bald(probs)[picked.indices] + 2e-6)
+
+
+@given(probs=strategies.batches(shapes=POOLS))
+def test_gains_of_batch_bald_sum_to_the_information_in_the_batch(probs):
+    picked = variants.pick("batch_bald", probs, BATCH_SIZE)
+    np.testing.assert_allclose(picked.scores.sum(), reference.batch_bald(probs[picked.indices]), rtol=0, atol=TOLERANCE)
+
+
+@given(probs=strategies.batches(shapes=POOLS))
+def test_gains_of_lbb_sum_to_its_objective(probs):
+    picked = variants.pick("lbb", probs, BATCH_SIZE)
+    batch = probs[picked.indices]
+    expected = reference.bald(batch).sum() - reference.pairwise_total_correlation(batch)
+    np.testing.assert_allclose(picked.scores.sum(), expected, rtol=0, atol=TOLERANCE)
+
+
+@given(probs=strategies.batches(shapes=POOLS))
+def test_gains_of_the_tree_lie_above_the_best_tree_and_batch_bald(probs):
+    picked = variants.pick("lbb tree", probs, BATCH_SIZE)
+    batch = probs[picked.indices]
+    best_tree = reference.bald(batch).sum() - reference.tree_total_correlation(batch)
+    assert picked.scores.sum() >= best_tree - TOLERANCE
+    assert best_tree >= reference.batch_bald(batch) - TOLERANCE
+
+
+def test_known_values():
+    picked = variants.pick("batch_bald", reference.known_case(), 4)
+    assert sorted(picked.indices) == [0, 1, 2, 3]
+    np.testing.assert_allclose(np.cumsum(picked.scores), reference.KNOWN_BATCH_BALD, rtol=0, atol=2e-6)
+    bald = variants.pick("bald", reference.known_case(), 4)
+    np.testing.assert_allclose(bald.scores, reference.KNOWN_BALD, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", variants.GREEDY)
+@pytest.mark.parametrize("num_points", [8, 67])
+def test_identical_points_are_taken_in_order(name, num_points):
+    probs = np.repeat(reference.random_probs(1, 1, 7, 3), num_points, axis=0)
+    np.testing.assert_array_equal(variants.pick(name, probs, 4).indices, [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize("name", variants.GREEDY)
+@pytest.mark.parametrize("shape", [(33, 7, 3), (50, 5, 10), (29, 3, 2)])
+def test_exact_copies_go_to_the_lowest_index(name, shape):
+    distinct = reference.random_probs(2, *shape, "sharp")
+    # Three copies of every point, in any order.
+    original = np.random.default_rng(3).permutation(np.repeat(np.arange(len(distinct)), 3))
+    for picks_before, index in enumerate(picks := variants.pick(name, distinct[original], 4).indices):
+        copies = set(np.flatnonzero(original == original[index])) - set(picks[:picks_before])
+        assert index == min(copies)
+
+
+@pytest.mark.parametrize("name", ["bald", "batch_bald", "batch_bald sampled", "lbb", "lbb printed", "lbb tree"])
+@pytest.mark.parametrize("kind", ["smooth", "sharp"])
+def test_information_that_is_only_rounding_is_a_tie(name, kind):
+    # All draws agree, so that nothing tells anything: the lowest indices, each with the score 0.
+    probs = reference.random_probs(4, 50, 1, 10, kind).repeat(6, axis=1)
+    picked = variants.pick(name, probs, 5)
+    np.testing.assert_array_equal(picked.indices, np.arange(5))
+    np.testing.assert_array_equal(picked.scores, 0)
+
+
+def test_pairwise_gains_go_negative_and_points_without_information_come_next():
+    # Ten copies of a point that says much, and two points that say nothing: Eq. 2.12 prefers the latter.
+    probs = np.concatenate(
+        [
+            np.repeat(np.array([[[0.9, 0.1], [0.1, 0.9]]]), 10, axis=0),
+            np.repeat(np.array([[[0.5, 0.5], [0.5, 0.5]]]), 2, axis=0),
+        ]
+    )
+    bald = reference.bald(probs)[0]
+    link = reference.pairwise_information(probs[:1], probs[:1])[0, 0]
+    num_positive = int(bald / link) + 1
+    picked = variants.pick("lbb", probs, 12)
+    assert 1 < num_positive < 10
+    np.testing.assert_array_equal(picked.indices[num_positive : num_positive + 2], [10, 11])
+    np.testing.assert_array_equal(picked.scores[num_positive : num_positive + 2], 0)
+    rank = np.array([*range(num_positive), *range(num_positive, 10)])
+    expected = bald - link * rank
+    np.testing.assert_allclose(np.delete(picked.scores, [num_positive, num_positive + 1]), expected, atol=TOLERANCE)
+    assert expected[-1] < 0

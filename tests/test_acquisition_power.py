@@ -1,0 +1,161 @@
+"""The sampling methods against Eq. 2.13, step by step, by the frequencies of their picks over many keys."""
+
+import collections
+
+import numpy as np
+import pytest
+import reference
+import variants
+from scipy import stats
+
+NUM_KEYS = 20_000
+# Each chi-square test below would reject the right distribution for one seed in a thousand; the seeds are fixed.
+SIGNIFICANCE = 1e-3
+
+
+def assert_frequencies(indices: np.ndarray, probabilities: dict[tuple[int, ...], float]) -> None:
+    """The rows of ``indices`` are samples of a distribution: of the sequences, and of every pick by itself."""
+    observed = collections.Counter(map(tuple, indices.tolist()))
+    assert set(observed) <= {sequence for sequence, probability in probabilities.items() if probability > 0}
+    possible = {sequence: p for sequence, p in probabilities.items() if p > 0}
+    # Rare sequences are counted together, as the test needs five of each on average.
+    common = [sequence for sequence, p in possible.items() if p * len(indices) >= 5]
+    counts = [observed[sequence] for sequence in common]
+    expected = [possible[sequence] * len(indices) for sequence in common]
+    if len(common) < len(possible):
+        counts.append(len(indices) - sum(counts))
+        expected.append(len(indices) - sum(expected))
+    assert stats.chisquare(counts, expected).pvalue > SIGNIFICANCE
+    for place in range(indices.shape[1]):
+        by_point = np.zeros(1 + max(max(sequence) for sequence in possible))
+        for sequence, probability in possible.items():
+            by_point[sequence[place]] += probability
+        points = np.flatnonzero(by_point * len(indices) >= 5)
+        seen = np.array([np.sum(indices[:, place] == point) for point in points])
+        if len(points) > 1 and seen.sum() == len(indices):
+            assert stats.chisquare(seen, by_point[points] / by_point[points].sum() * len(indices)).pvalue > SIGNIFICANCE
+
+
+def expected_frequencies(name, probs, num_picks, alpha, available=None):
+    available = range(len(probs)) if available is None else np.flatnonzero(available)
+    gains_after = variants.gains_of(name, probs)
+    return reference.ordered_pick_probabilities(gains_after, [int(x) for x in available], num_picks, alpha)
+
+
+def informative_pool() -> np.ndarray:
+    """``[5, 4, 3]``, points of different BALD that share information."""
+    return reference.random_probs(9, 5, 4, 3, "sharp")
+
+
+def half_empty_pool() -> np.ndarray:
+    """``[6, 4, 3]``: points 0, 2 and 3 tell something about the draw, the others nothing."""
+    probs = reference.random_probs(0, 6, 4, 3, "identical draws")
+    probs[[0, 2, 3]] = informative_pool()[:3]
+    return probs
+
+
+@pytest.mark.parametrize("name", ["power_bald", "power_lbb", "power_lbb tree"])
+@pytest.mark.parametrize("alpha", [1.0, 3.0])
+def test_first_two_picks_follow_the_powers_of_their_gains(name, alpha):
+    probs = informative_pool()
+    picked = variants.pick_for_many_keys(name, probs, 2, NUM_KEYS, alpha=alpha)
+    assert_frequencies(picked.indices, expected_frequencies(name, probs, 2, alpha))
+
+
+@pytest.mark.parametrize("name", ["power_bald", "power_lbb", "power_lbb tree"])
+def test_three_picks_in_turn_follow_the_gains_that_are_left(name):
+    probs = informative_pool()
+    picked = variants.pick_for_many_keys(name, probs, 3, NUM_KEYS, seed=1, alpha=1.0)
+    assert_frequencies(picked.indices, expected_frequencies(name, probs, 3, 1.0))
+
+
+@pytest.mark.parametrize("name", ["power_bald", "power_lbb", "power_lbb tree"])
+def test_only_available_points_take_part(name):
+    probs, available = informative_pool(), np.array([True, False, True, True, True])
+    probs[1] = np.nan
+    picked = variants.pick_for_many_keys(name, probs, 2, NUM_KEYS, seed=2, available=available, alpha=2.0)
+    probs[1] = 1 / 3
+    assert_frequencies(picked.indices, expected_frequencies(name, probs, 2, 2.0, available))
+
+
+@pytest.mark.parametrize("name", ["power_bald", "power_lbb tree"])
+def test_points_without_information_come_last_and_in_any_order(name):
+    probs = half_empty_pool()
+    picked = variants.pick_for_many_keys(name, probs, 6, NUM_KEYS, seed=3, alpha=1.0)
+    expected = expected_frequencies(name, probs, 6, 1.0)
+    assert sum(probability > 0 for probability in expected.values()) == 36
+    assert_frequencies(picked.indices, expected)
+    np.testing.assert_array_equal(picked.scores[:, 3:], 0)
+
+
+def test_points_whose_gain_is_used_up_are_picked_with_those_that_never_had_one():
+    # Three copies of a point share so much that, by the pairwise sum, the second or third copy has nothing to add.
+    probs = half_empty_pool()[[0, 0, 0, 1, 4]]
+    gains = variants.gains_of("power_lbb", probs)
+    assert gains([0])[1] > 1e-3
+    assert gains([0, 1])[2] < -1e-3
+    picked = variants.pick_for_many_keys("power_lbb", probs, 5, NUM_KEYS, seed=4, alpha=1.0)
+    expected = expected_frequencies("power_lbb", probs, 5, 1.0)
+    assert 0 < sum(probability > 0 for probability in expected.values()) < 120
+    assert_frequencies(picked.indices, expected)
+
+
+@pytest.mark.parametrize("name", ["power_lbb", "power_lbb tree"])
+def test_every_order_of_a_whole_pool_has_its_probability(name):
+    probs = informative_pool()[:4]
+    picked = variants.pick_for_many_keys(name, probs, 4, NUM_KEYS, seed=5, alpha=1.0)
+    assert_frequencies(picked.indices, expected_frequencies(name, probs, 4, 1.0))
+
+
+def test_printed_formula_counts_every_pair_twice():
+    probs = informative_pool()
+
+    def gains_after(batch):
+        return reference.lbb_gains(probs, batch, pair_weight=2.0)
+
+    picked = variants.pick_for_many_keys("power_lbb", probs, 3, NUM_KEYS, seed=6, pair_weight=2.0)
+    assert_frequencies(picked.indices, reference.ordered_pick_probabilities(gains_after, list(range(5)), 3, 1.0))
+
+
+@pytest.mark.parametrize("name", ["power_bald", "power_lbb", "power_lbb tree"])
+def test_alpha_of_zero_is_uniform_whatever_the_gains(name):
+    probs = half_empty_pool()
+    picked = variants.pick_for_many_keys(name, probs, 2, NUM_KEYS, seed=7, alpha=0.0)
+    uniform = {(i, j): 1 / 30 for i in range(6) for j in range(6) if i != j}
+    assert_frequencies(picked.indices, uniform)
+
+
+def test_random_is_uniform_over_available_points():
+    available = np.array([True, True, False, True, True, False])
+    picked = variants.pick_for_many_keys("random", half_empty_pool(), 3, NUM_KEYS, seed=8, available=available)
+    points = np.flatnonzero(available).tolist()
+    orders = {(i, j, k): 1 / 24 for i in points for j in points for k in points if len({i, j, k}) == 3}
+    assert_frequencies(picked.indices, orders)
+    np.testing.assert_array_equal(picked.scores, 0)
+
+
+@pytest.mark.parametrize("alpha", [1e4, 1e30])
+@pytest.mark.parametrize(("name", "greedy"), [("power_bald", "bald"), ("power_lbb tree", "lbb tree")])
+def test_large_alpha_picks_the_best(name, greedy, alpha):
+    probs = reference.random_probs(2, 12, 6, 3, "sharp")
+    picked = variants.pick_for_many_keys(name, probs, 4, 50, alpha=alpha)
+    np.testing.assert_array_equal(picked.indices, np.tile(variants.pick(greedy, probs, 4).indices, (50, 1)))
+
+
+@pytest.mark.parametrize("name", ["power_bald", "power_lbb", "power_lbb tree"])
+def test_scores_are_the_gains_when_picked(name):
+    probs = reference.random_probs(6, 8, 5, 3, "sharp")
+    gains_after = variants.gains_of(name, probs)
+    picked = variants.pick_for_many_keys(name, probs, 5, 30)
+    for indices, scores in zip(picked.indices, picked.scores, strict=True):
+        expected = [gains_after(indices[:place].tolist())[index] for place, index in enumerate(indices)]
+        np.testing.assert_allclose(scores, expected, rtol=0, atol=2e-5)
+
+
+def test_many_points_of_a_large_pool_share_the_picks_evenly():
+    # 4,000 copies of a point in one pool, and only one of them is picked: low indices must not be favoured.
+    probs = np.repeat(informative_pool()[:1], 4_000, axis=0)
+    picked = variants.pick_for_many_keys("power_bald", probs, 1, 2_000, seed=9)
+    tenths = np.bincount(picked.indices[:, 0] // 400, minlength=10)
+    assert stats.chisquare(tenths).pvalue > SIGNIFICANCE
+    assert len(np.unique(picked.indices)) > 1_400

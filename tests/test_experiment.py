@@ -1,0 +1,196 @@
+import json
+
+import numpy as np
+import pytest
+
+from lbb_jax import experiment
+from lbb_jax.experiment import driver
+
+pytestmark = pytest.mark.usefixtures("training_settings")
+
+FIELDS = {
+    *("seed", "round", "labels", "accuracy", "nll", "ece", "method", "dataset", "posterior", "batch_size"),
+    *("acquired", "gains", "seconds_train", "seconds_predict", "seconds_acquire"),
+}
+SECONDS = {"seconds_train", "seconds_predict", "seconds_acquire"}
+
+
+def small_config(**overrides):
+    config = experiment.default_config()
+    config.update(
+        dataset={"num_pool": 100, "num_test": 50},
+        network={"hidden_sizes": (8,)},
+        posterior={"num_members": 2, "num_draws": 4, "num_test_draws": 3},
+        training={"num_steps": 5},
+        initial_size=10,
+        batch_size=4,
+        final_size=20,
+        seeds=2,
+    )
+    config.update_from_flattened_dict(overrides)
+    return config
+
+
+def without_seconds(records):
+    return [{name: value for name, value in record.items() if name not in SECONDS} for record in records]
+
+
+@pytest.fixture(scope="module")
+def finished(training_settings, tmp_path_factory):
+    """A finished run: its folder and its records."""
+    workdir = tmp_path_factory.mktemp("finished")
+    return workdir, experiment.run(small_config(), workdir)
+
+
+def test_a_run_leaves_what_it_promises(finished):
+    workdir, records = finished
+    written = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    assert written == records
+    assert all(record.keys() == FIELDS for record in records)
+    assert [(record["seed"], record["round"]) for record in records] == [(s, r) for s in range(2) for r in range(4)]
+    assert [record["labels"] for record in records] == 2 * [10, 14, 18, 20]
+    assert [len(record["acquired"]) for record in records] == 2 * [4, 4, 2, 0]
+    assert [len(record["gains"]) for record in records] == 2 * [4, 4, 2, 0]
+    assert (workdir / "figures" / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+    assert any((workdir / "checkpoints").iterdir())
+    config = json.loads((workdir / "config.json").read_text())
+    assert config["config"]["batch_size"] == 4
+    assert {"jax", "flax", "lbb_jax"} <= config["versions"].keys()
+    assert config["platform"]["backend"] == "cpu"
+
+
+def test_seeds_differ(finished):
+    _, records = finished
+    assert records[0]["acquired"] != records[4]["acquired"]
+
+
+def test_the_same_run_elsewhere_gives_the_same_bits(finished, tmp_path):
+    _, records = finished
+    assert without_seconds(experiment.run(small_config(), tmp_path)) == without_seconds(records)
+
+
+def test_a_complete_run_started_again_changes_nothing(finished, monkeypatch, caplog):
+    workdir, records = finished
+    before = {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
+    monkeypatch.setattr(driver, "_run_seeds", None)
+    with caplog.at_level("INFO", logger="lbb_jax"):
+        assert experiment.run(small_config(), workdir) == records
+    assert "nothing to do" in caplog.text
+    assert {path: path.stat().st_mtime_ns for path in workdir.rglob("*")} == before
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(training_settings, tmp_path_factory, finished):
+    """The records of runs that nothing stopped, by posterior."""
+    config = small_config(**{"posterior.name": "mc_dropout"})
+    return {
+        "deep_ensemble": finished[1],
+        "mc_dropout": experiment.run(config, tmp_path_factory.mktemp("uninterrupted")),
+    }
+
+
+STOP_BEFORE_THE_LINE = (driver.records, "write_records")
+STOP_BETWEEN_LINE_AND_CHECKPOINT = (driver.Checkpoints, "save")
+
+
+@pytest.mark.parametrize(
+    ("posterior", "stop_in", "rounds_before_stop"),
+    [
+        ("deep_ensemble", STOP_BEFORE_THE_LINE, 0),
+        ("deep_ensemble", STOP_BEFORE_THE_LINE, 3),
+        ("deep_ensemble", STOP_BEFORE_THE_LINE, 4),
+        ("deep_ensemble", STOP_BETWEEN_LINE_AND_CHECKPOINT, 0),
+        ("deep_ensemble", STOP_BETWEEN_LINE_AND_CHECKPOINT, 7),
+        ("mc_dropout", STOP_BEFORE_THE_LINE, 5),
+    ],
+)
+def test_a_stopped_run_goes_on_with_the_same_bits(
+    posterior, stop_in, rounds_before_stop, uninterrupted, tmp_path, monkeypatch
+):
+    config = small_config(**{"posterior.name": posterior})
+    original, calls = getattr(*stop_in), []
+
+    def stop_later(*arguments):
+        calls.append(arguments)
+        if len(calls) > rounds_before_stop:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(*stop_in, stop_later)
+        with pytest.raises(KeyboardInterrupt):
+            experiment.run(config, tmp_path)
+    assert without_seconds(experiment.run(config, tmp_path)) == without_seconds(uninterrupted[posterior])
+
+
+def test_rounds_after_the_first_compile_nothing(tmp_path, compilations, monkeypatch):
+    counts = []
+    original = driver._show_progress
+    monkeypatch.setattr(
+        driver, "_show_progress", lambda *arguments: (counts.append(len(compilations)), original(*arguments))
+    )
+    experiment.run(small_config(seeds=1), tmp_path)
+    assert len(counts) == 4
+    # Writing the first checkpoint and leaving out the last acquisition may compile trifles; the rounds between, nothing.
+    assert counts[1] == counts[2]
+
+
+def test_another_configuration_in_the_same_folder_is_an_error_that_shows_the_difference(finished):
+    workdir, _ = finished
+    with pytest.raises(experiment.ExperimentError, match=r"config\.batch_size=4 \(here: 5\)"):
+        experiment.run(small_config(batch_size=5), workdir)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"final_size": 101}, r"config\.final_size=101: the pool has only 100 points"),
+        ({"batch_size": 91, "final_size": 100}, r"config\.batch_size=91: only 90 of the pool's 100 points"),
+        ({"batch_size": 0}, r"config\.batch_size=0: must be at least 1"),
+        ({"seeds": 0}, r"config\.seeds=0: must be at least 1"),
+        ({"initial_size": 21}, r"config\.initial_size=21: must be at most config\.final_size=20"),
+        ({"training.num_steps": 0}, r"config\.training\.num_steps=0"),
+        ({"posterior.num_members": 0}, r"config\.posterior\.num_members=0"),
+        ({"posterior.name": "laplace"}, r"config\.posterior\.name='laplace'.*'deep_ensemble', 'mc_dropout'"),
+        ({"network.name": "transformer"}, r"config\.network\.name='transformer'.*'mlp'"),
+        ({"dataset.name": "imagenet"}, r"'imagenet'.*'digits', 'mnist'"),
+        ({"dataset.num_pool": 5000}, r"num_pool=5000: must be between 1 and the 1297"),
+        ({"acquisition.method": "bold"}, r"'bold'.*'bald'"),
+        ({"acquisition.method": "power_lbb", "acquisition.alpha": -1.0}, r"alpha=-1\.0"),
+        ({"acquisition.method": "lbb", "acquisition.redundancy": "forest"}, r"'forest'.*'pairwise', 'tree'"),
+        ({"acquisition.method": "batch_bald", "acquisition.num_samples": 0}, r"num_samples=0"),
+    ],
+)
+def test_a_field_out_of_range_is_an_error_before_training(overrides, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(driver, "_run_seeds", None)
+    with pytest.raises(experiment.ExperimentError, match=message):
+        experiment.run(small_config(**overrides), tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_to_is_a_clear_error(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(experiment.ExperimentError, match=r"--workdir=.*cannot be written to"):
+        experiment.run(small_config(), tmp_path / "file" / "run")
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(tmp_path):
+    with pytest.raises(experiment.ExperimentError, match=r"seed 0, round 0: the loss of member \d is \w+ at step \d"):
+        experiment.run(small_config(**{"training.learning_rate": 1e38}), tmp_path)
+
+
+@pytest.mark.parametrize("argument", ["nosuch", "b=ten", "b", "ensemble=3"])
+def test_unknown_config_arguments_are_errors(argument):
+    with pytest.raises(experiment.ExperimentError, match="must be one of ensemble, b=INTEGER"):
+        experiment.parse_arguments(argument, flags=("ensemble",), integers=("b",))
+
+
+def test_a_run_that_starts_at_its_final_size_has_one_round(tmp_path):
+    records = experiment.run(small_config(initial_size=20, seeds=1), tmp_path)
+    assert [record["labels"] for record in records] == [20]
+
+
+def test_accuracy_is_that_of_the_test_examples(finished):
+    _, records = finished
+    for record in records:
+        assert np.isclose(record["accuracy"] * 50, round(record["accuracy"] * 50), atol=1e-4)
+        assert 0 <= record["ece"] <= 1

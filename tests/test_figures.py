@@ -1,0 +1,69 @@
+import pandas as pd
+import pytest
+
+from lbb_jax import acquisition, analysis, figures
+
+
+def runs(variants=("Random", "BALD"), seeds=(0, 1), reduced=""):
+    rows = [
+        {
+            "variant": variant,
+            "seed": seed,
+            "labels": labels,
+            "accuracy": 0.5 + labels / 100 + seed / 50,
+            "dataset": "digits",
+            "posterior": "deep_ensemble",
+            "batch_size": 10,
+            "reduced": reduced,
+            "seconds": 1.5,
+        }
+        for variant in variants
+        for seed in seeds
+        for labels in (10, 20, 30)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_a_learning_curve_has_a_line_and_a_band_for_every_variant():
+    axes = figures.learning_curves(runs()).axes[0]
+    assert [line.get_label() for line in axes.lines] == ["Random", "BALD"]
+    assert len(axes.collections) == 2
+    assert list(axes.lines[0].get_ydata()) == pytest.approx([0.61, 0.71, 0.81])
+    assert axes.get_xlabel() == "labelled points"
+    assert axes.get_ylabel() == "test accuracy"
+    assert axes.get_title() == "digits, deep ensemble, batches of 10 (mean ± 1 s.d. of 2 seeds)"
+
+
+def test_what_was_reduced_stands_in_the_title():
+    title = figures.learning_curves(runs(seeds=(0,), reduced="10,000 base images")).axes[0].get_title()
+    assert title.endswith("(1 seed)\nreduced: 10,000 base images")
+
+
+def test_every_variant_of_every_method_has_a_colour_of_its_own():
+    variants = set()
+    for method in acquisition.METHODS:
+        redundancies = (" (pairwise)", " (tree)") if method in ("lbb", "power_lbb") else ("",)
+        variants |= {analysis.NAMES[method] + redundancy for redundancy in redundancies}
+    assert variants == set(figures.COLOURS)
+    assert len(set(figures.COLOURS.values())) == len(variants)
+
+
+def test_a_colour_does_not_depend_on_what_else_is_drawn():
+    together = figures.learning_curves(runs()).axes[0].lines[1].get_color()
+    alone = figures.learning_curves(runs(variants=("BALD",))).axes[0].lines[0].get_color()
+    assert together == alone
+
+
+@pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_figures_are_saved_in_the_format_of_their_suffix(suffix, magic, tmp_path):
+    path = tmp_path / f"figure.{suffix}"
+    figures.save(figures.learning_curves(runs()), path)
+    assert path.read_bytes().startswith(magic)
+
+
+def test_the_summary_gives_accuracies_curve_mean_and_seconds():
+    summary = analysis.summarise(runs(), at_labels=(10, 30, 500))
+    assert list(summary.columns) == ["accuracy at 10", "accuracy at 30", "mean of curve", "seconds"]
+    assert summary.loc["BALD", "accuracy at 30"] == "0.810 ± 0.014"
+    assert summary.loc["BALD", "mean of curve"] == "0.710"
+    assert summary.loc["BALD", "seconds"] == "9.0"

@@ -1,0 +1,112 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small_problem
+
+from lbb_jax import acquisition, labelled_set, loop
+
+pytestmark = pytest.mark.usefixtures("training_settings")
+
+
+@functools.cache
+def compiled(**options):
+    settings = small_problem.settings(**options)
+    return settings, jax.jit(lambda key, data: loop.run(key, data, settings))
+
+
+def run(seed=0, num_pool=120, **options):
+    settings, whole_run = compiled(**options)
+    return settings, *whole_run(jax.random.key(seed), small_problem.data(num_pool))
+
+
+def test_labels_grow_by_the_batch_and_end_at_the_final_size():
+    settings, state, rounds = run(initial_size=10, batch_size=4, final_size=20)
+    np.testing.assert_array_equal(rounds.labels, [10, 14, 18, 20])
+    np.testing.assert_array_equal(rounds.num_acquired, [4, 4, 2, 0])
+    assert state.labelled.size == 20
+    assert settings.num_rounds == 4
+
+
+@pytest.mark.parametrize("method", acquisition.METHODS)
+def test_no_method_labels_a_point_twice(method):
+    options = {"num_samples": 20} if method == "batch_bald" else {}
+    settings = small_problem.settings(method, **options)
+    log_probs = jax.nn.log_softmax(jax.random.normal(jax.random.key(0), (120, 3, 10)))
+    state = loop.init(jax.random.key(0), small_problem.data(), settings)
+    acquire = jax.jit(lambda state, log_probs: loop.acquire(state, log_probs, settings)[0])
+    for _ in range(3):
+        state = acquire(state, log_probs)
+    assert len(set(np.asarray(state.labelled.indices).tolist())) == 20
+
+
+def test_the_whole_pool_can_be_labelled():
+    _, state, rounds = run(
+        num_pool=21, method="power_lbb", redundancy="tree", initial_size=10, batch_size=8, final_size=21
+    )
+    assert sorted(np.asarray(state.labelled.indices).tolist()) == list(range(21))
+    np.testing.assert_array_equal(rounds.labels, [10, 18, 21])
+
+
+@pytest.mark.parametrize("posterior_name", ["deep_ensemble", "mc_dropout"])
+def test_step_by_step_equals_the_whole_run(posterior_name):
+    settings, last, rounds = run(method="power_bald", posterior_name=posterior_name)
+    data = small_problem.data()
+    step = jax.jit(lambda state, data: loop.step(state, data, settings))
+    state = loop.init(jax.random.key(0), data, settings)
+    for number in range(settings.num_rounds):
+        state, outcome = step(state, data)
+        np.testing.assert_array_equal(outcome.acquired.indices, rounds.acquired.indices[number])
+    np.testing.assert_array_equal(state.labelled.indices, last.labelled.indices)
+
+
+@pytest.mark.parametrize("posterior_name", ["deep_ensemble", "mc_dropout"])
+def test_the_second_round_compiles_nothing(posterior_name, compilations):
+    settings = small_problem.settings("lbb", posterior_name)
+    data = small_problem.data()
+    step = jax.jit(lambda state, data: loop.step(state, data, settings))
+    state, _ = step(loop.init(jax.random.key(0), data, settings), data)
+    before = len(compilations)
+    assert before > 0
+    for _ in range(3):
+        state, _ = step(state, data)
+    jax.block_until_ready(state)
+    assert len(compilations) == before
+
+
+def test_the_same_key_gives_the_same_bits_and_another_key_does_not():
+    (_, first, _), (_, again, _), (_, other, _) = (
+        run(seed, method="power_bald", posterior_name="deep_ensemble") for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first.labelled.indices, again.labelled.indices)
+    assert not np.array_equal(first.labelled.indices, other.labelled.indices)
+
+
+def test_seeds_side_by_side_agree_with_one_alone():
+    _, whole_run = compiled(method="random")
+    keys = jax.vmap(jax.random.key)(jnp.arange(2))
+    states, rounds = jax.jit(jax.vmap(whole_run, in_axes=(0, None)))(keys, small_problem.data())
+    for seed in range(2):
+        _, alone, alone_rounds = run(seed, method="random")
+        np.testing.assert_array_equal(states.labelled.indices[seed], alone.labelled.indices)
+        np.testing.assert_allclose(rounds.metrics.nll[seed], alone_rounds.metrics.nll, rtol=1e-3)
+
+
+def test_labelled_points_are_not_offered_again():
+    settings = small_problem.settings("bald")
+    data = small_problem.data()
+    state = loop.init(jax.random.key(0), data, settings)
+    uninformative = jnp.full((120, 2, 10), -jnp.log(10.0))
+    next_state, picked, _ = loop.acquire(state, uninformative, settings)
+    labelled = labelled_set.contains(state.labelled, 120)
+    # Nothing is known of any point: the first four that are not labelled, in order.
+    np.testing.assert_array_equal(picked.indices, np.flatnonzero(~labelled)[:4])
+    assert next_state.round == 1
+
+
+def test_random_acquisition_does_not_predict_the_pool():
+    settings = small_problem.settings("random")
+    state = loop.init(jax.random.key(0), small_problem.data(), settings)
+    assert loop.predict(state, None, small_problem.data(), settings).shape == (120, 1, 10)

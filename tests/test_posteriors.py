@@ -1,0 +1,106 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small_problem
+
+from lbb_jax import examples, labelled_set, posteriors, training
+from lbb_jax.posteriors import posterior as posterior_module
+
+pytestmark = pytest.mark.usefixtures("training_settings")
+
+NAMES = ["deep_ensemble", "mc_dropout"]
+
+
+@functools.cache
+def fitted(name):
+    pool = small_problem.data().pool
+    posterior = small_problem.posterior(name)
+    params = posterior.init(jax.random.key(1), examples.inputs(pool, jnp.arange(1)))
+    labelled = labelled_set.create(jnp.arange(10), capacity=20)
+    params, losses = posterior.fit(jax.random.key(2), params, pool, labelled)
+    return posterior, params, losses
+
+
+@pytest.mark.parametrize(("name", "draws", "members"), [("deep_ensemble", 2, 2), ("mc_dropout", 4, 1)])
+def test_samples_are_normalised_log_probabilities_of_all_examples(name, draws, members):
+    posterior, params, losses = fitted(name)
+    log_probs = posterior.sample(jax.random.key(0), params, small_problem.data().pool)
+    assert log_probs.shape == (120, draws, 10)
+    assert log_probs.dtype == jnp.float32
+    np.testing.assert_allclose(jnp.exp(log_probs).sum(-1), 1, atol=1e-5)
+    assert losses.shape == (members, 10)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("chunk_size", [1, 37, 120])
+def test_the_chunk_size_does_not_matter(name, chunk_size, monkeypatch):
+    posterior, params, _ = fitted(name)
+    pool = small_problem.data().pool
+    expected = posterior.sample(jax.random.key(0), params, pool)
+    monkeypatch.setattr(posterior_module, "CHUNK_SIZE", chunk_size)
+    np.testing.assert_allclose(posterior.sample(jax.random.key(0), params, pool), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_draw_is_one_function_of_the_input(name):
+    posterior, params, _ = fitted(name)
+    image = np.asarray(small_problem.data().pool.features[:1])
+    copies = examples.create(np.repeat(image, 700, axis=0), np.zeros(700), mean=5.0, std=6.0)
+    log_probs = posterior.sample(jax.random.key(0), params, copies)
+    np.testing.assert_allclose(log_probs, jnp.broadcast_to(log_probs[:1], log_probs.shape), atol=1e-5)
+    assert np.abs(log_probs[0, 0] - log_probs[0, 1]).max() > 1e-3
+
+
+def test_members_trained_together_are_those_trained_alone():
+    _, _, losses = fitted("deep_ensemble")
+    pool, network = small_problem.data().pool, small_problem.network()
+    keys = jax.random.split(jax.random.key(2), 2)
+    for member, init_key in enumerate(jax.random.split(jax.random.key(1), 2)):
+        start = network.init(init_key, examples.inputs(pool, jnp.arange(1)))
+        _, alone = training.fit(
+            keys[member],
+            start,
+            network=network,
+            training=small_problem.training(),
+            pool=pool,
+            labelled=labelled_set.create(jnp.arange(10), capacity=20),
+        )
+        np.testing.assert_allclose(losses[member], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_mc_dropout_computes_what_precedes_dropout_once_per_chunk(monkeypatch):
+    calls = []
+    network = small_problem.network()
+
+    def counted(params, inputs):
+        jax.debug.callback(lambda: calls.append(1))
+        return network.before_dropout(params, inputs)
+
+    posterior = posteriors.mc_dropout(network._replace(before_dropout=counted), small_problem.training(), num_draws=25)
+    pool = small_problem.data().pool
+    params = posterior.init(jax.random.key(0), examples.inputs(pool, jnp.arange(1)))
+    monkeypatch.setattr(posterior_module, "CHUNK_SIZE", 60)
+    jax.block_until_ready(jax.jit(posterior.sample)(jax.random.key(0), params, pool))
+    jax.effects_barrier()
+    assert len(calls) == 2
+
+
+def test_the_number_of_draws_can_be_chosen_for_mc_dropout_only():
+    posterior, params, _ = fitted("mc_dropout")
+    pool = small_problem.data().pool
+    assert posterior.sample(jax.random.key(0), params, pool, num_draws=7).shape == (120, 7, 10)
+    with pytest.raises(ValueError, match="num_draws=0"):
+        posterior.sample(jax.random.key(0), params, pool, num_draws=0)
+    posterior, params, _ = fitted("deep_ensemble")
+    with pytest.raises(ValueError, match="num_draws=7"):
+        posterior.sample(jax.random.key(0), params, pool, num_draws=7)
+
+
+def test_posteriors_without_draws_are_refused():
+    with pytest.raises(ValueError, match="num_members=0"):
+        posteriors.deep_ensemble(small_problem.network(), small_problem.training(), num_members=0)
+    with pytest.raises(ValueError, match="num_draws=0"):
+        posteriors.mc_dropout(small_problem.network(), small_problem.training(), num_draws=0)

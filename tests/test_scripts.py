@@ -1,0 +1,58 @@
+"""The entry points, run as a user runs them, on the smallest size."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TINY = ("--config.training.num_steps=3", "--config.seeds=1", "--config.final_size=30")
+
+
+def call(script, *arguments):
+    command = [sys.executable, str(ROOT / "experiments" / script), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT)
+
+
+def test_run_makes_a_run(tmp_path):
+    result = call("run.py", "--config=configs/digits.py:mc_dropout,b=5", f"--workdir={tmp_path}", *TINY)
+    assert result.returncode == 0, result.stderr
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["labels"] for line in lines] == [20, 25, 30]
+    assert {line["posterior"] for line in lines} == {"mc_dropout"}
+    assert "accuracy" in result.stderr
+
+
+def test_the_demo_compares_four_methods(tmp_path):
+    result = call("demo.py", f"--workdir={tmp_path}", "--at_labels=30", *TINY)
+    assert result.returncode == 0, result.stderr
+    for name in ("Random", "BALD", "LBB (pairwise)", "Power LBB (tree)"):
+        assert name in result.stdout
+    assert "accuracy at 30" in result.stdout
+    assert (tmp_path / "figures" / "learning_curves.png").exists()
+    drawn = call("figures.py", f"--output={tmp_path}/two.pdf", str(tmp_path / "random"), str(tmp_path / "bald"))
+    assert drawn.returncode == 0, drawn.stderr
+    assert (tmp_path / "two.pdf").exists()
+
+
+@pytest.mark.parametrize("script", ["run.py", "demo.py", "figures.py"])
+def test_help_says_what_the_script_does(script):
+    result = call(script, "--help")
+    assert "python experiments/" + script in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--config=configs/digits.py", "--config.acquisition.methd=lbb"), 'Did you mean "method"'),
+        (("--config=configs/digits.py", "--config.final_size=5000"), "error: config.final_size=5000"),
+        (("--config=configs/digits.py:nosuch",), "must be one of ensemble, mc_dropout, b=INTEGER"),
+        (("--config=configs/digits.py", "--config.batch_size=many"), "config.batch_size=many"),
+    ],
+)
+def test_wrong_arguments_end_in_a_message(arguments, message, tmp_path):
+    result = call("run.py", *arguments, f"--workdir={tmp_path}")
+    assert result.returncode != 0
+    assert message in result.stderr

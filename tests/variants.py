@@ -1,0 +1,83 @@
+"""The eight methods with the options under test, compiled once for each shape, and the gains that each maximises."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import reference
+
+from lbb_jax import acquisition
+
+# Seven samples are fewer than the configurations of two points with three classes: the third pick on is sampled.
+VARIANTS = {
+    "random": ("random", {}),
+    "least_confident": ("least_confident", {}),
+    "entropy": ("max_entropy", {}),
+    "bald": ("bald", {}),
+    "power_bald": ("power_bald", {"alpha": 2.0}),
+    "batch_bald": ("batch_bald", {}),
+    "batch_bald sampled": ("batch_bald", {"num_samples": 7}),
+    "lbb": ("large_batch_bald", {}),
+    "lbb printed": ("large_batch_bald", {"pair_weight": 2.0}),
+    "lbb tree": ("large_batch_bald", {"redundancy": "tree"}),
+    "power_lbb": ("power_large_batch_bald", {}),
+    "power_lbb tree": ("power_large_batch_bald", {"alpha": 2.0, "redundancy": "tree"}),
+}
+ALL = tuple(VARIANTS)
+SAMPLING = ("random", "power_bald", "batch_bald sampled", "power_lbb", "power_lbb tree")
+# The methods whose picks are the same for every key.
+GREEDY = tuple(name for name in ALL if name not in SAMPLING)
+
+
+def function_of(name: str):
+    """The method's pure function ``(key, log_probs, available, *, batch_size)`` with the variant's options."""
+    method, options = VARIANTS[name]
+    return functools.partial(getattr(acquisition, method), **options)
+
+
+@functools.cache
+def compiled(name: str):
+    return jax.jit(function_of(name), static_argnames="batch_size")
+
+
+def pick(name: str, probs: np.ndarray, batch_size: int, *, seed: int = 0, available=None) -> acquisition.Acquisition:
+    """Picks from ``probs`` in float32, as NumPy arrays."""
+    available = np.ones(len(probs), bool) if available is None else np.asarray(available)
+    picked = compiled(name)(jax.random.key(seed), reference.log32(probs), available, batch_size=batch_size)
+    return jax.tree.map(np.asarray, picked)
+
+
+@functools.cache
+def _compiled_for_many_keys(name: str, batch_size: int, static: tuple):
+    function = functools.partial(function_of(name), batch_size=batch_size, **dict(static))
+    return jax.jit(jax.vmap(lambda key, pool, numbers: function(key, *pool, **numbers), (0, None, None)))
+
+
+def pick_for_many_keys(
+    name: str, probs: np.ndarray, batch_size: int, num_keys: int, *, seed: int = 0, available=None, **options
+) -> acquisition.Acquisition:
+    """Picks from the same ``probs`` for every one of many keys, ``[num_keys, batch_size]``."""
+    available = jnp.ones(len(probs), bool) if available is None else jnp.asarray(available)
+    numbers = {option: value for option, value in options.items() if isinstance(value, float)}
+    static = tuple((option, value) for option, value in options.items() if option not in numbers)
+    keys = jax.random.split(jax.random.key(seed), num_keys)
+    run = _compiled_for_many_keys(name, batch_size, static)
+    return jax.tree.map(np.asarray, run(keys, (reference.log32(probs), available), numbers))
+
+
+def gains_of(name: str, probs: np.ndarray):
+    """The reference ``batch -> gains[N]`` of a variant that is not random."""
+    fixed = {
+        "least_confident": reference.least_confident,
+        "entropy": reference.marginal_entropy,
+        "bald": reference.bald,
+        "power_bald": reference.bald,
+    }
+    if name in fixed:
+        values = fixed[name](probs)
+        return lambda batch: values
+    if name.startswith("batch_bald"):
+        return lambda batch: reference.batch_bald_gains(probs, batch)
+    options = {key: value for key, value in VARIANTS[name][1].items() if key != "alpha"}
+    return lambda batch: reference.lbb_gains(probs, batch, **options)
