@@ -131,7 +131,7 @@ def test_rounds_after_the_first_compile_nothing(tmp_path, compilations, monkeypa
     )
     experiment.run(small_config(seeds=1), tmp_path)
     assert len(counts) == 4
-    # Writing the first checkpoint and leaving out the last acquisition may compile trifles; the rounds between, nothing.
+    # Writing the first checkpoint and leaving out the last acquisition may compile trifles; a round between, nothing.
     assert counts[1] == counts[2]
 
 
