@@ -39,12 +39,11 @@ def enumerate_all(log_probs: jax.Array) -> jax.Array:
 def stratified_draws(key: jax.Array, num_samples: int, num_draws: int) -> jax.Array:
     """Which draw each sampled configuration comes from: ``[num_samples]`` int32, each of the K draws equally often.
 
-    Systematic sampling with one uniform offset: the counts of any two draws differ by at most 1, and each
-    configuration's draw is uniform over the K draws in expectation.
+    The draws in turn, from a random one on: the counts of any two draws differ by at most 1, and each configuration's
+    draw is uniform over the K draws.
     """
-    offset = jax.random.uniform(key, ())
-    strata = (jnp.arange(num_samples, dtype=offset.dtype) + offset) * (num_draws / num_samples)
-    return jnp.minimum(strata.astype(jnp.int32), num_draws - 1)
+    first = jax.random.randint(key, (), 0, num_draws, jnp.int32)
+    return (first + jnp.arange(num_samples, dtype=jnp.int32)) % num_draws
 
 
 def sample_labels(key: jax.Array, log_likelihoods: jax.Array, draws: jax.Array, log_probs: jax.Array) -> jax.Array:

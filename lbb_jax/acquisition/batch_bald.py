@@ -8,12 +8,19 @@ the parameters is
 
 an average of mutual informations: never negative, and exact while all configurations are enumerated. The sum of the
 gains is ``I(y_1..y_b; θ)`` (Kirsch, van Amersfoort and Gal, 2019; section 2.2.3 of Rubashevskii et al., 2023).
+
+Entropies of thousands of configurations would round to more than a small gain. What is computed is therefore the same
+in relative entropies, to ``q(x) = mean_k p_k(x)``, which are as small as the information is:
+
+    E_m [ Σ_k w_mk KL(p_k(x) ‖ q(x)) - KL(Σ_k w_mk p_k(x) ‖ q(x)) ].
 """
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import configurations, entropy, information
+from lbb_jax import configurations, information
 from lbb_jax.acquisition.selection import Acquisition, best, take, without_rounding
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 
@@ -38,7 +45,7 @@ def batch_bald(
       The picks; the scores are their gains in nats, those below 1e-6 as exactly 0.
     """
     _, num_draws, num_classes = log_probs.shape
-    draw_entropies = entropy.draw_entropy(log_probs)
+    points = _relative_to_mean(log_probs)
     draw_key, history_key, label_key = jax.random.split(key, 3)
     num_enumerated = _num_enumerated_picks(num_classes, batch_size, num_samples)
 
@@ -52,7 +59,7 @@ def batch_bald(
     while len(picks) < num_enumerated:
         log_likelihoods = configurations.enumerate_labels(log_likelihoods, log_probs[picks[-1].indices])
         weights = jnp.mean(jnp.exp(log_likelihoods), axis=-1)
-        gains = _conditional_information(log_probs, draw_entropies, log_likelihoods, weights)
+        gains = _conditional_information(points, log_likelihoods, weights)
         picked, remaining = pick(gains, remaining)
         picks.append(picked)
     picked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *picks)
@@ -67,7 +74,7 @@ def batch_bald(
     def extend(carry: tuple, step_key: jax.Array) -> tuple[tuple, Acquisition]:
         log_likelihoods, remaining, last = carry
         log_likelihoods = configurations.sample_labels(step_key, log_likelihoods, draws, log_probs[last])
-        gains = _conditional_information(log_probs, draw_entropies, log_likelihoods, equal_weights)
+        gains = _conditional_information(points, log_likelihoods, equal_weights)
         picked, remaining = pick(gains, remaining)
         return (log_likelihoods, remaining, picked.indices), picked
 
@@ -85,31 +92,55 @@ def _num_enumerated_picks(num_classes: int, batch_size: int, num_samples: int) -
     return picks
 
 
-def _conditional_information(
-    log_probs: jax.Array, draw_entropies: jax.Array, log_likelihoods: jax.Array, weights: jax.Array
-) -> jax.Array:
+class _Points(NamedTuple):
+    """Predictions relative to each point's mean prediction.
+
+    Attributes:
+      mean: ``q(x)``, ``[N, C]``.
+      ratios: ``p_k(x) / q(x)``, from 0 to ``K``, 0 where ``q(x)`` is; ``[N, K, C]``.
+      divergences: ``KL(p_k(x) ‖ q(x))``, ``[N, K]``, nats.
+    """
+
+    mean: jax.Array
+    ratios: jax.Array
+    divergences: jax.Array
+
+
+def _relative_to_mean(log_probs: jax.Array) -> _Points:
+    """The predictions ``log_probs[N, K, C]`` relative to their means."""
+    probs = jnp.exp(log_probs)
+    mean = jnp.mean(probs, axis=1)
+    ratios = probs / jnp.where(mean > 0, mean, 1)[:, None]
+    return _Points(mean, ratios, _divergence(ratios, mean[:, None]))
+
+
+def _divergence(ratios: jax.Array, mean: jax.Array) -> jax.Array:
+    """``KL(ratios * mean ‖ mean)`` over the last axis: no term is negative, and none rounds to more than it is."""
+    logs = jnp.log(jnp.where(ratios > 0, ratios, 1))
+    return jnp.sum(mean * (ratios * (logs - 1) + 1), axis=-1)
+
+
+def _conditional_information(points: _Points, log_likelihoods: jax.Array, weights: jax.Array) -> jax.Array:
     """What each point's label tells about the parameters once the batch's labels are known, on average.
 
     Args:
-      log_probs: ``[N, K, C]``.
-      draw_entropies: ``[N, K]``, nats.
+      points: ``N`` points.
       log_likelihoods: Of the draws under each configuration, ``[M, K]``.
       weights: Probability of each configuration, ``[M]``, sum 1.
 
     Returns:
       ``[N]``, nats.
     """
-    num_points, _, num_classes = log_probs.shape
+    num_points, num_classes = points.mean.shape
     possible = jnp.max(log_likelihoods, axis=-1, keepdims=True) > -jnp.inf
     posterior = jax.nn.softmax(jnp.where(possible, log_likelihoods, 0), axis=-1)
-    probs = jnp.exp(log_probs)
     chunk_size = rows_per_chunk(len(weights) * num_classes, num_points)
 
-    def expected_entropy(start: jax.Array) -> jax.Array:
-        chunk = jax.lax.dynamic_slice_in_dim(probs, start, chunk_size)
-        predictions = jnp.einsum("mk,nkc->mnc", posterior, chunk, precision=jax.lax.Precision.HIGHEST)
-        return weights @ -jnp.sum(entropy.p_log_p(predictions), axis=-1)
+    def expected_information(start: jax.Array) -> jax.Array:
+        mean, ratios, divergences = (jax.lax.dynamic_slice_in_dim(leaf, start, chunk_size) for leaf in points)
+        predictions = jnp.einsum("mk,nkc->mnc", posterior, ratios, precision=jax.lax.Precision.HIGHEST)
+        of_draws = jnp.einsum("mk,nk->mn", posterior, divergences, precision=jax.lax.Precision.HIGHEST)
+        # The difference is taken before the sum, so that rounding stays in proportion to the information.
+        return weights @ jnp.maximum(of_draws - _divergence(predictions, mean[None]), 0)
 
-    marginal = map_chunks(expected_entropy, num_points, chunk_size)
-    conditional = jnp.matmul(draw_entropies, weights @ posterior, precision=jax.lax.Precision.HIGHEST)
-    return jnp.maximum(marginal - conditional, 0)
+    return map_chunks(expected_information, num_points, chunk_size)

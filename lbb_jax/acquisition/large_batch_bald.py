@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import information
-from lbb_jax.acquisition.selection import Acquisition, best, log_rate, take, without_rounding
+from lbb_jax.acquisition.selection import Acquisition, best, gumbel_variates, log_rate, take, without_rounding
 
 REDUNDANCIES = ("pairwise", "tree")
 
@@ -87,7 +87,7 @@ def power_large_batch_bald(
       The picks; the scores are their gains in nats. A gain below 1e-6 has probability 0; when no other is left, the
       picks are uniform.
     """
-    variates = jax.random.gumbel(key, log_probs.shape[:1], mode="high").astype(log_probs.dtype)
+    variates = gumbel_variates(key, log_probs)
 
     def choose_first_to_arrive(
         log_wait: jax.Array, gains: jax.Array, remaining: jax.Array

@@ -1,5 +1,6 @@
 """The table of acquisition methods, and `acquire`, the front door to all of them."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -94,6 +95,12 @@ def check_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
+def _defaults(method: str) -> dict[str, Any]:
+    """The options of ``method`` at the defaults of its function, as checked as a caller's own."""
+    parameters = inspect.signature(METHODS[check_method(method)].function).parameters
+    return check_options(method, {name: parameters[name].default for name in METHODS[method].options})
+
+
 def acquire(
     key: jax.Array,
     log_probs: Any,
@@ -132,11 +139,11 @@ def acquire(
         that is not bool ``[N]``, an unknown method, an option that the method does not have or that is out of range.
       TypeError: For an argument of the wrong kind.
     """
-    checked = check_options(method, options)
+    values = {**_defaults(method), **check_options(method, options)}
     array = validation.as_array("log_probs", log_probs)
     validation.check_shape(array)
     mask = validation.check_available(available, array.shape[0])
     batch_size = validation.check_batch_size(batch_size, int(jnp.sum(mask)))
     array = jnp.asarray(array, jnp.float32)
     validation.check_values(array, mask)
-    return _COMPILED[method](key, array, mask, batch_size=batch_size, **checked)
+    return _COMPILED[method](key, array, mask, batch_size=batch_size, **values)

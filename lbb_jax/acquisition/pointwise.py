@@ -9,14 +9,14 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import entropy, information
-from lbb_jax.acquisition.selection import Acquisition, highest, log_rate, without_rounding
+from lbb_jax.acquisition.selection import Acquisition, gumbel_variates, highest, log_rate, without_rounding
 
 
 def random(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
     """Picks available points uniformly without replacement; all scores are 0."""
-    variates = jax.random.gumbel(key, log_probs.shape[:1], mode="high")
+    variates = gumbel_variates(key, log_probs)
     picked = highest(variates, available, batch_size=batch_size)
-    return picked._replace(scores=jnp.where(picked.indices >= 0, 0.0, -jnp.inf).astype(variates.dtype))
+    return picked._replace(scores=jnp.where(picked.indices >= 0, 0, -jnp.inf).astype(variates.dtype))
 
 
 def least_confident(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
@@ -67,7 +67,7 @@ def power_bald(
     """
     scores = without_rounding(information.mutual_information(log_probs))
     log_rates = log_rate(scores, alpha)
-    variates = jax.random.gumbel(key, scores.shape, mode="high").astype(scores.dtype)
+    variates = gumbel_variates(key, log_probs)
     possible = available & (log_rates > -jnp.inf)
     drawn = highest(log_rates + variates, possible, batch_size=batch_size)
     leftover = highest(variates, available & ~possible, batch_size=batch_size)

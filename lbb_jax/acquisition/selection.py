@@ -30,6 +30,14 @@ def without_rounding(information: jax.Array) -> jax.Array:
     return jnp.where(jnp.abs(information) < INFORMATION_RESOLUTION, 0, information)
 
 
+def gumbel_variates(key: jax.Array, log_probs: jax.Array) -> jax.Array:
+    """One standard Gumbel variate for each point of ``log_probs[N, K, C]``, tied to the point's index: ``[N]``.
+
+    Of the finer kind, whose tail reaches far enough for large pools.
+    """
+    return jax.random.gumbel(key, log_probs.shape[:1], log_probs.dtype, mode="high")
+
+
 def log_rate(gain: jax.Array, alpha: jax.Array | float) -> jax.Array:
     """Logarithm of the rate ``gain**alpha`` at which power sampling picks a point (Eq. 2.13).
 

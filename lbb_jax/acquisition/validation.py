@@ -1,6 +1,5 @@
 """Checks of what a caller brings, made on the host before anything is compiled."""
 
-import math
 import numbers
 from collections.abc import Callable
 from typing import Any
@@ -107,20 +106,21 @@ def check_num_samples(name: str, value: Any) -> int:
     return value
 
 
-def check_finite_and_not_negative(name: str, value: Any) -> float:
-    """A finite number of at least 0."""
+def check_finite_and_not_negative(name: str, value: Any) -> np.float32:
+    """A number of at least 0 that is finite in float32."""
     is_scalar_array = isinstance(value, (np.ndarray, jax.Array)) and value.ndim == 0
     if isinstance(value, (bool, np.bool_)) or not (isinstance(value, numbers.Real) or is_scalar_array):
         raise TypeError(f"{name}={value!r}: must be one number, not {type(value).__name__}")
-    value = float(value)
-    if not math.isfinite(value) or value < 0:
-        raise ValueError(f"{name}={value}: must be finite and at least 0")
-    return value
+    with np.errstate(over="ignore"):
+        number = np.float32(value)
+    if not np.isfinite(number) or number < 0:
+        raise ValueError(f"{name}={float(value)}: must be finite, in float32, and at least 0")
+    return number
 
 
 def check_redundancy(name: str, value: Any) -> str:
     """One of the known redundancies."""
-    if value not in REDUNDANCIES:
+    if not isinstance(value, str) or value not in REDUNDANCIES:
         raise ValueError(f"{name}={value!r}: must be one of {', '.join(map(repr, REDUNDANCIES))}")
     return value
 
