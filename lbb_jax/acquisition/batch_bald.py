@@ -13,6 +13,11 @@ Entropies of thousands of configurations would round to more than a small gain. 
 in relative entropies, to ``q(x) = mean_k p_k(x)``, which are as small as the information is:
 
     E_m [ Σ_k w_mk KL(p_k(x) ‖ q(x)) - KL(Σ_k w_mk p_k(x) ‖ q(x)) ].
+
+Only points that can still win are evaluated (`lbb_jax.acquisition.lazy`). Earlier gains are bounds only on average once
+configurations are sampled, and poor ones. The bound used is the formula itself, with all configurations that favour
+the same draw merged into one: the relative entropy is convex, so that the result is never less, whatever was sampled,
+and it costs ``K`` configurations instead of thousands.
 """
 
 from typing import NamedTuple
@@ -21,7 +26,8 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import configurations, information
-from lbb_jax.acquisition.selection import Acquisition, best, take, without_rounding
+from lbb_jax.acquisition import lazy
+from lbb_jax.acquisition.selection import Acquisition, highest, remove, without_rounding
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 
 
@@ -44,43 +50,62 @@ def batch_bald(
     Returns:
       The picks; the scores are their gains in nats, those below 1e-6 as exactly 0.
     """
+    return pick_greedily(key, log_probs, available, batch_size=batch_size, num_samples=num_samples).acquisition
+
+
+class Picks(NamedTuple):
+    """Picks, and what they took.
+
+    Attributes:
+      acquisition: The picks and their gains, ``[b]``.
+      num_configurations: Label configurations of the points before each pick that were considered, ``[b]`` int32.
+      num_evaluated: Points evaluated at each pick, with that many configurations each; the first is BALD's. ``[b]``
+        int32.
+    """
+
+    acquisition: Acquisition
+    num_configurations: jax.Array
+    num_evaluated: jax.Array
+
+
+def pick_greedily(
+    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, num_samples: int = 10_000
+) -> Picks:
+    """The picks of `batch_bald`, whose arguments these are, with what they took."""
     _, num_draws, num_classes = log_probs.shape
     points = _relative_to_mean(log_probs)
     draw_key, history_key, label_key = jax.random.split(key, 3)
     num_enumerated = _num_enumerated_picks(num_classes, batch_size, num_samples)
 
-    def pick(gains: jax.Array, remaining: jax.Array) -> tuple[Acquisition, jax.Array]:
-        gains = without_rounding(gains)
-        return take(best(gains, remaining), gains, remaining)
-
-    picked, remaining = pick(information.mutual_information(log_probs), available)
-    picks = [picked]
     log_likelihoods = configurations.empty(num_draws, log_probs.dtype)
+    scores = without_rounding(information.mutual_information(log_probs))
+    first = jax.tree.map(lambda leaf: leaf[0], highest(scores, available, batch_size=1))
+    picks, remaining = [Picks(first, jnp.int32(1), jnp.int32(0))], available
     while len(picks) < num_enumerated:
-        log_likelihoods = configurations.enumerate_labels(log_likelihoods, log_probs[picks[-1].indices])
-        weights = jnp.mean(jnp.exp(log_likelihoods), axis=-1)
-        gains = _conditional_information(points, log_likelihoods, weights)
-        picked, remaining = pick(gains, remaining)
-        picks.append(picked)
-    picked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *picks)
+        last = picks[-1].acquisition.indices
+        remaining = remove(remaining, last)
+        log_likelihoods = configurations.enumerate_labels(log_likelihoods, log_probs[last])
+        picks.append(_pick(points, remaining, log_likelihoods, jnp.mean(jnp.exp(log_likelihoods), axis=-1)))
+    enumerated = jax.tree.map(lambda *leaves: jnp.stack(leaves), *picks)
     if num_enumerated == batch_size:
-        return picked
+        return enumerated
 
     # Configurations of all points but the last are sampled at once; the scan adds the labels of the last pick.
+    indices = enumerated.acquisition.indices
     draws = configurations.stratified_draws(draw_key, num_samples, num_draws)
-    history = configurations.sample_all(history_key, log_probs[picked.indices[:-1]], draws)
+    log_likelihoods = configurations.sample_all(history_key, log_probs[indices[:-1]], draws)
     equal_weights = jnp.full(num_samples, 1 / num_samples, log_probs.dtype)
 
-    def extend(carry: tuple, step_key: jax.Array) -> tuple[tuple, Acquisition]:
+    def extend(carry: tuple, step_key: jax.Array) -> tuple[tuple, Picks]:
         log_likelihoods, remaining, last = carry
+        remaining = remove(remaining, last)
         log_likelihoods = configurations.sample_labels(step_key, log_likelihoods, draws, log_probs[last])
-        gains = _conditional_information(points, log_likelihoods, equal_weights)
-        picked, remaining = pick(gains, remaining)
-        return (log_likelihoods, remaining, picked.indices), picked
+        picked = _pick(points, remaining, log_likelihoods, equal_weights)
+        return (log_likelihoods, remaining, picked.acquisition.indices), picked
 
     step_keys = jax.random.split(label_key, batch_size - num_enumerated)
-    _, sampled = jax.lax.scan(extend, (history, remaining, picked.indices[-1]), step_keys)
-    return jax.tree.map(lambda exact, estimated: jnp.concatenate([exact, estimated]), picked, sampled)
+    _, sampled = jax.lax.scan(extend, (log_likelihoods, remaining, indices[-1]), step_keys)
+    return jax.tree.map(lambda exact, estimated: jnp.concatenate([exact, estimated]), enumerated, sampled)
 
 
 def _num_enumerated_picks(num_classes: int, batch_size: int, num_samples: int) -> int:
@@ -90,6 +115,51 @@ def _num_enumerated_picks(num_classes: int, batch_size: int, num_samples: int) -
     while num_classes > 1 and picks < batch_size and num_classes**picks <= num_samples:
         picks += 1
     return picks
+
+
+def _pick(points: "_Points", remaining: jax.Array, log_likelihoods: jax.Array, weights: jax.Array) -> Picks:
+    """The point with the highest gain, given the configurations ``[M, K]`` of the batch so far and their weights."""
+    posterior = _posterior(log_likelihoods)
+    bounds = without_rounding(_conditional_information(points, *_merge_similar(posterior, weights)))
+
+    def refresh(places: jax.Array, known: lazy.Candidates) -> lazy.Candidates:
+        block = jax.tree.map(lambda leaf: leaf[places], points)
+        gains = without_rounding(_conditional_information(block, posterior, weights))
+        return known._replace(bounds=gains, num_seen=known.num_seen + 1)
+
+    num_points, num_classes = points.mean.shape
+    search = lazy.begin(jnp.where(remaining, bounds, -jnp.inf))
+    block_size = rows_per_chunk(len(weights) * num_classes, num_points)
+    search = lazy.settle(search, refresh, 1, block_size=block_size)
+    index, gain, _, search = lazy.take_best(search)
+    return Picks(Acquisition(index, gain), jnp.int32(len(weights)), search.num_evaluations)
+
+
+def _posterior(log_likelihoods: jax.Array) -> jax.Array:
+    """Weights of the draws under each configuration, ``[M, K]``; those of an impossible one are equal."""
+    possible = jnp.max(log_likelihoods, axis=-1, keepdims=True) > -jnp.inf
+    return jax.nn.softmax(jnp.where(possible, log_likelihoods, 0), axis=-1)
+
+
+def _merge_similar(posterior: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Merges configurations ``[M, K]`` that favour the same draw into one of their average weights.
+
+    Conditional information is a concave function of the posterior weights, so that it never falls by this.
+
+    Args:
+      posterior: Weights of the draws under each configuration, ``[M, K]``.
+      weights: Probability of each configuration, ``[M]``.
+
+    Returns:
+      The posterior and the weights of no more than ``K`` configurations.
+    """
+    num_configurations, num_draws = posterior.shape
+    if num_configurations <= num_draws:
+        return posterior, weights
+    favourite = jnp.argmax(posterior, axis=-1)
+    merged_weights = jax.ops.segment_sum(weights, favourite, num_draws)
+    merged = jax.ops.segment_sum(weights[:, None] * posterior, favourite, num_draws)
+    return merged / jnp.where(merged_weights > 0, merged_weights, 1)[:, None], merged_weights
 
 
 class _Points(NamedTuple):
@@ -120,20 +190,18 @@ def _divergence(ratios: jax.Array, mean: jax.Array) -> jax.Array:
     return jnp.sum(mean * (ratios * (logs - 1) + 1), axis=-1)
 
 
-def _conditional_information(points: _Points, log_likelihoods: jax.Array, weights: jax.Array) -> jax.Array:
+def _conditional_information(points: _Points, posterior: jax.Array, weights: jax.Array) -> jax.Array:
     """What each point's label tells about the parameters once the batch's labels are known, on average.
 
     Args:
       points: ``N`` points.
-      log_likelihoods: Of the draws under each configuration, ``[M, K]``.
+      posterior: Weights of the draws under each configuration, ``[M, K]``.
       weights: Probability of each configuration, ``[M]``, sum 1.
 
     Returns:
       ``[N]``, nats.
     """
     num_points, num_classes = points.mean.shape
-    possible = jnp.max(log_likelihoods, axis=-1, keepdims=True) > -jnp.inf
-    posterior = jax.nn.softmax(jnp.where(possible, log_likelihoods, 0), axis=-1)
     chunk_size = rows_per_chunk(len(weights) * num_classes, num_points)
 
     def expected_information(start: jax.Array) -> jax.Array:

@@ -13,17 +13,19 @@ Rubashevskii, Kotova and Panov (SDM 2023), which counts every pair twice; that i
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from lbb_jax import information
-from lbb_jax.acquisition.selection import Acquisition, best, gumbel_variates, log_rate, take, without_rounding
+from lbb_jax.acquisition import lazy, race
+from lbb_jax.acquisition.selection import Acquisition, without_rounding
+from lbb_jax.chunks import rows_per_chunk
 
 REDUNDANCIES = ("pairwise", "tree")
-
-Choice = Callable[[Any, jax.Array, jax.Array], tuple[jax.Array, Any]]
+# Pairs evaluated at a time: enough to keep the hardware busy, few enough to waste little.
+_JOINT_PROBABILITIES_AT_A_TIME = 2**14
 
 
 def large_batch_bald(
@@ -49,13 +51,9 @@ def large_batch_bald(
       The picks; the scores are their gains in nats, those within 1e-6 of 0 as exactly 0.
     """
     del key
-
-    def choose_best(nothing: None, gains: jax.Array, remaining: jax.Array) -> tuple[jax.Array, None]:
-        return best(gains, remaining), nothing
-
-    return _pick_one_by_one(
-        log_probs, available, choose_best, None, batch_size=batch_size, pair_weight=pair_weight, redundancy=redundancy
-    )
+    return pick_greedily(
+        log_probs, available, batch_size=batch_size, pair_weight=pair_weight, redundancy=redundancy
+    ).acquisition
 
 
 def power_large_batch_bald(
@@ -70,12 +68,10 @@ def power_large_batch_bald(
 ) -> Acquisition:
     """Samples points one after the other with probability proportional to ``gain**alpha`` (Power LBB, Eq. 2.13).
 
-    The sampling is a race. Each point waits for an exponential time at the rate ``gain**alpha`` and the first to
-    arrive is picked; what then remains of the others' unit-rate waits is again exponential, so that the next pick,
-    at the rates lowered by this one, needs no further random numbers.
+    The sampling is a race (`lbb_jax.acquisition.race`), with one pair of random numbers for each point.
 
     Args:
-      key: Random key, consumed. Each point has its own variate, whatever is available.
+      key: Random key, consumed. Each point has its own variates, whatever is available.
       log_probs: ``[N, K, C]``.
       available: ``[N]`` bool.
       batch_size: Static, at most ``N``.
@@ -87,62 +83,151 @@ def power_large_batch_bald(
       The picks; the scores are their gains in nats. A gain below 1e-6 has probability 0; when no other is left, the
       picks are uniform.
     """
-    variates = gumbel_variates(key, log_probs)
-
-    def choose_first_to_arrive(
-        log_wait: jax.Array, gains: jax.Array, remaining: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        log_rates = log_rate(gains, alpha)
-        possible = remaining & (log_rates > -jnp.inf)
-        log_arrival = jnp.where(possible, log_wait - log_rates, jnp.inf)
-        winner = jnp.argmin(log_arrival)
-        # Time passes for the points that could have arrived, each at its own rate.
-        share_waited = jnp.where(possible, jnp.exp(log_arrival[winner] - log_arrival), 0)
-        remaining_wait = jnp.where(possible, log_wait + jnp.log1p(-share_waited), log_wait)
-        pick = jnp.where(jnp.any(possible), best(-log_arrival, possible), best(-log_wait, remaining))
-        return pick, remaining_wait
-
-    return _pick_one_by_one(
+    variates = race.variates(key, len(log_probs), log_probs.dtype)
+    return pick_by_race(
+        variates,
         log_probs,
         available,
-        choose_first_to_arrive,
-        -variates,
         batch_size=batch_size,
+        alpha=alpha,
         pair_weight=pair_weight,
         redundancy=redundancy,
+    ).acquisition
+
+
+class Picks(NamedTuple):
+    """Picks, and what they took.
+
+    Attributes:
+      acquisition: The picks and their gains, ``[b]``.
+      bounds: What each pick was ranked by when it was picked: its gain, or its key in the race; ``[b]``.
+      num_pairs: Pairs of points whose mutual information was evaluated, ``[]`` int32.
+    """
+
+    acquisition: Acquisition
+    bounds: jax.Array
+    num_pairs: jax.Array
+
+
+def pick_greedily(
+    log_probs: jax.Array,
+    available: jax.Array,
+    *,
+    batch_size: int,
+    pair_weight: jax.Array | float = 1.0,
+    redundancy: str = "pairwise",
+) -> Picks:
+    """The picks of `large_batch_bald`, whose arguments these are, with what they took."""
+
+    def by_gain(changes: _Changes) -> jax.Array:
+        return changes.lowered_gains
+
+    scores = _scores(log_probs)
+    return _pick_one_by_one(
+        log_probs, available, scores, scores, by_gain, batch_size, pair_weight=pair_weight, redundancy=redundancy
     )
+
+
+def pick_by_race(
+    variates: race.Variates,
+    log_probs: jax.Array,
+    available: jax.Array,
+    *,
+    batch_size: int,
+    alpha: jax.Array | float = 1.0,
+    pair_weight: jax.Array | float = 1.0,
+    redundancy: str = "pairwise",
+) -> Picks:
+    """The picks of `power_large_batch_bald`, whose arguments these are, for the given ``variates[N]``."""
+
+    def by_arrival(changes: _Changes) -> jax.Array:
+        return race.later_keys(
+            changes.bounds,
+            jax.tree.map(lambda leaf: leaf[changes.points], variates),
+            race.log_rate(changes.gains, alpha),
+            race.log_rate(changes.lowered_gains, alpha),
+            changes.picked_bounds,
+        )
+
+    scores = _scores(log_probs)
+    keys = race.first_keys(variates, race.log_rate(scores, alpha))
+    return _pick_one_by_one(
+        log_probs, available, scores, keys, by_arrival, batch_size, pair_weight=pair_weight, redundancy=redundancy
+    )
+
+
+class _Changes(NamedTuple):
+    """How a pick changes the gains of ``m`` points; each may learn of a pick of its own.
+
+    Attributes:
+      points: Indices ``[m]`` of the points.
+      bounds: What they are ranked by so far, ``[m]``.
+      gains: Their gains so far, ``[m]``.
+      lowered_gains: Their gains after the pick, ``[m]``.
+      picked_bounds: What the pick was ranked by, ``[m]``.
+    """
+
+    points: jax.Array
+    bounds: jax.Array
+    gains: jax.Array
+    lowered_gains: jax.Array
+    picked_bounds: jax.Array
+
+
+def _scores(log_probs: jax.Array) -> jax.Array:
+    """BALD ``[N]``, the gains before the first pick."""
+    return without_rounding(information.mutual_information(log_probs))
 
 
 def _pick_one_by_one(
     log_probs: jax.Array,
     available: jax.Array,
-    choose: Choice,
-    choice_state: Any,
-    *,
+    scores: jax.Array,
+    bounds: jax.Array,
+    lowered_bounds: Callable[[_Changes], jax.Array],
     batch_size: int,
+    *,
     pair_weight: jax.Array | float,
     redundancy: str,
-) -> Acquisition:
-    """Picks with ``choose(choice_state, gains, remaining) -> (index, choice_state)``, lowering the gains after each."""
+) -> Picks:
+    """Picks the point of the highest bound, again and again, lowering the gains and with them the bounds."""
     if redundancy not in REDUNDANCIES:
         raise ValueError(f"redundancy={redundancy!r}: must be one of {', '.join(map(repr, REDUNDANCIES))}")
-    scores = without_rounding(information.mutual_information(log_probs))
+    num_points, _, num_classes = log_probs.shape
+    block_size = max(16, rows_per_chunk(num_classes**2, num_points, _JOINT_PROBABILITIES_AT_A_TIME))
+    # What remains of each point's score is kept unrounded, so that small losses add up.
+    search = lazy.begin(jnp.where(available, bounds, -jnp.inf), scores)
 
-    def pick(shared: jax.Array, remaining: jax.Array, choice_state: Any) -> tuple[tuple, Acquisition]:
-        gains = without_rounding(scores - shared)
-        index, choice_state = choose(choice_state, gains, remaining)
-        picked, remaining = take(index, gains, remaining)
-        return (shared, remaining, choice_state, index), picked
+    def pick(carry: tuple, num_picks: jax.Array) -> tuple[tuple, Acquisition]:
+        search, picked, picked_bounds = carry
 
-    def extend(carry: tuple, _: None) -> tuple[tuple, Acquisition]:
-        shared, remaining, choice_state, last = carry
-        pairs = without_rounding(information.pairwise_mutual_information(log_probs, log_probs[last][None])[:, 0])
-        shared = jnp.maximum(shared, pairs) if redundancy == "tree" else shared + pair_weight * pairs
-        if redundancy == "tree":
-            # `I(y_x; y_s) ≤ I(y_x; θ)`: a tree gain below 0 is rounding.
-            shared = jnp.minimum(shared, scores)
-        return pick(shared, remaining, choice_state)
+        def refresh(points: jax.Array, known: lazy.Candidates) -> lazy.Candidates:
+            pairs = _mutual_information(log_probs[points], log_probs[picked[known.num_seen]])
+            if redundancy == "tree":
+                left = jnp.minimum(known.state, jnp.maximum(scores[points] - pairs, 0))
+            else:
+                left = known.state - pair_weight * pairs
+            changes = _Changes(
+                points,
+                known.bounds,
+                without_rounding(known.state),
+                without_rounding(left),
+                picked_bounds[known.num_seen],
+            )
+            return lazy.Candidates(lowered_bounds(changes), known.num_seen + 1, left)
 
-    carry, first = pick(jnp.zeros_like(scores), available, choice_state)
-    _, others = jax.lax.scan(extend, carry, None, length=batch_size - 1)
-    return jax.tree.map(lambda one, rest: jnp.concatenate([one[None], rest]), first, others)
+        search = lazy.settle(search, refresh, num_picks, block_size=block_size)
+        index, bound, left, search = lazy.take_best(search)
+        gain = jnp.where(bound > -jnp.inf, without_rounding(left), -jnp.inf)
+        picked, picked_bounds = picked.at[num_picks].set(index), picked_bounds.at[num_picks].set(bound)
+        return (search, picked, picked_bounds), Acquisition(index, gain)
+
+    carry = search, jnp.zeros(batch_size, jnp.int32), jnp.zeros(batch_size, bounds.dtype)
+    (search, _, picked_bounds), acquisition = jax.lax.scan(pick, carry, jnp.arange(batch_size, dtype=jnp.int32))
+    return Picks(acquisition, picked_bounds, search.num_evaluations)
+
+
+def _mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:
+    """``I(y_i; y_j)`` of the points ``a[m, K, C]`` and ``b[m, K, C]`` one by one, ``[m]``, without rounding."""
+    pairs = jax.vmap(lambda x, y: information.pairwise_mutual_information(x[None], y[None])[0, 0])(a, b)
+    return without_rounding(pairs)

@@ -27,7 +27,7 @@ class Option(NamedTuple):
 
 
 OPTIONS = {
-    "alpha": Option(validation.check_finite_and_not_negative),
+    "alpha": Option(validation.check_alpha),
     "num_samples": Option(validation.check_num_samples, static=True),
     "pair_weight": Option(validation.check_finite_and_not_negative),
     "redundancy": Option(validation.check_redundancy, static=True),
@@ -126,7 +126,7 @@ def acquire(
       method: A name in `METHODS`.
       batch_size: Points to pick, from 1 to the number available.
       available: Bool ``[N]``: which points may be picked; None for all. Rows of other points may hold anything.
-      **options: Options of the method: ``alpha`` (at least 0), ``num_samples`` (at least 1), ``pair_weight`` (at least
+      **options: Options of the method: ``alpha`` (from 0 to 1e30), ``num_samples`` (at least 1), ``pair_weight`` (at least
         0), ``redundancy`` ("pairwise" or "tree").
 
     Returns:

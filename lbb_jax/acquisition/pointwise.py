@@ -9,14 +9,15 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import entropy, information
-from lbb_jax.acquisition.selection import Acquisition, gumbel_variates, highest, log_rate, without_rounding
+from lbb_jax.acquisition import race
+from lbb_jax.acquisition.selection import Acquisition, highest, without_rounding
 
 
 def random(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
     """Picks available points uniformly without replacement; all scores are 0."""
-    variates = gumbel_variates(key, log_probs)
-    picked = highest(variates, available, batch_size=batch_size)
-    return picked._replace(scores=jnp.where(picked.indices >= 0, 0, -jnp.inf).astype(variates.dtype))
+    order = race.variates(key, len(log_probs), log_probs.dtype).gumbel
+    picked = highest(order, available, batch_size=batch_size)
+    return picked._replace(scores=jnp.where(picked.indices >= 0, 0, -jnp.inf).astype(order.dtype))
 
 
 def least_confident(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
@@ -52,11 +53,12 @@ def power_bald(
 ) -> Acquisition:
     """Samples points without replacement with probability proportional to ``BALD**alpha`` (Eq. 2.13).
 
-    The ``batch_size`` largest of ``alpha log BALD + Gumbel`` are such a sample (Kirsch et al., 2023). Points whose
-    BALD is below 1e-6 nats have probability 0; when only such points are left, they are picked uniformly.
+    The first ``batch_size`` to arrive in a race at these rates are such a sample (Kirsch et al., 2023, in the form of
+    the largest of ``alpha log BALD + Gumbel``). Points whose BALD is below 1e-6 nats have probability 0; when only
+    such points are left, they are picked uniformly.
 
     Args:
-      key: Random key, consumed. Each point has its own variate, whatever is available.
+      key: Random key, consumed. Each point has its own variates, whatever is available.
       log_probs: ``[N, K, C]``.
       available: ``[N]`` bool.
       batch_size: Static, at most ``N``.
@@ -66,14 +68,6 @@ def power_bald(
       The picks in the order drawn; the scores are their BALD in nats.
     """
     scores = without_rounding(information.mutual_information(log_probs))
-    log_rates = log_rate(scores, alpha)
-    variates = gumbel_variates(key, log_probs)
-    possible = available & (log_rates > -jnp.inf)
-    drawn = highest(log_rates + variates, possible, batch_size=batch_size)
-    leftover = highest(variates, available & ~possible, batch_size=batch_size)
-    # The leftover points, in their own order, fill the places for which no possible point remains.
-    places = jnp.arange(batch_size)
-    num_drawn = jnp.sum(drawn.indices >= 0)
-    fill = jnp.take(leftover.indices, jnp.maximum(places - num_drawn, 0))
-    indices = jnp.where(places < num_drawn, drawn.indices, fill)
-    return Acquisition(indices, jnp.where(indices >= 0, scores[indices], -jnp.inf))
+    variates = race.variates(key, len(log_probs), log_probs.dtype)
+    picked = highest(race.first_keys(variates, race.log_rate(scores, alpha)), available, batch_size=batch_size)
+    return picked._replace(scores=jnp.where(picked.indices >= 0, scores[picked.indices], -jnp.inf))

@@ -30,36 +30,10 @@ def without_rounding(information: jax.Array) -> jax.Array:
     return jnp.where(jnp.abs(information) < INFORMATION_RESOLUTION, 0, information)
 
 
-def gumbel_variates(key: jax.Array, log_probs: jax.Array) -> jax.Array:
-    """One standard Gumbel variate for each point of ``log_probs[N, K, C]``, tied to the point's index: ``[N]``.
-
-    Of the finer kind, whose tail reaches far enough for large pools.
-    """
-    return jax.random.gumbel(key, log_probs.shape[:1], log_probs.dtype, mode="high")
-
-
-def log_rate(gain: jax.Array, alpha: jax.Array | float) -> jax.Array:
-    """Logarithm of the rate ``gain**alpha`` at which power sampling picks a point (Eq. 2.13).
-
-    Gains of 0 and below have rate 0. With ``alpha`` 0 every point has rate 1, whatever its gain.
-    """
-    positive = gain > 0
-    log_gain = jnp.log(jnp.where(positive, gain, 1))
-    return jnp.where(jnp.equal(alpha, 0), 0, jnp.where(positive, alpha * log_gain, -jnp.inf))
-
-
-def best(scores: jax.Array, available: jax.Array) -> jax.Array:
-    """Index ``[]`` of the highest available score, the lowest index among equals, or -1 if nothing is available."""
-    index = jnp.argmax(jnp.where(available, scores, -jnp.inf)).astype(jnp.int32)
-    return jnp.where(available[index], index, NO_POINT)
-
-
-def take(index: jax.Array, gains: jax.Array, remaining: jax.Array) -> tuple[Acquisition, jax.Array]:
-    """The pick of ``index`` with its gain, and ``remaining`` without it; -1 takes nothing."""
-    taken = index != NO_POINT
+def remove(available: jax.Array, index: jax.Array) -> jax.Array:
+    """The mask ``[N]`` without the point of ``index``; -1 removes nothing."""
     # A negative index would count from the end; one past the end is dropped.
-    remaining = remaining.at[jnp.where(taken, index, len(remaining))].set(False, mode="drop")
-    return Acquisition(index, jnp.where(taken, gains[index], -jnp.inf)), remaining
+    return available.at[jnp.where(index != NO_POINT, index, len(available))].set(False, mode="drop")
 
 
 def highest(scores: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:

@@ -11,6 +11,7 @@ import numpy as np
 from lbb_jax.acquisition.large_batch_bald import REDUNDANCIES
 
 NORMALISATION_TOLERANCE = 1e-3
+MAX_ALPHA = 1e30
 
 
 def as_array(name: str, value: Any) -> jax.Array | np.ndarray:
@@ -115,6 +116,14 @@ def check_finite_and_not_negative(name: str, value: Any) -> np.float32:
         number = np.float32(value)
     if not np.isfinite(number) or number < 0:
         raise ValueError(f"{name}={float(value)}: must be finite, in float32, and at least 0")
+    return number
+
+
+def check_alpha(name: str, value: Any) -> np.float32:
+    """A power of at least 0, small enough for its rates to be told from 0 in float32."""
+    number = check_finite_and_not_negative(name, value)
+    if number > MAX_ALPHA:
+        raise ValueError(f"{name}={float(value)}: must be at most {MAX_ALPHA:g}; method 'bald' or 'lbb' is its limit")
     return number
 
 

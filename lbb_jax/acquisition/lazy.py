@@ -1,0 +1,153 @@
+"""Picking one point after the other while evaluating only those that can still win (lazy greedy; Minoux, 1978).
+
+What a point is worth to a batch only falls as the batch grows. So what it was worth to an earlier, smaller batch is an
+upper bound of what it is worth now, and a point whose bound is below another's present worth need not be evaluated.
+The picks are those of evaluating every point at every step.
+
+Bounds are kept for the whole pool. The highest of them are worked on apart, as the front, in small arrays; only when
+a point outside the front could win is the front chosen anew. All shapes are static.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from lbb_jax.acquisition.selection import NO_POINT
+
+FRONT_SIZE = 2048
+
+
+class Candidates(NamedTuple):
+    """What is known of ``n`` points.
+
+    Attributes:
+      bounds: Upper bound of each point's worth, ``[n]``; its worth where all picks are seen, ``-inf`` where it is out.
+      num_seen: How many picks, from the first on, each bound takes account of; ``[n]`` int32.
+      state: What else a method keeps of each point, a pytree of arrays ``[n, ...]``.
+    """
+
+    bounds: jax.Array
+    num_seen: jax.Array
+    state: Any
+
+
+class Search(NamedTuple):
+    """A search for the best of ``N`` points, ``F`` of which are the front.
+
+    Attributes:
+      pool: All points; for those of the front, as they were when they joined it. ``[N]``.
+      points: Indices of the front's points in the pool, ascending, ``[F]`` int32.
+      front: What is known of the front's points, ``[F]``.
+      rest_bound: Highest bound outside the front, ``[]``.
+      rest_point: The lowest index with that bound, ``[]`` int32.
+      num_evaluations: How many points were evaluated so far, a point evaluated twice counting twice; ``[]`` int32.
+    """
+
+    pool: Candidates
+    points: jax.Array
+    front: Candidates
+    rest_bound: jax.Array
+    rest_point: jax.Array
+    num_evaluations: jax.Array
+
+
+Refresh = Callable[[jax.Array, Candidates], Candidates]
+
+
+def begin(bounds: jax.Array, state: Any = (), *, num_seen: int = 0, front_size: int = FRONT_SIZE) -> Search:
+    """A search over points of which ``bounds[N]`` (``-inf`` for those not available) and ``state`` are known.
+
+    Args:
+      bounds: Upper bounds of what each point is worth.
+      state: A pytree of arrays ``[N, ...]``.
+      num_seen: How many picks the bounds take account of.
+      front_size: Static: points in the front, at most; the whole pool if it has no more.
+    """
+    pool = Candidates(bounds, jnp.full(len(bounds), num_seen, jnp.int32), state)
+    return _choose_front(pool, min(front_size, len(bounds)), jnp.int32(0))
+
+
+def settle(search: Search, refresh: Refresh, num_picks: jax.Array | int, *, block_size: int) -> Search:
+    """Evaluates points until the front's highest bound is the present worth of a point, and no other is worth more.
+
+    Args:
+      search: The search.
+      refresh: Maps the indices ``[m]`` of points and what is known of them to what is known once their evaluation has
+        made ``num_seen`` grow.
+      num_picks: How many picks have been made, ``[]``.
+      block_size: Static: points evaluated at a time, at most.
+
+    Returns:
+      The search, ready for `take_best`.
+    """
+    size = min(block_size, len(search.points))
+
+    def is_stale(front: Candidates) -> jax.Array:
+        return (front.num_seen < num_picks) & (front.bounds > -jnp.inf)
+
+    def refresh_highest(search: Search) -> Search:
+        front = search.front
+        urgency, places = jax.lax.top_k(jnp.where(is_stale(front), front.bounds, -jnp.inf), size)
+        fresh = refresh(search.points[places], jax.tree.map(lambda leaf: leaf[places], front))
+        # Where fewer points are stale than the block has rows, the other rows change nothing.
+        targets = jnp.where(urgency > -jnp.inf, places, len(search.points))
+        front = jax.tree.map(lambda leaf, rows: leaf.at[targets].set(rows, mode="drop"), front, fresh)
+        num_evaluations = search.num_evaluations + jnp.sum(urgency > -jnp.inf, dtype=jnp.int32)
+        return search._replace(front=front, num_evaluations=num_evaluations)
+
+    def has_stale_leader(search: Search) -> jax.Array:
+        return _front_leads(search) & is_stale(search.front)[jnp.argmax(search.front.bounds)]
+
+    def refresh_front(search: Search) -> Search:
+        return jax.lax.while_loop(has_stale_leader, refresh_highest, search)
+
+    def change_front(search: Search) -> Search:
+        return refresh_front(_choose_front(_merge(search), len(search.points), search.num_evaluations))
+
+    return jax.lax.while_loop(lambda search: ~_front_leads(search), change_front, refresh_front(search))
+
+
+def take_best(search: Search) -> tuple[jax.Array, jax.Array, Any, Search]:
+    """Takes the best point out of a settled search.
+
+    Returns:
+      Its index ``[]`` int32 (-1 if every point is out), its worth ``[]``, its state, and the search without it.
+    """
+    place = jnp.argmax(search.front.bounds)
+    worth = search.front.bounds[place]
+    index = jnp.where(worth > -jnp.inf, search.points[place], NO_POINT)
+    bounds = search.front.bounds.at[place].set(-jnp.inf)
+    state = jax.tree.map(lambda leaf: leaf[place], search.front.state)
+    return index, worth, state, search._replace(front=search.front._replace(bounds=bounds))
+
+
+def _front_leads(search: Search) -> jax.Array:
+    """Whether the front's highest bound comes before all outside it, the lowest index first among equals."""
+    place = jnp.argmax(search.front.bounds)
+    bound, point = search.front.bounds[place], search.points[place]
+    return (bound > search.rest_bound) | ((bound == search.rest_bound) & (point < search.rest_point))
+
+
+def _merge(search: Search) -> Candidates:
+    """The pool with what the front has learned."""
+    return jax.tree.map(lambda leaf, rows: leaf.at[search.points].set(rows), search.pool, search.front)
+
+
+def _choose_front(pool: Candidates, front_size: int, num_evaluations: jax.Array) -> Search:
+    """A search whose front are the points of the highest bounds."""
+    num_points = len(pool.bounds)
+    if front_size == num_points:
+        points = jnp.arange(num_points, dtype=jnp.int32)
+        rest_bound, rest_point = jnp.full((), -jnp.inf, pool.bounds.dtype), jnp.int32(num_points)
+    else:
+        points = jnp.sort(jax.lax.top_k(pool.bounds, front_size)[1].astype(jnp.int32))
+        outside = jnp.ones(num_points, bool).at[points].set(False)
+        # Points that are out rank behind those in the front that are out.
+        rest = jnp.where(outside, pool.bounds, -jnp.inf)
+        rest_point = jnp.argmax(rest).astype(jnp.int32)
+        rest_bound = rest[rest_point]
+        rest_point = jnp.where(rest_bound > -jnp.inf, rest_point, num_points)
+    front = jax.tree.map(lambda leaf: leaf[points], pool)
+    return Search(pool, points, front, rest_bound, rest_point, num_evaluations)

@@ -1,0 +1,98 @@
+"""Power sampling as a race: points arrive at random times, at rates that are powers of their worth (Eq. 2.13).
+
+Each point waits for an exponential time at the rate ``gain**alpha``, and the first to arrive is picked. What then
+remains of the other points' waits is again exponential, so that the next pick, at the rates lowered by this one, needs
+no further random numbers. Rates only fall, so that an arrival computed with an earlier rate is never too late.
+
+Arrivals enter as keys, ``-log(arrival time)``: the highest key comes first. Points of rate 0 never arrive; their keys
+lie below all others and put them in random order.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+BLOCK_SIZE = 1024
+# Rates below exp(-1e37) count as 0, and the keys of rate 0 lie below that.
+_LOWEST_LOG_RATE = -1e37
+_KEY_WITHOUT_RATE = 1e38
+
+
+class Variates(NamedTuple):
+    """One pair of random numbers for each point, tied to the point's index.
+
+    Attributes:
+      gumbel: Standard Gumbel variates, ``[N]``: keys at rate 1.
+      uniform: Uniform variates, ``[N]``: the order of the points of rate 0.
+    """
+
+    gumbel: jax.Array
+    uniform: jax.Array
+
+
+def variates(key: jax.Array, num_points: int, dtype: jnp.dtype, *, first_block: jax.Array | int = 0) -> Variates:
+    """The variates of ``num_points`` points, from a block of 1,024 points on.
+
+    Args:
+      key: Random key, consumed.
+      num_points: Static.
+      dtype: Of the variates.
+      first_block: Number of the block that the first point begins, ``[]``.
+
+    Returns:
+      The variates ``[num_points]``; a point's do not depend on how many there are, nor on where they begin.
+    """
+
+    def one_block(block: jax.Array) -> Variates:
+        gumbel_key, uniform_key = jax.random.split(jax.random.fold_in(key, block))
+        # Of the finer kind, whose tail reaches far enough for large pools.
+        gumbel = jax.random.gumbel(gumbel_key, (BLOCK_SIZE,), dtype, mode="high")
+        return Variates(gumbel, jax.random.uniform(uniform_key, (BLOCK_SIZE,), dtype))
+
+    blocks = first_block + jnp.arange(-(-num_points // BLOCK_SIZE), dtype=jnp.int32)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1)[:num_points], jax.vmap(one_block)(blocks))
+
+
+def log_rate(gain: jax.Array, alpha: jax.Array | float) -> jax.Array:
+    """Logarithm of the rate ``gain**alpha`` at which power sampling picks a point (Eq. 2.13).
+
+    Gains of 0 and below have rate 0. With ``alpha`` 0 every point has rate 1, whatever its gain.
+    """
+    positive = gain > 0
+    log_gain = jnp.log(jnp.where(positive, gain, 1))
+    return jnp.where(jnp.equal(alpha, 0), 0, jnp.where(positive, alpha * log_gain, -jnp.inf))
+
+
+def first_keys(variates: Variates, log_rates: jax.Array) -> jax.Array:
+    """Keys ``[n]`` of points at their first rates."""
+    return _keys(variates.gumbel + log_rates, variates, log_rates)
+
+
+def later_keys(
+    keys: jax.Array, variates: Variates, log_rates: jax.Array, lowered_log_rates: jax.Array, picked_key: jax.Array
+) -> jax.Array:
+    """Keys of points whose rates are lowered by a pick.
+
+    Until the pick a point has waited at its former rate; what is left of its wait grows as the rate falls.
+
+    Args:
+      keys: Keys ``[n]`` at the former rates; where these are above 0, none above ``picked_key``.
+      variates: ``[n]``.
+      log_rates: Logarithms of the former rates, ``[n]``.
+      lowered_log_rates: Logarithms of the rates from the pick on, ``[n]``.
+      picked_key: Key of the pick, ``[n]`` (each point may learn of a pick of its own).
+
+    Returns:
+      ``[n]``.
+    """
+    # log(arrival - time of the pick), from keys that are minus logarithms.
+    log_left = -keys + jnp.log1p(-jnp.exp(jnp.minimum(keys - picked_key, 0)))
+    log_arrival = jnp.logaddexp(-picked_key, log_left + log_rates - lowered_log_rates)
+    changed = lowered_log_rates != log_rates
+    return jnp.where(changed, _keys(-log_arrival, variates, lowered_log_rates), keys)
+
+
+def _keys(keys: jax.Array, variates: Variates, log_rates: jax.Array) -> jax.Array:
+    """``keys``, and those of the points of rate 0 below them."""
+    return jnp.where(log_rates > _LOWEST_LOG_RATE, keys, -(1 + variates.uniform) * _KEY_WITHOUT_RATE)
