@@ -30,7 +30,7 @@ def power_large_batch_bald(
     key, log_probs, available, *, batch_size, alpha=1.0, pair_weight=1.0, redundancy="pairwise"
 ):
     """The race with what remains of each point's unit-rate wait, instead of the arrivals."""
-    variates = race.variates(key, len(log_probs), log_probs.dtype)
+    variates = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
 
     def choose(gains, remaining, log_wait):
         log_rates = race.log_rate(gains, alpha)

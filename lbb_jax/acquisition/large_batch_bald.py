@@ -83,7 +83,7 @@ def power_large_batch_bald(
       The picks; the scores are their gains in nats. A gain below 1e-6 has probability 0; when no other is left, the
       picks are uniform.
     """
-    variates = race.variates(key, len(log_probs), log_probs.dtype)
+    variates = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
     return pick_by_race(
         variates,
         log_probs,

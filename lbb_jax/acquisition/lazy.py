@@ -56,17 +56,15 @@ class Search(NamedTuple):
 Refresh = Callable[[jax.Array, Candidates], Candidates]
 
 
-def begin(bounds: jax.Array, state: Any = (), *, num_seen: int = 0, front_size: int = FRONT_SIZE) -> Search:
-    """A search over points of which ``bounds[N]`` (``-inf`` for those not available) and ``state`` are known.
+def begin(bounds: jax.Array, state: Any = ()) -> Search:
+    """A search before the first pick.
 
     Args:
-      bounds: Upper bounds of what each point is worth.
+      bounds: Upper bound of what each point is worth, ``[N]``; ``-inf`` for those that are not available.
       state: A pytree of arrays ``[N, ...]``.
-      num_seen: How many picks the bounds take account of.
-      front_size: Static: points in the front, at most; the whole pool if it has no more.
     """
-    pool = Candidates(bounds, jnp.full(len(bounds), num_seen, jnp.int32), state)
-    return _choose_front(pool, min(front_size, len(bounds)), jnp.int32(0))
+    pool = Candidates(bounds, jnp.zeros(len(bounds), jnp.int32), state)
+    return _choose_front(pool, min(FRONT_SIZE, len(bounds)), jnp.int32(0))
 
 
 def settle(search: Search, refresh: Refresh, num_picks: jax.Array | int, *, block_size: int) -> Search:
@@ -102,6 +100,9 @@ def settle(search: Search, refresh: Refresh, num_picks: jax.Array | int, *, bloc
 
     def refresh_front(search: Search) -> Search:
         return jax.lax.while_loop(has_stale_leader, refresh_highest, search)
+
+    if len(search.points) == len(search.pool.bounds):
+        return refresh_front(search)
 
     def change_front(search: Search) -> Search:
         return refresh_front(_choose_front(_merge(search), len(search.points), search.num_evaluations))

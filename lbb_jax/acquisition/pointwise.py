@@ -15,7 +15,7 @@ from lbb_jax.acquisition.selection import Acquisition, highest, without_rounding
 
 def random(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
     """Picks available points uniformly without replacement; all scores are 0."""
-    order = race.variates(key, len(log_probs), log_probs.dtype).gumbel
+    order = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype).gumbel
     picked = highest(order, available, batch_size=batch_size)
     return picked._replace(scores=jnp.where(picked.indices >= 0, 0, -jnp.inf).astype(order.dtype))
 
@@ -68,6 +68,6 @@ def power_bald(
       The picks in the order drawn; the scores are their BALD in nats.
     """
     scores = without_rounding(information.mutual_information(log_probs))
-    variates = race.variates(key, len(log_probs), log_probs.dtype)
+    variates = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
     picked = highest(race.first_keys(variates, race.log_rate(scores, alpha)), available, batch_size=batch_size)
     return picked._replace(scores=jnp.where(picked.indices >= 0, scores[picked.indices], -jnp.inf))

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-BLOCK_SIZE = 1024
 # Rates below exp(-1e37) count as 0, and the keys of rate 0 lie below that.
 _LOWEST_LOG_RATE = -1e37
 _KEY_WITHOUT_RATE = 1e38
@@ -31,27 +30,22 @@ class Variates(NamedTuple):
     uniform: jax.Array
 
 
-def variates(key: jax.Array, num_points: int, dtype: jnp.dtype, *, first_block: jax.Array | int = 0) -> Variates:
-    """The variates of ``num_points`` points, from a block of 1,024 points on.
+def variates(key: jax.Array, points: jax.Array, dtype: jnp.dtype) -> Variates:
+    """The variates of the points with the indices ``points[n]``, whatever other points there are.
 
     Args:
       key: Random key, consumed.
-      num_points: Static.
+      points: Indices in the pool, ``[n]`` integers.
       dtype: Of the variates.
-      first_block: Number of the block that the first point begins, ``[]``.
-
-    Returns:
-      The variates ``[num_points]``; a point's do not depend on how many there are, nor on where they begin.
     """
+    gumbel_key, uniform_key = jax.random.split(key)
 
-    def one_block(block: jax.Array) -> Variates:
-        gumbel_key, uniform_key = jax.random.split(jax.random.fold_in(key, block))
-        # Of the finer kind, whose tail reaches far enough for large pools.
-        gumbel = jax.random.gumbel(gumbel_key, (BLOCK_SIZE,), dtype, mode="high")
-        return Variates(gumbel, jax.random.uniform(uniform_key, (BLOCK_SIZE,), dtype))
+    def one_point(point: jax.Array) -> Variates:
+        # The finer kind, whose tail reaches far enough for large pools.
+        gumbel = jax.random.gumbel(jax.random.fold_in(gumbel_key, point), (), dtype, mode="high")
+        return Variates(gumbel, jax.random.uniform(jax.random.fold_in(uniform_key, point), (), dtype))
 
-    blocks = first_block + jnp.arange(-(-num_points // BLOCK_SIZE), dtype=jnp.int32)
-    return jax.tree.map(lambda leaf: leaf.reshape(-1)[:num_points], jax.vmap(one_block)(blocks))
+    return jax.vmap(one_point)(points)
 
 
 def log_rate(gain: jax.Array, alpha: jax.Array | float) -> jax.Array:
