@@ -1,10 +1,13 @@
-"""The greedy methods in their plainest form: every point is evaluated at every step.
+"""The greedy methods in their plainest form: every point is evaluated at every step, one step at a time.
 
-Picks and gains are those that the lazy forms must reproduce, for the same keys.
+The lazy forms must reproduce these picks, for the same keys.
 """
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lbb_jax import configurations, information
 from lbb_jax.acquisition import race
@@ -14,81 +17,143 @@ from lbb_jax.acquisition.batch_bald import (
     _posterior,
     _relative_to_mean,
 )
-from lbb_jax.acquisition.selection import Acquisition, remove, without_rounding
+from lbb_jax.acquisition.selection import without_rounding
+
+
+class Picks(NamedTuple):
+    """Picks, what each was worth, and how far it was ahead of the next in what picks are ranked by."""
+
+    indices: np.ndarray
+    scores: np.ndarray
+    leads: np.ndarray
+
+
+def assert_same_picks(lazy, dense, log_probs, *, resolution=1e-5):
+    """The same picks and scores, up to the first pick that two points came too close for.
+
+    Exact copies, and points without any gain, are never too close: the lowest index is picked.
+    """
+    for place, lead in enumerate(dense.leads):
+        one, other = int(lazy.indices[place]), int(dense.indices[place])
+        if one != other and lead < resolution and dense.scores[place] != 0:
+            assert not np.array_equal(log_probs[one], log_probs[other])
+            return
+        assert one == other, place
+        np.testing.assert_allclose(lazy.scores[place], dense.scores[place], rtol=1e-5, atol=1e-5)
+
+
+@jax.jit
+def _bald(log_probs):
+    return without_rounding(information.mutual_information(log_probs))
+
+
+@jax.jit
+def _information_with(log_probs, index):
+    return without_rounding(information.pairwise_mutual_information(log_probs, log_probs[index][None])[:, 0])
+
+
+@jax.jit
+def _gains_given(log_probs, log_likelihoods, weights):
+    points = _relative_to_mean(log_probs)
+    return without_rounding(_conditional_information(points, _posterior(log_likelihoods), weights))
+
+
+_enumerate_labels = jax.jit(configurations.enumerate_labels)
+_sample_labels = jax.jit(configurations.sample_labels)
+_sample_all = jax.jit(configurations.sample_all)
+_stratified_draws = jax.jit(configurations.stratified_draws, static_argnums=(1, 2))
+
+
+def _pick(batch_size, available, rank):
+    """Picks by ``rank(picks so far) -> (ranking[N], gains[N])``."""
+    picks, scores, leads = [], [], []
+    for _ in range(batch_size):
+        ranking, gains = rank(picks)
+        remaining = np.array(available)
+        remaining[picks] = False
+        ranking = np.where(remaining, ranking, -np.inf)
+        first, second = np.sort(ranking)[::-1][:2] if len(ranking) > 1 else (ranking[0], -np.inf)
+        picks.append(int(np.argmax(ranking)))
+        scores.append(float(gains[picks[-1]]))
+        leads.append(first - second)
+    return Picks(np.array(picks), np.array(scores), np.array(leads))
+
+
+def _lbb_gains(log_probs, pair_weight, redundancy):
+    """``picks -> gains[N]``, for picks that grow by one from call to call."""
+    scores = np.asarray(_bald(log_probs))
+    shared = np.zeros_like(scores)
+
+    def gains_after(picks):
+        nonlocal shared
+        if picks:
+            pairs = np.asarray(_information_with(log_probs, picks[-1]))
+            shared = np.maximum(shared, pairs) if redundancy == "tree" else shared + np.float32(pair_weight) * pairs
+        left = np.maximum(scores - shared, 0) if redundancy == "tree" else scores - shared
+        return np.asarray(without_rounding(jnp.asarray(left)))
+
+    return gains_after
 
 
 def large_batch_bald(key, log_probs, available, *, batch_size, pair_weight=1.0, redundancy="pairwise"):
     del key
+    gains_after = _lbb_gains(log_probs, pair_weight, redundancy)
 
-    def choose(gains, remaining, nothing):
-        return jnp.argmax(jnp.where(remaining, gains, -jnp.inf)), nothing
+    def rank(picks):
+        gains = gains_after(picks)
+        return gains, gains
 
-    return _lbb(log_probs, available, choose, None, batch_size, pair_weight, redundancy)
+    return _pick(batch_size, available, rank)
 
 
 def power_large_batch_bald(
     key, log_probs, available, *, batch_size, alpha=1.0, pair_weight=1.0, redundancy="pairwise"
 ):
-    """The race with what remains of each point's unit-rate wait, instead of the arrivals."""
-    variates = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
+    """The race with what remains of each point's unit-rate wait, instead of the arrivals; in float64."""
+    variates = jax.tree.map(np.asarray, race.variates(key, jnp.arange(len(log_probs)), jnp.float32))
+    gains_after = _lbb_gains(log_probs, pair_weight, redundancy)
+    wait = np.exp(-variates.gumbel.astype(np.float64))
 
-    def choose(gains, remaining, log_wait):
-        log_rates = race.log_rate(gains, alpha)
-        possible = remaining & (log_rates > -jnp.inf)
-        log_arrival = jnp.where(possible, log_wait - log_rates, jnp.inf)
-        winner = jnp.argmin(log_arrival)
-        share_waited = jnp.where(possible, jnp.exp(log_arrival[winner] - log_arrival), 0)
-        log_wait = jnp.where(possible, log_wait + jnp.log1p(-share_waited), log_wait)
+    def rank(picks):
+        nonlocal wait
+        gains = gains_after(picks)
+        rates = np.where(gains > 0, gains.astype(np.float64), 0) ** alpha
+        remaining = np.array(available)
+        remaining[picks] = False
+        possible = remaining & (rates > 0)
+        arrival = np.where(possible, wait / np.where(possible, rates, 1), np.inf)
+        if possible.any():
+            wait = np.where(possible, wait - arrival.min() * rates, wait)
         # The lowest variate comes first among those that never arrive.
-        last_in_line = jnp.argmin(jnp.where(remaining, variates.uniform, jnp.inf))
-        return jnp.where(jnp.any(possible), winner, last_in_line), log_wait
+        return np.where(possible, -np.log(np.where(possible, arrival, 1)), -1e30 * (1 + variates.uniform)), gains
 
-    return _lbb(log_probs, available, choose, -variates.gumbel, batch_size, pair_weight, redundancy)
-
-
-def _lbb(log_probs, available, choose, choice_state, batch_size, pair_weight, redundancy):
-    scores = without_rounding(information.mutual_information(log_probs))
-    shared, remaining, picks = jnp.zeros_like(scores), available, []
-    for _ in range(batch_size):
-        gains = without_rounding(scores - shared)
-        index, choice_state = choose(gains, remaining, choice_state)
-        exists = jnp.any(remaining)
-        picks.append(Acquisition(jnp.where(exists, index, -1), jnp.where(exists, gains[index], -jnp.inf)))
-        remaining = remove(remaining, index)
-        pairs = without_rounding(information.pairwise_mutual_information(log_probs, log_probs[index][None])[:, 0])
-        shared = jnp.minimum(jnp.maximum(shared, pairs), scores) if redundancy == "tree" else shared + pair_weight * pairs
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *picks)
+    return _pick(batch_size, available, rank)
 
 
 def batch_bald(key, log_probs, available, *, batch_size, num_samples=10_000):
-    """BatchBALD with every point evaluated at every step, on the configurations that the lazy form samples."""
+    """On the configurations that the lazy form samples."""
     _, num_draws, num_classes = log_probs.shape
-    points = _relative_to_mean(log_probs)
     draw_key, history_key, label_key = jax.random.split(key, 3)
     num_enumerated = _num_enumerated_picks(num_classes, batch_size, num_samples)
-    step_keys = iter(jax.random.split(label_key, batch_size - num_enumerated))
-    draws = configurations.stratified_draws(draw_key, num_samples, num_draws)
-    log_likelihoods, remaining, picks = configurations.empty(num_draws, log_probs.dtype), available, []
-    gains = information.mutual_information(log_probs)
-    for step in range(batch_size):
-        if 0 < step < num_enumerated:
-            log_likelihoods = configurations.enumerate_labels(log_likelihoods, log_probs[picks[-1].indices])
-            weights = jnp.mean(jnp.exp(log_likelihoods), axis=-1)
-        elif step >= num_enumerated:
-            if step == num_enumerated:
-                indices = jnp.stack([pick.indices for pick in picks[:-1]]) if step > 1 else jnp.zeros(0, jnp.int32)
-                log_likelihoods = configurations.sample_all(history_key, log_probs[indices], draws)
-            log_likelihoods = configurations.sample_labels(
-                next(step_keys), log_likelihoods, draws, log_probs[picks[-1].indices]
-            )
-            weights = jnp.full(num_samples, 1 / num_samples, log_probs.dtype)
-        if step > 0:
-            gains = _conditional_information(points, _posterior(log_likelihoods), weights)
-        gains = without_rounding(gains)
-        index = jnp.argmax(jnp.where(remaining, gains, -jnp.inf))
-        exists = jnp.any(remaining)
-        picks.append(
-            Acquisition(jnp.where(exists, index, -1).astype(jnp.int32), jnp.where(exists, gains[index], -jnp.inf))
-        )
-        remaining = remove(remaining, index)
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *picks)
+    step_keys = jax.random.split(label_key, batch_size - num_enumerated)
+    draws = _stratified_draws(draw_key, num_samples, num_draws)
+    log_likelihoods = configurations.empty(num_draws, log_probs.dtype)
+
+    def rank(picks):
+        nonlocal log_likelihoods
+        num_picks = len(picks)
+        if num_picks == 0:
+            gains = _bald(log_probs)
+        elif num_picks < num_enumerated:
+            log_likelihoods = _enumerate_labels(log_likelihoods, log_probs[picks[-1]])
+            gains = _gains_given(log_probs, log_likelihoods, jnp.mean(jnp.exp(log_likelihoods), axis=-1))
+        else:
+            if num_picks == num_enumerated:
+                history = jnp.asarray(picks[:-1], jnp.int32)
+                log_likelihoods = _sample_all(history_key, log_probs[history], draws)
+            step_key = step_keys[num_picks - num_enumerated]
+            log_likelihoods = _sample_labels(step_key, log_likelihoods, draws, log_probs[picks[-1]])
+            gains = _gains_given(log_probs, log_likelihoods, jnp.full(num_samples, 1 / num_samples, log_probs.dtype))
+        return np.asarray(gains), np.asarray(gains)
+
+    return _pick(batch_size, available, rank)

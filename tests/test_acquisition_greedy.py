@@ -39,7 +39,7 @@ def test_every_pick_is_the_best_and_its_score_is_its_gain(name, probs):
 @given(probs=strategies.batches(shapes=POOLS))
 def test_only_available_points_are_considered(name, probs):
     available = np.arange(len(probs)) % 3 != 0
-    picked = variants.pick(name, probs, 3, available=available)
+    picked = variants.pick(name, probs, BATCH_SIZE, available=available)
     assert_greedy(picked, variants.gains_of(name, probs), available)
 
 

@@ -34,9 +34,9 @@ def stream_block(
     label_key, noise_key = jax.random.split(jax.random.fold_in(point_key, block))
     centres = _DISTANCE_OF_CLASSES * jax.random.normal(class_key, (num_classes, _NUM_FEATURES))
     disagreement = jax.random.normal(weight_key, (num_draws, num_classes, _NUM_FEATURES))
-    weights = _SHARPNESS * (centres + _DISAGREEMENT * disagreement)
+    weights = _SHARPNESS * (centres[None] + _DISAGREEMENT * disagreement)
     biases = -0.5 * _SHARPNESS * jnp.sum(centres**2, axis=-1)
     labels = jax.random.randint(label_key, (num_points,), 0, num_classes)
     features = centres[labels] + jax.random.normal(noise_key, (num_points, _NUM_FEATURES))
-    logits = jnp.einsum("nf,kcf->nkc", features, weights) + biases
+    logits = jnp.einsum("nf,kcf->nkc", features, weights) + biases[None, None]
     return jax.nn.log_softmax(logits, axis=-1)
