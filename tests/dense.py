@@ -106,9 +106,7 @@ def large_batch_bald(key, log_probs, available, *, batch_size, pair_weight=1.0, 
     return _pick(batch_size, available, rank)
 
 
-def power_large_batch_bald(
-    key, log_probs, available, *, batch_size, alpha=1.0, pair_weight=1.0, redundancy="pairwise"
-):
+def power_large_batch_bald(key, log_probs, available, *, batch_size, alpha=1.0, pair_weight=1.0, redundancy="pairwise"):
     """The race with what remains of each point's unit-rate wait, instead of the arrivals; in float64."""
     variates = jax.tree.map(np.asarray, race.variates(key, jnp.arange(len(log_probs)), jnp.float32))
     gains_after = _lbb_gains(log_probs, pair_weight, redundancy)

@@ -93,7 +93,9 @@ def test_sampled_batch_bald_never_misses_a_pick():
         probs = reference.random_probs(seed, NUM_POINTS, 5, 4, reference.KINDS[seed % len(reference.KINDS)])
         log_probs, key = jnp.asarray(reference.log32(probs)), jax.random.key(seed)
         picked = compiled("batch_bald", 8, BATCH_SIZE)(key, log_probs, AVAILABLE)
-        dense.assert_same_picks(picked, evaluate_all("batch_bald", key, log_probs, AVAILABLE, batch_size=BATCH_SIZE), log_probs)
+        dense.assert_same_picks(
+            picked, evaluate_all("batch_bald", key, log_probs, AVAILABLE, batch_size=BATCH_SIZE), log_probs
+        )
 
 
 @methods
@@ -168,9 +170,9 @@ def test_points_outside_the_front_are_brought_in_when_they_could_win():
             bounds=jnp.where(points < lazy.FRONT_SIZE, 0.0, known.bounds), num_seen=known.num_seen + 1
         )
 
-    index, worth, _, search = jax.jit(
-        lambda search: lazy.take_best(lazy.settle(search, refresh, 1, block_size=64))
-    )(lazy.begin(bounds))
+    index, worth, _, search = jax.jit(lambda search: lazy.take_best(lazy.settle(search, refresh, 1, block_size=64)))(
+        lazy.begin(bounds)
+    )
     assert int(index) == lazy.FRONT_SIZE
     assert float(worth) == 5_000 - lazy.FRONT_SIZE
     assert int(search.num_evaluations) <= lazy.FRONT_SIZE + 64

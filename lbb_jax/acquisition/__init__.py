@@ -1,7 +1,8 @@
 """Which points to label next: the acquisition methods, and `acquire`, which checks its arguments and runs one of them.
 
 Each pure function takes ``(key, log_probs, available, *, batch_size, ...)``, returns an `Acquisition` and works under
-``jit`` and ``vmap``; `acquire` is the front door for predictions that come from anywhere.
+``jit`` and ``vmap``. `acquire` is the front door for predictions that come from anywhere, `acquire_stream` for those
+of a pool that is read block by block.
 """
 
 from lbb_jax.acquisition.batch_bald import batch_bald
@@ -9,11 +10,14 @@ from lbb_jax.acquisition.large_batch_bald import large_batch_bald, power_large_b
 from lbb_jax.acquisition.methods import METHODS, acquire, check_method, check_options
 from lbb_jax.acquisition.pointwise import bald, least_confident, max_entropy, power_bald, random
 from lbb_jax.acquisition.selection import Acquisition
+from lbb_jax.acquisition.streaming import StreamAcquisition, acquire_stream
 
 __all__ = [
     "METHODS",
     "Acquisition",
+    "StreamAcquisition",
     "acquire",
+    "acquire_stream",
     "bald",
     "batch_bald",
     "check_method",

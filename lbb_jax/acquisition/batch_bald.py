@@ -25,8 +25,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import configurations, information
+from lbb_jax import configurations
 from lbb_jax.acquisition import lazy
+from lbb_jax.acquisition.pointwise import bald_scores
 from lbb_jax.acquisition.selection import Acquisition, highest, remove, without_rounding
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 
@@ -61,11 +62,14 @@ class Picks(NamedTuple):
       num_configurations: Label configurations of the points before each pick that were considered, ``[b]`` int32.
       num_evaluated: Points evaluated at each pick, with that many configurations each; the first is BALD's. ``[b]``
         int32.
+      most_per_bald: No point's gain exceeds its BALD times this: 1 for exact gains, a little more for sampled ones,
+        whose configurations may favour one draw. ``[b]``.
     """
 
     acquisition: Acquisition
     num_configurations: jax.Array
     num_evaluated: jax.Array
+    most_per_bald: jax.Array
 
 
 def pick_greedily(
@@ -78,9 +82,9 @@ def pick_greedily(
     num_enumerated = _num_enumerated_picks(num_classes, batch_size, num_samples)
 
     log_likelihoods = configurations.empty(num_draws, log_probs.dtype)
-    scores = without_rounding(information.mutual_information(log_probs))
+    scores = bald_scores(log_probs)
     first = jax.tree.map(lambda leaf: leaf[0], highest(scores, available, batch_size=1))
-    picks, remaining = [Picks(first, jnp.int32(1), jnp.int32(0))], available
+    picks, remaining = [Picks(first, jnp.int32(1), jnp.int32(0), jnp.ones((), scores.dtype))], available
     while len(picks) < num_enumerated:
         last = picks[-1].acquisition.indices
         remaining = remove(remaining, last)
@@ -132,7 +136,9 @@ def _pick(points: "_Points", remaining: jax.Array, log_likelihoods: jax.Array, w
     block_size = rows_per_chunk(len(weights) * num_classes, num_points)
     search = lazy.settle(search, refresh, 1, block_size=block_size)
     index, gain, _, search = lazy.take_best(search)
-    return Picks(Acquisition(index, gain), jnp.int32(len(weights)), search.num_evaluations)
+    # The gain is at most `Σ_k w̄_k KL(p_k ‖ q)`, and BALD is the same with the weights `1 / K`.
+    most_per_bald = posterior.shape[1] * jnp.max(weights @ posterior)
+    return Picks(Acquisition(index, gain), jnp.int32(len(weights)), search.num_evaluations, most_per_bald)
 
 
 def _posterior(log_likelihoods: jax.Array) -> jax.Array:

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 
 from lbb_jax import information
 from lbb_jax.acquisition import lazy, race
+from lbb_jax.acquisition.pointwise import bald_scores
 from lbb_jax.acquisition.selection import Acquisition, without_rounding
 from lbb_jax.chunks import rows_per_chunk
 
@@ -122,7 +123,7 @@ def pick_greedily(
     def by_gain(changes: _Changes) -> jax.Array:
         return changes.lowered_gains
 
-    scores = _scores(log_probs)
+    scores = bald_scores(log_probs)
     return _pick_one_by_one(
         log_probs, available, scores, scores, by_gain, batch_size, pair_weight=pair_weight, redundancy=redundancy
     )
@@ -149,7 +150,7 @@ def pick_by_race(
             changes.picked_bounds,
         )
 
-    scores = _scores(log_probs)
+    scores = bald_scores(log_probs)
     keys = race.first_keys(variates, race.log_rate(scores, alpha))
     return _pick_one_by_one(
         log_probs, available, scores, keys, by_arrival, batch_size, pair_weight=pair_weight, redundancy=redundancy
@@ -172,11 +173,6 @@ class _Changes(NamedTuple):
     gains: jax.Array
     lowered_gains: jax.Array
     picked_bounds: jax.Array
-
-
-def _scores(log_probs: jax.Array) -> jax.Array:
-    """BALD ``[N]``, the gains before the first pick."""
-    return without_rounding(information.mutual_information(log_probs))
 
 
 def _pick_one_by_one(

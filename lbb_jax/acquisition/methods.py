@@ -95,10 +95,11 @@ def check_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _defaults(method: str) -> dict[str, Any]:
-    """The options of ``method`` at the defaults of its function, as checked as a caller's own."""
+def complete_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of ``method``: those given, checked, and the defaults of its function for the others."""
     parameters = inspect.signature(METHODS[check_method(method)].function).parameters
-    return check_options(method, {name: parameters[name].default for name in METHODS[method].options})
+    defaults = {name: parameters[name].default for name in METHODS[method].options}
+    return {**check_options(method, defaults), **check_options(method, options)}
 
 
 def acquire(
@@ -126,8 +127,8 @@ def acquire(
       method: A name in `METHODS`.
       batch_size: Points to pick, from 1 to the number available.
       available: Bool ``[N]``: which points may be picked; None for all. Rows of other points may hold anything.
-      **options: Options of the method: ``alpha`` (from 0 to 1e30), ``num_samples`` (at least 1), ``pair_weight`` (at least
-        0), ``redundancy`` ("pairwise" or "tree").
+      **options: Options of the method: ``alpha`` (from 0 to 1e30), ``num_samples`` (at least 1), ``pair_weight`` (at
+        least 0), ``redundancy`` ("pairwise" or "tree").
 
     Returns:
       The picks in order, and each one's score when it was picked (nats, for all methods but "random", whose scores
@@ -139,7 +140,7 @@ def acquire(
         that is not bool ``[N]``, an unknown method, an option that the method does not have or that is out of range.
       TypeError: For an argument of the wrong kind.
     """
-    values = {**_defaults(method), **check_options(method, options)}
+    values = complete_options(method, options)
     array = validation.as_array("log_probs", log_probs)
     validation.check_shape(array)
     mask = validation.check_available(available, array.shape[0])

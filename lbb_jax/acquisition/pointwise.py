@@ -13,6 +13,16 @@ from lbb_jax.acquisition import race
 from lbb_jax.acquisition.selection import Acquisition, highest, without_rounding
 
 
+def lack_of_confidence(log_probs: jax.Array) -> jax.Array:
+    """``1 - max_c p_n(c)`` of the predictive mean of ``log_probs[N, K, C]`` (Eq. 2.2): ``[N]``."""
+    return 1 - jnp.max(jnp.mean(jnp.exp(log_probs), axis=1), axis=-1)
+
+
+def bald_scores(log_probs: jax.Array) -> jax.Array:
+    """``I(y_n; θ)`` of ``log_probs[N, K, C]``, in nats, what is below 1e-6 as 0: ``[N]``."""
+    return without_rounding(information.mutual_information(log_probs))
+
+
 def random(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
     """Picks available points uniformly without replacement; all scores are 0."""
     order = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype).gumbel
@@ -23,8 +33,7 @@ def random(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_
 def least_confident(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
     """Picks the points with the highest ``1 - max_c p_n(c)`` of the predictive mean (Eq. 2.2)."""
     del key
-    confidence = jnp.max(jnp.mean(jnp.exp(log_probs), axis=1), axis=-1)
-    return highest(1 - confidence, available, batch_size=batch_size)
+    return highest(lack_of_confidence(log_probs), available, batch_size=batch_size)
 
 
 def max_entropy(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
@@ -39,8 +48,7 @@ def bald(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_si
     Information below 1e-6 nats counts as 0.
     """
     del key
-    scores = without_rounding(information.mutual_information(log_probs))
-    return highest(scores, available, batch_size=batch_size)
+    return highest(bald_scores(log_probs), available, batch_size=batch_size)
 
 
 def power_bald(
@@ -67,7 +75,7 @@ def power_bald(
     Returns:
       The picks in the order drawn; the scores are their BALD in nats.
     """
-    scores = without_rounding(information.mutual_information(log_probs))
+    scores = bald_scores(log_probs)
     variates = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
     picked = highest(race.first_keys(variates, race.log_rate(scores, alpha)), available, batch_size=batch_size)
     return picked._replace(scores=jnp.where(picked.indices >= 0, scores[picked.indices], -jnp.inf))

@@ -49,9 +49,8 @@ def check_shape(log_probs: jax.Array | np.ndarray) -> None:
             raise ValueError(f"log_probs has shape {log_probs.shape}: {axis}, the number of {name}, must be at least 1")
 
 
-@jax.jit
-def _first_faults(log_probs: jax.Array, available: jax.Array) -> tuple[jax.Array, ...]:
-    """Whether, and at which point first, available rows hold NaN or +inf, or do not sum to 1; and that row's sum."""
+def first_faults(log_probs: jax.Array, available: jax.Array) -> tuple[jax.Array, ...]:
+    """Whether, and at which row first, available rows hold NaN or +inf, or do not sum to 1; and that row's sum."""
     not_a_number = available[:, None] & jnp.any(jnp.isnan(log_probs) | (log_probs == jnp.inf), axis=-1)
     sums = jnp.sum(jnp.exp(log_probs), axis=-1)
     not_normalised = available[:, None] & ~(jnp.abs(sums - 1) <= NORMALISATION_TOLERANCE)
@@ -64,21 +63,27 @@ def _first_faults(log_probs: jax.Array, available: jax.Array) -> tuple[jax.Array
     )
 
 
+_first_faults = jax.jit(first_faults)
+
+
 def check_values(log_probs: jax.Array, available: jax.Array) -> None:
     """Raises ValueError unless the rows of all available points are normalised log-probabilities."""
-    faults = [fault.item() for fault in jax.device_get(_first_faults(log_probs, available))]
-    has_nan, nan_row, has_wrong_sum, wrong_row, wrong_sum = faults
-    num_draws = log_probs.shape[1]
+    raise_if_faulty(_first_faults(log_probs, available), log_probs.shape[1])
+
+
+def raise_if_faulty(faults: tuple[jax.Array, ...], num_draws: int, *, first_point: int = 0) -> None:
+    """Raises ValueError if `first_faults` found any, the rows being those of the points from ``first_point`` on."""
+    has_nan, nan_row, has_wrong_sum, wrong_row, wrong_sum = (fault.item() for fault in jax.device_get(faults))
     if has_nan:
         point, draw = divmod(nan_row, num_draws)
         raise ValueError(
-            f"log_probs[{point}, {draw}] holds NaN or +inf: must be log-probabilities (-inf is allowed); "
+            f"log_probs[{first_point + point}, {draw}] holds NaN or +inf: must be log-probabilities (-inf is allowed); "
             "mark points without a prediction as not available"
         )
     if has_wrong_sum:
         point, draw = divmod(wrong_row, num_draws)
         raise ValueError(
-            f"log_probs[{point}, {draw}]: the probabilities sum to {wrong_sum:.4g}, must be 1 within "
+            f"log_probs[{first_point + point}, {draw}]: the probabilities sum to {wrong_sum:.4g}, must be 1 within "
             f"{NORMALISATION_TOLERANCE}; pass normalised log-probabilities (np.log(probs), or "
             "jax.nn.log_softmax(logits) in float32)"
         )

@@ -1,0 +1,152 @@
+"""The points of a pool that are worth most by themselves, kept while the pool passes by, and the batch they hold.
+
+What a point is worth to a batch is at most what it is worth by itself: its BALD, or its first arrival in a race. So the
+batch picked from the candidates is that of the whole pool if every pick was worth more than the best point left out.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from lbb_jax import entropy
+from lbb_jax.acquisition import race
+from lbb_jax.acquisition.batch_bald import pick_greedily as pick_batch_bald
+from lbb_jax.acquisition.large_batch_bald import pick_by_race, pick_greedily
+from lbb_jax.acquisition.pointwise import bald_scores, lack_of_confidence
+from lbb_jax.acquisition.selection import Acquisition, highest
+
+# Methods whose picks do not change what other points are worth.
+POINTWISE = ("random", "least_confident", "entropy", "bald", "power_bald")
+# Methods whose worth is the key of a race, which is a logarithm.
+RACES = ("power_bald", "power_lbb")
+
+_NUM_BINS, _LOWEST_BIN, _HIGHEST_BIN = 4096, -64.0, 64.0
+
+
+class Candidates(NamedTuple):
+    """The best points so far of a pool that passes by.
+
+    Attributes:
+      worth: What each is worth by itself, in descending order, ``-inf`` where there is none yet; ``[M]``.
+      points: Their indices in the pool, ``[M]`` int32.
+      log_probs: Their predictions, ``[M, K, C]``.
+      best_left_out: What the best of the other points was worth, ``[]``.
+      histogram: How many points of the pool were worth how much, ``[bins]`` int32.
+    """
+
+    worth: jax.Array
+    points: jax.Array
+    log_probs: jax.Array
+    best_left_out: jax.Array
+    histogram: jax.Array
+
+
+class Choice(NamedTuple):
+    """The batch picked from the candidates.
+
+    Attributes:
+      acquisition: The picks, by their indices in the pool, ``[b]``.
+      threshold: A point that is worth less than this by itself could not have been picked, ``[]``.
+      slack: The most by which the best point left out could have been worth more than a pick, ``[]``.
+    """
+
+    acquisition: Acquisition
+    threshold: jax.Array
+    slack: jax.Array
+
+
+def nothing_yet(num_candidates: int, num_draws: int, num_classes: int) -> Candidates:
+    """No candidates, and places for ``num_candidates``."""
+    return Candidates(
+        jnp.full(num_candidates, -jnp.inf, jnp.float32),
+        jnp.zeros(num_candidates, jnp.int32),
+        jnp.zeros((num_candidates, num_draws, num_classes), jnp.float32),
+        jnp.float32(-jnp.inf),
+        jnp.zeros(_NUM_BINS, jnp.int32),
+    )
+
+
+def worth_by_itself(
+    method: str, key: jax.Array, points: jax.Array, log_probs: jax.Array, options: Mapping[str, Any]
+) -> jax.Array:
+    """What the points with the indices ``points[n]`` and the predictions ``log_probs[n, K, C]`` are worth, ``[n]``."""
+    match method:
+        case "random":
+            return race.variates(key, points, log_probs.dtype).gumbel
+        case "least_confident":
+            return lack_of_confidence(log_probs)
+        case "entropy":
+            return entropy.marginal_entropy(log_probs)
+        case "power_bald" | "power_lbb":
+            variates = race.variates(key, points, log_probs.dtype)
+            return race.first_keys(variates, race.log_rate(bald_scores(log_probs), options["alpha"]))
+        case _:
+            return bald_scores(log_probs)
+
+
+def absorb(
+    method: str, candidates: Candidates, worth: jax.Array, points: jax.Array, log_probs: jax.Array
+) -> Candidates:
+    """The candidates after a block of ``n`` points, ``worth`` being ``-inf`` for those that are not available.
+
+    Of equal points those that came first are kept.
+    """
+    size = len(candidates.worth)
+    best, rows = jax.lax.top_k(worth, min(size + 1, len(worth)))
+    all_worth = jnp.concatenate([candidates.worth, best])
+    all_points = jnp.concatenate([candidates.points, points[rows]])
+    all_log_probs = jnp.concatenate([candidates.log_probs, log_probs[rows]])
+    kept_worth, kept = jax.lax.top_k(all_worth, size + 1)
+    return Candidates(
+        kept_worth[:size],
+        all_points[kept[:size]],
+        all_log_probs[kept[:size]],
+        jnp.maximum(candidates.best_left_out, kept_worth[size]),
+        candidates.histogram.at[_bins(method, worth)].add((worth > -jnp.inf).astype(jnp.int32)),
+    )
+
+
+def choose(
+    method: str, key: jax.Array, candidates: Candidates, *, batch_size: int, options: Mapping[str, Any]
+) -> Choice:
+    """The batch that ``method`` picks from the candidates."""
+    # In the order of the pool, so that equal points go to the lowest index.
+    order = jnp.argsort(jnp.where(candidates.worth > -jnp.inf, candidates.points, jnp.iinfo(jnp.int32).max))
+    worth, points, log_probs = (leaf[order] for leaf in candidates[:3])
+    available = worth > -jnp.inf
+    # How many times its worth by itself a point can be worth, which for sampled gains is a little more than once.
+    most = jnp.ones(batch_size, worth.dtype)
+    match method:
+        case "lbb":
+            picked, picked_worth, _ = pick_greedily(log_probs, available, batch_size=batch_size, **options)
+        case "power_lbb":
+            variates = race.variates(key, points, log_probs.dtype)
+            picked, picked_worth, _ = pick_by_race(variates, log_probs, available, batch_size=batch_size, **options)
+        case "batch_bald":
+            picks = pick_batch_bald(key, log_probs, available, batch_size=batch_size, **options)
+            picked, picked_worth = picks.acquisition, picks.acquisition.scores
+            most = picks.most_per_bald
+        case _:
+            picked = highest(worth, available, batch_size=batch_size)
+            picked_worth = picked.scores
+            if method == "power_bald":
+                picked = picked._replace(scores=bald_scores(log_probs)[picked.indices])
+            elif method == "random":
+                picked = picked._replace(scores=jnp.zeros_like(picked.scores))
+    picked = picked._replace(indices=points[picked.indices])
+    return Choice(picked, jnp.min(picked_worth / most), jnp.max(most * candidates.best_left_out - picked_worth))
+
+
+def count_at_least(method: str, candidates: Candidates, worth: jax.Array) -> jax.Array:
+    """About how many points of the pool, of those absorbed, are worth ``worth`` or more by themselves, ``[]`` int32."""
+    is_counted = jnp.arange(_NUM_BINS) >= _bins(method, worth)
+    return jnp.sum(jnp.where(is_counted, candidates.histogram, 0))
+
+
+def _bins(method: str, worth: jax.Array) -> jax.Array:
+    """The bin of the histogram that each worth falls into: of its logarithm."""
+    logs = worth if method in RACES else jnp.log(jnp.maximum(worth, 1e-30))
+    share = (logs - _LOWEST_BIN) / (_HIGHEST_BIN - _LOWEST_BIN)
+    return jnp.clip(jnp.floor(share * _NUM_BINS), 0, _NUM_BINS - 1).astype(jnp.int32)

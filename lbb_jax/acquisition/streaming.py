@@ -1,0 +1,244 @@
+"""Acquisition from a pool that is read once, block by block, and never held whole.
+
+The best points by themselves are kept with their predictions, and the batch is picked from these
+(`lbb_jax.acquisition.candidates`). The result says whether that is certain to be the whole pool's batch.
+"""
+
+import functools
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lbb_jax.acquisition import candidates as candidates_lib
+from lbb_jax.acquisition import validation
+from lbb_jax.acquisition.candidates import POINTWISE, Candidates
+from lbb_jax.acquisition.methods import OPTIONS, complete_options
+from lbb_jax.chunks import rows_per_chunk
+
+# Numbers in a block: large enough for the hardware, small beside any memory.
+_BLOCK_BUDGET = 2**23
+_MOST_POINTS = 2**31 - 1
+
+
+class StreamAcquisition(NamedTuple):
+    """A batch picked from a stream.
+
+    Attributes:
+      indices: Positions in the stream, ``[b]`` int32, in the order picked.
+      scores: As those of `acquire`, ``[b]`` float32.
+      certified: Whether the picks are those of the whole pool.
+      slack: If they are not certified: the most by which a point left out could have been worth more than a pick, in
+        nats; for the power methods the logarithm of how much earlier it could have arrived. 0 otherwise.
+      num_points: Points in the stream, available or not.
+      num_candidates_needed: About how many candidates would have certified these picks.
+    """
+
+    indices: jax.Array
+    scores: jax.Array
+    certified: bool
+    slack: float
+    num_points: int
+    num_candidates_needed: int
+
+
+def acquire_stream(
+    key: jax.Array,
+    batches: Iterable[Any] | str | os.PathLike,
+    *,
+    method: str,
+    batch_size: int,
+    num_candidates: int = 4096,
+    **options: Any,
+) -> StreamAcquisition:
+    """Picks the next batch to label from predictions that arrive block by block, in one pass.
+
+    Memory does not grow with the stream: ``num_candidates`` predictions are kept, and a block of about 8 million
+    numbers is worked on at a time, whatever lengths the blocks of the stream have.
+
+    With ``redundancy="pairwise"`` gains fall below 0, while every point left out is worth at least 0 by itself; and
+    BatchBALD's gains sink to nothing once the batch knows nearly ``log K``. With few draws these two mostly cannot be
+    certified, however many candidates there are.
+
+    >>> import jax, numpy as np
+    >>> from lbb_jax import acquisition
+    >>> probs = np.random.default_rng(0).dirichlet(np.ones(3), size=(8, 500, 5))
+    >>> batch = acquisition.acquire_stream(
+    ...     jax.random.key(0), map(np.log, probs), method="lbb", redundancy="tree", batch_size=4
+    ... )
+    >>> batch.num_points, batch.certified
+    (4000, True)
+
+    Args:
+      key: Random key, consumed by the methods that sample. The picks are those of `acquire` for the same key.
+      batches: Yields ``log_probs[n, K, C]`` of any length ``n``, or pairs of that and ``available[n]`` (bool); or the
+        path of a ``.npy`` file of ``[N, K, C]``, which is mapped and not read at once.
+      method: As for `acquire`.
+      batch_size: Points to pick, at most ``num_candidates`` and the number available.
+      num_candidates: Points kept.
+      **options: As for `acquire`.
+
+    Returns:
+      The picks, and whether they are certain to be those of the whole pool.
+
+    Raises:
+      ValueError: As `acquire`, naming the position in the stream; also for a stream without points, or of more than
+        ``2**31 - 1``, and for blocks that differ in draws or classes.
+      TypeError: For an argument of the wrong kind.
+    """
+    values = complete_options(method, options)
+    num_candidates = validation.check_num_samples("num_candidates", num_candidates)
+    batch_size = validation.check_integer("batch_size", batch_size)
+    if not 1 <= batch_size <= num_candidates:
+        raise ValueError(f"batch_size={batch_size}: must be between 1 and num_candidates={num_candidates}")
+
+    static = tuple((name, value) for name, value in values.items() if OPTIONS[name].static)
+    numbers = {name: value for name, value in values.items() if not OPTIONS[name].static}
+    state, faults, num_points, num_available = None, None, 0, 0
+    for block in _blocks(_pairs(batches)):
+        if state is None:
+            state = candidates_lib.nothing_yet(num_candidates, *block.log_probs.shape[1:])
+        if num_points + block.num_points > _MOST_POINTS:
+            raise ValueError(f"batches: more than {_MOST_POINTS:,} points; split the stream")
+        arrays = jnp.asarray(block.log_probs), jnp.asarray(block.available)
+        state, found = _absorb(method, key, state, jnp.int32(num_points), *arrays, numbers)
+        # Faults are looked at a block later, so that reading goes on while the device computes.
+        if faults is not None:
+            faults.raise_if_any()
+        faults = _Faults(found, num_points, block.log_probs.shape[1])
+        num_points += block.num_points
+        num_available += int(np.sum(block.available))
+    if state is None:
+        raise ValueError("batches: holds no points; pass at least one block log_probs[n, K, C]")
+    faults.raise_if_any()
+    if batch_size > num_available:
+        raise ValueError(f"batch_size={batch_size}: must be at most the {num_available} available points of batches")
+    choice, needed = _choose(method, key, state, batch_size, static, numbers)
+    return _certify(method, choice, float(state.best_left_out), num_points, int(needed))
+
+
+class _Block(NamedTuple):
+    """A block of the stream, padded to the size of all blocks with points that are not available.
+
+    Attributes:
+      log_probs: ``[B, K, C]`` float32.
+      available: ``[B]`` bool.
+      num_points: How many points of the stream it holds.
+    """
+
+    log_probs: Any
+    available: np.ndarray
+    num_points: int
+
+
+class _Faults(NamedTuple):
+    """What was found wrong with a block."""
+
+    found: tuple[jax.Array, ...]
+    first_point: int
+    num_draws: int
+
+    def raise_if_any(self) -> None:
+        """Raises ValueError that names the first faulty point by its position in the stream."""
+        validation.raise_if_faulty(self.found, self.num_draws, first_point=self.first_point)
+
+
+def _pairs(batches: Any) -> Iterator[tuple[Any, np.ndarray]]:
+    """The stream's batches as arrays ``[n, K, C]`` and masks ``[n]``, their shapes checked against the first."""
+    if isinstance(batches, (str, os.PathLike)):
+        batches = [np.load(batches, mmap_mode="r", allow_pickle=False)]
+    elif not isinstance(batches, Iterable) or hasattr(batches, "shape"):
+        raise TypeError(
+            f"batches: a {type(batches).__name__} is not an iterable of blocks; pass [log_probs] for one block"
+        )
+    shape = None
+    for batch in batches:
+        log_probs, available = batch if isinstance(batch, tuple) else (batch, None)
+        log_probs = validation.as_array("batches", log_probs)
+        if log_probs.ndim == 3 and len(log_probs) == 0:
+            continue
+        validation.check_shape(log_probs)
+        shape = shape or log_probs.shape[1:]
+        if log_probs.shape[1:] != shape:
+            raise ValueError(f"batches: a block of shape {log_probs.shape} after others of [n, {shape[0]}, {shape[1]}]")
+        yield log_probs, np.asarray(validation.check_available(available, len(log_probs)))
+
+
+def _blocks(pairs: Iterator[tuple[Any, np.ndarray]]) -> Iterator[_Block]:
+    """The stream in blocks of one size, of which the last is padded."""
+    filled, parts = 0, []
+    for log_probs, available in pairs:
+        size = rows_per_chunk(log_probs.shape[1] * log_probs.shape[2], _MOST_POINTS, _BLOCK_BUDGET)
+        start = 0
+        while start < len(log_probs):
+            stop = min(len(log_probs), start + size - filled)
+            parts.append((log_probs[start:stop], available[start:stop]))
+            filled, start = filled + stop - start, stop
+            if filled == size:
+                yield _join(parts, size)
+                filled, parts = 0, []
+    if parts:
+        yield _join(parts, size)
+
+
+def _join(parts: list[tuple[Any, np.ndarray]], size: int) -> _Block:
+    """One block of what was read, in float32."""
+    num_points = sum(len(available) for _, available in parts)
+    if len(parts) == 1 and num_points == size:
+        return _Block(*parts[0], num_points)
+    log_probs = np.zeros((size, *parts[0][0].shape[1:]), np.float32)
+    available = np.zeros(size, bool)
+    start = 0
+    for part, mask in parts:
+        log_probs[start : start + len(mask)], available[start : start + len(mask)] = part, mask
+        start += len(mask)
+    return _Block(log_probs, available, num_points)
+
+
+@functools.partial(jax.jit, static_argnums=0, donate_argnums=2)
+def _absorb(
+    method: str,
+    key: jax.Array,
+    state: Candidates,
+    first_point: jax.Array,
+    log_probs: jax.Array,
+    available: jax.Array,
+    numbers: Mapping[str, jax.Array],
+) -> tuple[Candidates, tuple[jax.Array, ...]]:
+    """The candidates after a block, and what is wrong with the block."""
+    log_probs = log_probs.astype(jnp.float32)
+    points = first_point + jnp.arange(len(log_probs), dtype=jnp.int32)
+    worth = candidates_lib.worth_by_itself(method, key, points, log_probs, numbers)
+    worth = jnp.where(available, worth, -jnp.inf)
+    faults = validation.first_faults(log_probs, available)
+    return candidates_lib.absorb(method, state, worth, points, log_probs), faults
+
+
+@functools.partial(jax.jit, static_argnums=(0, 3, 4))
+def _choose(
+    method: str,
+    key: jax.Array,
+    state: Candidates,
+    batch_size: int,
+    static: tuple[tuple[str, Any], ...],
+    numbers: Mapping[str, jax.Array],
+) -> tuple[candidates_lib.Choice, jax.Array]:
+    """The picks, and about how many candidates would have certified them."""
+    choice = candidates_lib.choose(method, key, state, batch_size=batch_size, options={**dict(static), **numbers})
+    return choice, candidates_lib.count_at_least(method, state, choice.threshold)
+
+
+def _certify(
+    method: str, choice: candidates_lib.Choice, best_left_out: float, num_points: int, needed: int
+) -> StreamAcquisition:
+    """The result, with what is known of its exactness."""
+    indices, scores = choice.acquisition
+    # What a point is worth by itself is all there is to these methods, and the best of these are the candidates.
+    if method in POINTWISE:
+        return StreamAcquisition(indices, scores, True, 0.0, num_points, len(indices))
+    certified = best_left_out < float(choice.threshold)
+    slack = 0.0 if certified else max(0.0, float(choice.slack))
+    return StreamAcquisition(indices, scores, certified, slack, num_points, needed)

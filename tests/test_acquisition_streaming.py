@@ -1,0 +1,208 @@
+"""A stream's picks are those of the whole pool wherever the result says so, and it says so only where they are."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import reference
+
+from lbb_jax import acquisition
+from lbb_jax.acquisition import streaming
+
+NUM_POINTS, BATCH_SIZE = 200, 8
+
+METHODS = {
+    "random": ("random", {}),
+    "least_confident": ("least_confident", {}),
+    "entropy": ("entropy", {}),
+    "bald": ("bald", {}),
+    "power_bald": ("power_bald", {"alpha": 2.0}),
+    "batch_bald": ("batch_bald", {"num_samples": 50}),
+    "lbb": ("lbb", {}),
+    "lbb tree": ("lbb", {"redundancy": "tree"}),
+    "power_lbb": ("power_lbb", {"alpha": 2.0}),
+    "power_lbb tree": ("power_lbb", {"redundancy": "tree"}),
+}
+methods = pytest.mark.parametrize("name", METHODS)
+
+
+def pool(seed: int = 0, kind: str = "sharp") -> np.ndarray:
+    """``log_probs[200, 6, 3]``, some points of which say much more than others."""
+    probs = reference.random_probs(seed, NUM_POINTS, 6, 3, kind)
+    weight = np.random.default_rng(seed).uniform(size=(NUM_POINTS, 1, 1)) ** 4
+    return reference.log32(weight * probs + (1 - weight) * probs.mean(axis=1, keepdims=True))
+
+
+def whole(name, log_probs, *, seed=0, **more):
+    method, options = METHODS[name]
+    return acquisition.acquire(
+        jax.random.key(seed), log_probs, method=method, batch_size=BATCH_SIZE, **{**options, **more}
+    )
+
+
+def streamed(name, batches, *, seed=0, num_candidates=NUM_POINTS, batch_size=BATCH_SIZE):
+    method, options = METHODS[name]
+    return acquisition.acquire_stream(
+        jax.random.key(seed), batches, method=method, batch_size=batch_size, num_candidates=num_candidates, **options
+    )
+
+
+def assert_same(picked, expected):
+    np.testing.assert_array_equal(picked.indices, expected.indices)
+    np.testing.assert_allclose(picked.scores, expected.scores, rtol=1e-6, atol=5e-6)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    # Blocks of 32 points with 6 draws and 3 classes.
+    monkeypatch.setattr(streaming, "_BLOCK_BUDGET", 32 * 18)
+
+
+@methods
+def test_with_places_for_all_points_the_stream_is_the_pool(name):
+    picked = streamed(name, np.split(pool(), [1, 40, 41, 137]))
+    assert picked.certified
+    assert picked.slack == 0
+    assert picked.num_points == NUM_POINTS
+    assert picked.indices.dtype == jnp.int32
+    assert_same(picked, whole(name, pool()))
+
+
+@pytest.mark.parametrize("name", ["random", "least_confident", "entropy", "bald", "power_bald"])
+def test_methods_that_score_points_alone_need_no_more_places_than_picks(name):
+    picked = streamed(name, [pool()], num_candidates=BATCH_SIZE)
+    assert picked.certified
+    assert_same(picked, whole(name, pool()))
+
+
+@methods
+def test_a_certified_batch_is_that_of_the_whole_pool(name):
+    num_certified = 0
+    for seed in range(40):
+        kind = reference.KINDS[seed % len(reference.KINDS)]
+        picked = streamed(name, [pool(seed, kind)], seed=seed, num_candidates=30)
+        if picked.certified:
+            num_certified += 1
+            assert_same(picked, whole(name, pool(seed, kind), seed=seed))
+        else:
+            assert picked.slack >= 0
+            assert picked.num_candidates_needed > 30
+    # The others can be certified only now and then.
+    assert num_certified >= 10 or name in ("lbb", "batch_bald")
+
+
+def test_what_cannot_be_certified_says_how_far_it_is():
+    # Pairwise gains go below 0, and every point left out is worth at least 0 by itself.
+    picked = streamed("lbb", [pool()], num_candidates=20)
+    assert float(picked.scores[-1]) < 0
+    assert not picked.certified
+    left_out = np.sort(np.asarray(acquisition.pointwise.bald_scores(pool())))[-21]
+    np.testing.assert_allclose(picked.slack, left_out - float(picked.scores.min()), atol=1e-6)
+    assert picked.num_candidates_needed == NUM_POINTS
+
+
+def test_as_many_candidates_as_it_asks_for_certify():
+    picked = streamed("lbb tree", [pool()], num_candidates=9)
+    assert not picked.certified
+    assert 9 < picked.num_candidates_needed < NUM_POINTS
+    # An estimate from bins of the scores: a few more make up for those.
+    again = streamed("lbb tree", [pool()], num_candidates=picked.num_candidates_needed + 5)
+    assert again.certified
+    assert_same(again, whole("lbb tree", pool()))
+
+
+@methods
+def test_neither_blocks_nor_the_lengths_read_matter(name, monkeypatch):
+    expected = streamed(name, [pool()], num_candidates=50)
+    monkeypatch.setattr(streaming, "_BLOCK_BUDGET", 7 * 18)
+    picked = streamed(name, (pool()[start : start + 3] for start in range(0, NUM_POINTS, 3)), num_candidates=50)
+    assert_same(picked, expected)
+    assert picked.certified == expected.certified
+
+
+@methods
+def test_only_available_points_take_part(name):
+    available = np.arange(NUM_POINTS) % 3 != 0
+    log_probs = np.where(available[:, None, None], pool(), np.nan)
+    parts = list(zip(np.split(log_probs, 4), np.split(available, 4), strict=True))
+    picked = streamed(name, parts)
+    assert picked.certified
+    assert_same(picked, whole(name, log_probs, available=available))
+
+
+def test_equal_points_go_to_the_lowest_index():
+    log_probs = np.repeat(pool()[:1], NUM_POINTS, axis=0)
+    picked = streamed("bald", [log_probs], num_candidates=10)
+    np.testing.assert_array_equal(picked.indices, np.arange(BATCH_SIZE))
+
+
+def test_a_file_is_mapped(tmp_path):
+    path = tmp_path / "log_probs.npy"
+    np.save(path, pool())
+    assert_same(streamed("lbb tree", path), whole("lbb tree", pool()))
+    assert_same(streamed("lbb tree", str(path)), whole("lbb tree", pool()))
+
+
+def test_no_file_is_unpickled(tmp_path):
+    path = tmp_path / "log_probs.npy"
+    np.save(path, np.array([object()]), allow_pickle=True)
+    with pytest.raises(ValueError, match="Python objects"):
+        streamed("bald", path)
+
+
+def test_arrays_of_other_kinds_are_taken():
+    parts = [jnp.asarray(pool()[:50]), pool()[50:].astype(np.float64)]
+    assert_same(streamed("bald", parts), whole("bald", pool()))
+
+
+def test_a_second_stream_compiles_nothing(compilations):
+    streamed("power_lbb tree", [pool()], num_candidates=40)
+    compilations.clear()
+    streamed("power_lbb tree", [pool(1)[:150], pool(2)], num_candidates=40, seed=1)
+    assert not compilations
+
+
+def test_memory_does_not_grow_with_the_stream():
+    alive = []
+
+    def blocks():
+        for _ in range(30):
+            alive.append(sum(array.nbytes for array in jax.live_arrays()))
+            yield pool()
+
+    streamed("lbb tree", blocks(), num_candidates=40)
+    assert max(alive[5:]) <= max(alive[:5])
+
+
+@pytest.mark.parametrize(
+    ("batches", "options", "message"),
+    [
+        ([], {}, "batches: holds no points"),
+        ([np.zeros((0, 6, 3), np.float32)], {}, "batches: holds no points"),
+        ([np.zeros((4, 3), np.float32)], {}, "must be \\[N, K, C\\]"),
+        ([pool(), pool()[:, :2]], {}, "a block of shape \\(200, 2, 3\\) after others of \\[n, 6, 3\\]"),
+        ([np.exp(pool())], {}, "log_probs\\[0, 0\\]: the probabilities sum to"),
+        ([pool(), np.full((1, 6, 3), np.nan, np.float32)], {}, "log_probs\\[200, 0\\] holds NaN"),
+        ([(pool(), np.ones(3, bool))], {}, "available has dtype bool and shape \\(3,\\)"),
+        ([pool()[:4]], {}, "batch_size=8: must be at most the 4 available points"),
+        ([pool()], {"num_candidates": 7}, "batch_size=8: must be between 1 and num_candidates=7"),
+        ([pool()], {"num_candidates": 0}, "num_candidates=0: must be at least 1"),
+        ([pool()], {"batch_size": 0}, "batch_size=0: must be between 1"),
+    ],
+)
+def test_bad_input_is_an_error_that_names_it(batches, options, message):
+    with pytest.raises(ValueError, match=message):
+        streamed("lbb tree", batches, **options)
+
+
+@pytest.mark.parametrize("batches", [3, None, pool()])
+def test_what_is_no_stream_is_refused(batches):
+    with pytest.raises(TypeError, match="not an iterable of blocks"):
+        streamed("bald", batches)
+
+
+def test_unknown_methods_and_options_are_refused():
+    with pytest.raises(ValueError, match="method='badge'"):
+        acquisition.acquire_stream(jax.random.key(0), [pool()], method="badge", batch_size=2)
+    with pytest.raises(ValueError, match="alpha"):
+        acquisition.acquire_stream(jax.random.key(0), [pool()], method="bald", batch_size=2, alpha=2.0)
