@@ -7,7 +7,7 @@ VENV := .venv
 PARITY_VENV := .venv-parity
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo test lint format parity clean
+.PHONY: help setup demo test lint format parity benchmark clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,7 +29,7 @@ demo: $(VENV)/.installed  ## Run a real experiment on handwritten digits (3 minu
 	$(RUN) experiments/demo.py --workdir=runs/demo
 
 test: $(VENV)/.installed  ## Run the tests
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses=auto --maxprocesses=4
 
 lint: $(VENV)/.installed  ## Check style and format
 	$(RUN) -m ruff check .
@@ -41,6 +41,9 @@ format: $(VENV)/.installed  ## Rewrite the code in the project's format
 
 parity: $(PARITY_VENV)/.installed  ## Compare with batchbald_redux, in an environment of its own
 	$(PARITY_VENV)/bin/python -m pytest tests/parity
+
+benchmark: $(PARITY_VENV)/.installed  ## Time the acquisition methods beside batchbald_redux and PyTorch (6 minutes)
+	$(PARITY_VENV)/bin/python experiments/benchmark_acquisition.py --peers --table2
 
 clean:  ## Remove the environments
 	rm -rf $(VENV) $(PARITY_VENV)

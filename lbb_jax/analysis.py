@@ -19,6 +19,11 @@ NAMES = {
 }
 
 
+def variant_name(method: str, redundancy: str) -> str:
+    """The name of a method as figures show it, with the redundancy of those that have one."""
+    return f"{NAMES[method]} ({redundancy})" if method in ("lbb", "power_lbb") else NAMES[method]
+
+
 def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
     """Reads the metrics of any number of runs.
 
@@ -39,8 +44,7 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
         config = json.loads((path / "config.json").read_text())["config"]
         frame = pd.read_json(path / "metrics.jsonl", lines=True)
         method, options = config["acquisition"]["method"], config["acquisition"]
-        redundancy = f" ({options['redundancy']})" if method in ("lbb", "power_lbb") else ""
-        frame["variant"] = NAMES[method] + redundancy
+        frame["variant"] = variant_name(method, options["redundancy"])
         frame["alpha"] = options["alpha"] if method in ("power_bald", "power_lbb") else float("nan")
         frame["reduced"] = _reduction(config)
         frame["seconds"] = frame["seconds_train"] + frame["seconds_predict"] + frame["seconds_acquire"]

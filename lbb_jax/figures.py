@@ -1,13 +1,16 @@
 """Figures, all in one style: one colour per method wherever it appears, safe for colour-blind readers."""
 
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from lbb_jax import analysis
 from lbb_jax.files import write_whole
 
 # Paul Tol's "muted" scheme, with a dark grey for the baseline.
@@ -54,6 +57,39 @@ def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
     axes.set_title(_describe(runs) if title is None else title, fontsize=10)
+    return figure
+
+
+def time_against_batch_size(records: Sequence[Mapping[str, Any]]) -> Figure:
+    """Time to acquire against batch size, both axes logarithmic.
+
+    Args:
+      records: As ``experiments/benchmark_acquisition.py`` prints them, of one pool.
+
+    Returns:
+      The figure, one line for each method that was timed at several sizes.
+    """
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    by_variant: dict[str, list[tuple[int, float]]] = {}
+    for record in records:
+        if record["case"] in analysis.NAMES:
+            variant = analysis.variant_name(record["case"], record.get("redundancy", "pairwise"))
+            by_variant.setdefault(variant, []).append((record["b"], record["milliseconds"]))
+    for variant, points in by_variant.items():
+        if len(points) > 1:
+            axes.plot(*zip(*sorted(points), strict=True), "o-", color=COLOURS[variant], markersize=4, label=variant)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("batch size")
+    axes.set_ylabel("milliseconds")
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    first = records[0]
+    axes.set_title(f"{first['N']:,} points, {first['K']} draws, {first['C']} classes ({first['device']})", fontsize=10)
     return figure
 
 

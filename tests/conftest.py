@@ -40,3 +40,11 @@ def compilations():
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield compiled
     jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def pytest_collection_modifyitems(items):
+    """Keeps the tests of one variant in one process, where what is compiled for one serves the others."""
+    for item in items:
+        name = getattr(item, "callspec", None) and item.callspec.params.get("name")
+        if isinstance(name, str):
+            item.add_marker(pytest.mark.xdist_group(name))

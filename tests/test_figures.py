@@ -67,3 +67,18 @@ def test_the_summary_gives_accuracies_curve_mean_and_seconds():
     assert summary.loc["BALD", "accuracy at 30"] == "0.810 ± 0.014"
     assert summary.loc["BALD", "mean of curve"] == "0.710"
     assert summary.loc["BALD", "seconds"] == "9.0"
+
+
+def test_time_against_batch_size_has_a_line_for_each_method_timed_at_several_sizes():
+    pool = {"N": 100, "K": 5, "C": 10, "device": "cpu"}
+    records = [
+        pool | {"case": "lbb", "redundancy": "tree", "b": 20, "milliseconds": 3.0},
+        pool | {"case": "lbb", "redundancy": "tree", "b": 10, "milliseconds": 2.0},
+        pool | {"case": "lbb", "b": 10, "milliseconds": 9.0},
+        pool | {"case": "bald (acquire)", "b": 10, "milliseconds": 1.0},
+    ]
+    axes = figures.time_against_batch_size(records).axes[0]
+    assert [line.get_label() for line in axes.lines] == ["LBB (tree)"]
+    assert list(axes.lines[0].get_ydata()) == [2.0, 3.0]
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert axes.get_title() == "100 points, 5 draws, 10 classes (cpu)"

@@ -37,7 +37,33 @@ def test_the_demo_compares_four_methods(tmp_path):
     assert (tmp_path / "two.pdf").exists()
 
 
-@pytest.mark.parametrize("script", ["run.py", "demo.py", "figures.py"])
+def test_the_benchmark_prints_a_line_for_each_case_and_the_papers_table(tmp_path):
+    figure = tmp_path / "time.png"
+    result = call("benchmark_acquisition.py", "--num_points=300", "--repetitions=1", "--table2", f"--figure={figure}")
+    assert result.returncode == 0, result.stderr
+    records = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    assert {record["case"] for record in records} == {
+        "bald",
+        "bald (acquire)",
+        "power_bald",
+        "lbb",
+        "power_lbb",
+        "batch_bald",
+    }
+    assert all(record["N"] == 300 and record["milliseconds"] > 0 for record in records)
+    assert any("269.0" in line and "BatchBALD" in line for line in result.stdout.splitlines())
+    assert figure.exists()
+
+
+def test_the_benchmark_acquires_from_a_stream():
+    result = call("benchmark_acquisition.py", "--num_points=20000", "--suite=stream")
+    assert result.returncode == 0, result.stderr
+    record = json.loads(result.stdout)
+    assert record["N"] == 20_000
+    assert record["peak_megabytes"] > 0
+
+
+@pytest.mark.parametrize("script", ["run.py", "demo.py", "figures.py", "benchmark_acquisition.py"])
 def test_help_says_what_the_script_does(script):
     result = call(script, "--help")
     assert "python experiments/" + script in result.stdout

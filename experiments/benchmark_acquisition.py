@@ -1,0 +1,84 @@
+"""Times the acquisition methods and prints one JSON line for each case.
+
+    python experiments/benchmark_acquisition.py                         # the paper's pool: N = 49,980, K = 5, C = 10
+    python experiments/benchmark_acquisition.py --table2                # and the paper's Table 2 beside these times
+    python experiments/benchmark_acquisition.py --suite=many_classes    # N = 200,000, K = 5, C = 100, batches of 200
+    python experiments/benchmark_acquisition.py --suite=growth          # ten times the batch, ten times the pool
+    python experiments/benchmark_acquisition.py --suite=stream          # ten million points in one pass
+    .venv-parity/bin/python experiments/benchmark_acquisition.py --peers    # batchbald_redux and PyTorch too
+
+Each case is timed in turn with the unit, one pass of BALD over the same pool, written by hand; times are medians.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from absl import app, flags
+
+from lbb_jax import figures, information
+from lbb_jax.benchmarks import acquisition_cases, predictions, stream, table2
+
+_SUITE = flags.DEFINE_enum("suite", "paper", ["paper", "many_classes", "growth", "stream"], "What is timed.")
+_PEERS = flags.DEFINE_bool("peers", False, "Whether batchbald_redux and PyTorch are timed too (suite paper).")
+_TABLE2 = flags.DEFINE_bool("table2", False, "Whether the paper's Table 2 is printed beside these times.")
+_PREDICTIONS = flags.DEFINE_string(
+    "predictions", None, "A .npy file of log-probabilities [N, K, C] to time on, instead of generated ones."
+)
+_NUM_POINTS = flags.DEFINE_integer("num_points", None, "Points; the suite's own number if not given.", lower_bound=1)
+_REPETITIONS = flags.DEFINE_integer("repetitions", 7, "Times that each case is timed.", lower_bound=1)
+_FIGURE = flags.DEFINE_string("figure", None, "Where to draw time against batch size (png, pdf).")
+
+
+def main(arguments: list[str]) -> None:
+    """Runs the suite that the flags name."""
+    if len(arguments) > 1:
+        raise app.UsageError(f"unknown argument {arguments[1]!r}")
+    records = []
+    for record in _records():
+        record["device"] = jax.devices()[0].device_kind
+        records.append(record)
+        print(json.dumps(record), flush=True)
+    if _TABLE2.value:
+        print(table2.format_table(records))
+    if _FIGURE.value:
+        figures.save(figures.time_against_batch_size(records), Path(_FIGURE.value))
+        print(f"figure: {_FIGURE.value}")
+
+
+def _records() -> Iterator[dict[str, Any]]:
+    """The records of the suite, as each is done."""
+    match _SUITE.value:
+        case "paper":
+            log_probs = _log_probs(49_980, 5, 10)
+            yield from acquisition_cases.run(acquisition_cases.PAPER_POOL, log_probs, repetitions=_REPETITIONS.value)
+            if _PEERS.value:
+                from lbb_jax.benchmarks import peers
+
+                yield from peers.run(log_probs, num_samples=10_000, redux_batch_size=5, repetitions=_REPETITIONS.value)
+                best = np.argsort(-np.asarray(information.mutual_information(log_probs)))[:100]
+                yield peers.standard_errors(log_probs[best], batch_size=10, num_samples=10_000, num_keys=20)
+        case "many_classes":
+            log_probs = _log_probs(200_000, 5, 100)
+            yield from acquisition_cases.run(acquisition_cases.MANY_CLASSES, log_probs, repetitions=_REPETITIONS.value)
+        case "growth":
+            for num_points, cases in acquisition_cases.GROWTH:
+                log_probs = _log_probs(num_points, 5, 10)
+                yield from acquisition_cases.run(cases, log_probs, repetitions=_REPETITIONS.value)
+        case "stream":
+            yield stream.run(_NUM_POINTS.value or 10**7, 5, 10, batch_size=100, num_candidates=4096)
+
+
+def _log_probs(num_points: int, num_draws: int, num_classes: int) -> jax.Array:
+    """The predictions to time on."""
+    if _PREDICTIONS.value:
+        return jax.numpy.asarray(np.load(_PREDICTIONS.value, allow_pickle=False), jax.numpy.float32)
+    make = jax.jit(predictions.generate, static_argnums=(1, 2, 3))
+    return make(jax.random.key(0), _NUM_POINTS.value or num_points, num_draws, num_classes)
+
+
+if __name__ == "__main__":
+    app.run(main)
