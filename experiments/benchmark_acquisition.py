@@ -69,7 +69,8 @@ def _records() -> Iterator[dict[str, Any]]:
                 log_probs = _log_probs(num_points, 5, 10)
                 yield from acquisition_cases.run(cases, log_probs, repetitions=_REPETITIONS.value)
         case "stream":
-            yield stream.run(_NUM_POINTS.value or 10**7, 5, 10, batch_size=100, num_candidates=4096)
+            for num_candidates in (2**12, 2**19):
+                yield stream.run(_NUM_POINTS.value or 10**7, 5, 10, batch_size=100, num_candidates=num_candidates)
 
 
 def _log_probs(num_points: int, num_draws: int, num_classes: int) -> jax.Array:

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from lbb_jax import entropy
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 
+_DRAWS_AT_A_TIME = 16
+
 
 def mutual_information(log_probs: jax.Array) -> jax.Array:
     """Mutual information ``I(y_n; θ)`` of each point's label and the parameters: BALD (section 2.2.2).
@@ -65,6 +67,31 @@ def _entropy_of_pairs(probs_a: jax.Array, probs_b: jax.Array) -> jax.Array:
     """Joint entropy ``[n, m]`` of the label pairs of the points ``probs_a[n, K, C]`` and ``probs_b[m, K, C]``."""
     joint = jnp.einsum("nkc,mkd->nmcd", probs_a, probs_b, precision=jax.lax.Precision.HIGHEST) / probs_a.shape[1]
     return -jnp.sum(entropy.p_log_p(joint), axis=(-2, -1))
+
+
+def paired_mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Mutual information ``I(y_i; y'_i)`` of the labels of each point of ``a`` and the same one of ``b``.
+
+    Args:
+      a: ``[M, K, C]``.
+      b: ``[M, K, C]``.
+
+    Returns:
+      ``[M]``, nats: the diagonal of `pairwise_mutual_information`.
+    """
+    num_points, num_draws, num_classes = a.shape
+
+    # Small matrix products, one for each pair, are slow on CPUs; sums over draws are not.
+    def add_draw(joint: jax.Array, probs: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        return joint + probs[0][:, :, None] * probs[1][:, None, :], None
+
+    joint = jnp.zeros((num_points, num_classes, num_classes), a.dtype)
+    draws = (jnp.moveaxis(jnp.exp(a), 1, 0), jnp.moveaxis(jnp.exp(b), 1, 0))
+    joint, _ = jax.lax.scan(add_draw, joint, draws, unroll=min(num_draws, _DRAWS_AT_A_TIME))
+    terms = entropy.p_log_p(joint / num_draws).reshape(num_points, -1)
+    # A product with ones, since a sum would keep the logarithms from being vectorised on CPUs.
+    joint_entropy = -jnp.matmul(terms, jnp.ones(num_classes**2, a.dtype), precision=jax.lax.Precision.HIGHEST)
+    return jnp.maximum(entropy.marginal_entropy(a) + entropy.marginal_entropy(b) - joint_entropy, 0)
 
 
 def joint_mutual_information(log_probs: jax.Array) -> jax.Array:

@@ -55,7 +55,8 @@ def assert_same(picked, expected):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     # Blocks of 32 points with 6 draws and 3 classes.
-    monkeypatch.setattr(streaming, "_BLOCK_BUDGET", 32 * 18)
+    monkeypatch.setattr(streaming, "_SMALLEST_BLOCK", 4 * 18)
+    monkeypatch.setattr(streaming, "_LARGEST_BLOCK", 32 * 18)
 
 
 @methods
@@ -114,7 +115,7 @@ def test_as_many_candidates_as_it_asks_for_certify():
 @methods
 def test_neither_blocks_nor_the_lengths_read_matter(name, monkeypatch):
     expected = streamed(name, [pool()], num_candidates=50)
-    monkeypatch.setattr(streaming, "_BLOCK_BUDGET", 7 * 18)
+    monkeypatch.setattr(streaming, "_LARGEST_BLOCK", 7 * 18)
     picked = streamed(name, (pool()[start : start + 3] for start in range(0, NUM_POINTS, 3)), num_candidates=50)
     assert_same(picked, expected)
     assert picked.certified == expected.certified

@@ -107,6 +107,15 @@ def test_pairwise_information_of_two_sets_of_different_size(seed, kind):
     np.testing.assert_allclose(pairs, reference.pairwise_information(a, b), rtol=0, atol=2e-5)
 
 
+@pytest.mark.parametrize("kind", reference.KINDS)
+@pytest.mark.parametrize("shape", [(7, 5, 3), (3, 40, 4), (4, 1, 1)])
+def test_information_of_one_pair_after_the_other_is_the_diagonal(shape, kind):
+    a, b = (reference.random_probs(seed, *shape, kind) for seed in (0, 1))
+    paired = jax.jit(information.paired_mutual_information)(reference.log32(a), reference.log32(b))
+    expected = np.diag(reference.pairwise_information(a, b))
+    np.testing.assert_allclose(paired, expected, rtol=0, atol=2e-5)
+
+
 @given(strategies.batches(shapes=((1, 3, 4),)))
 def test_batch_bald_and_lbb_of_one_point_are_its_bald(probs):
     log_probs = reference.log32(probs)

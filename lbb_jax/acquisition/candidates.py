@@ -22,6 +22,7 @@ POINTWISE = ("random", "least_confident", "entropy", "bald", "power_bald")
 # Methods whose worth is the key of a race, which is a logarithm.
 RACES = ("power_bald", "power_lbb")
 
+_FEW = 512
 _NUM_BINS, _LOWEST_BIN, _HIGHEST_BIN = 4096, -64.0, 64.0
 
 
@@ -94,18 +95,23 @@ def absorb(
     Of equal points those that came first are kept.
     """
     size = len(candidates.worth)
-    best, rows = jax.lax.top_k(worth, min(size + 1, len(worth)))
-    all_worth = jnp.concatenate([candidates.worth, best])
-    all_points = jnp.concatenate([candidates.points, points[rows]])
-    all_log_probs = jnp.concatenate([candidates.log_probs, log_probs[rows]])
-    kept_worth, kept = jax.lax.top_k(all_worth, size + 1)
-    return Candidates(
-        kept_worth[:size],
-        all_points[kept[:size]],
-        all_log_probs[kept[:size]],
-        jnp.maximum(candidates.best_left_out, kept_worth[size]),
-        candidates.histogram.at[_bins(method, worth)].add((worth > -jnp.inf).astype(jnp.int32)),
-    )
+
+    def merge(num_rows: int) -> Candidates:
+        best, rows = jax.lax.top_k(worth, min(num_rows, len(worth)))
+        kept_worth, kept = jax.lax.top_k(jnp.concatenate([candidates.worth, best]), size + 1)
+        return candidates._replace(
+            worth=kept_worth[:size],
+            points=jnp.concatenate([candidates.points, points[rows]])[kept[:size]],
+            log_probs=jnp.concatenate([candidates.log_probs, log_probs[rows]])[kept[:size]],
+            best_left_out=jnp.maximum(candidates.best_left_out, kept_worth[size]),
+        )
+
+    # Late in a stream few points of a block are better than the worst candidate, and a small sort finds them.
+    few = min(_FEW, size)
+    num_better = jnp.sum(worth > candidates.worth[-1])
+    merged = jax.lax.cond(num_better < few, lambda: merge(few), lambda: merge(size + 1))
+    counts = (worth > -jnp.inf).astype(jnp.int32)
+    return merged._replace(histogram=candidates.histogram.at[_bins(method, worth)].add(counts))
 
 
 def choose(

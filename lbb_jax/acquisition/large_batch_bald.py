@@ -25,8 +25,8 @@ from lbb_jax.acquisition.selection import Acquisition, without_rounding
 from lbb_jax.chunks import rows_per_chunk
 
 REDUNDANCIES = ("pairwise", "tree")
-# Pairs evaluated at a time: enough to keep the hardware busy, few enough to waste little.
-_JOINT_PROBABILITIES_AT_A_TIME = 2**14
+# Pairs are evaluated in blocks of a multiple of 16: enough to keep the hardware busy, few enough to waste little.
+_JOINT_PROBABILITIES_AT_A_TIME = 2**13
 
 
 def large_batch_bald(
@@ -190,7 +190,7 @@ def _pick_one_by_one(
     if redundancy not in REDUNDANCIES:
         raise ValueError(f"redundancy={redundancy!r}: must be one of {', '.join(map(repr, REDUNDANCIES))}")
     num_points, _, num_classes = log_probs.shape
-    block_size = max(16, rows_per_chunk(num_classes**2, num_points, _JOINT_PROBABILITIES_AT_A_TIME))
+    block_size = 16 * rows_per_chunk(16 * num_classes**2, num_points, _JOINT_PROBABILITIES_AT_A_TIME)
     # What remains of each point's score is kept unrounded, so that small losses add up.
     search = lazy.begin(jnp.where(available, bounds, -jnp.inf), scores)
 
@@ -198,7 +198,8 @@ def _pick_one_by_one(
         search, picked, picked_bounds = carry
 
         def refresh(points: jax.Array, known: lazy.Candidates) -> lazy.Candidates:
-            pairs = _mutual_information(log_probs[points], log_probs[picked[known.num_seen]])
+            last = picked[known.num_seen]
+            pairs = without_rounding(information.paired_mutual_information(log_probs[points], log_probs[last]))
             if redundancy == "tree":
                 left = jnp.minimum(known.state, jnp.maximum(scores[points] - pairs, 0))
             else:
@@ -221,9 +222,3 @@ def _pick_one_by_one(
     carry = search, jnp.zeros(batch_size, jnp.int32), jnp.zeros(batch_size, bounds.dtype)
     (search, _, picked_bounds), acquisition = jax.lax.scan(pick, carry, jnp.arange(batch_size, dtype=jnp.int32))
     return Picks(acquisition, picked_bounds, search.num_evaluations)
-
-
-def _mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:
-    """``I(y_i; y_j)`` of the points ``a[m, K, C]`` and ``b[m, K, C]`` one by one, ``[m]``, without rounding."""
-    pairs = jax.vmap(lambda x, y: information.pairwise_mutual_information(x[None], y[None])[0, 0])(a, b)
-    return without_rounding(pairs)

@@ -19,8 +19,8 @@ from lbb_jax.acquisition.candidates import POINTWISE, Candidates
 from lbb_jax.acquisition.methods import OPTIONS, complete_options
 from lbb_jax.chunks import rows_per_chunk
 
-# Numbers in a block: large enough for the hardware, small beside any memory.
-_BLOCK_BUDGET = 2**23
+# Numbers in a block: enough to keep the hardware busy, and few beside any memory.
+_SMALLEST_BLOCK, _LARGEST_BLOCK = 2**18, 2**23
 _MOST_POINTS = 2**31 - 1
 
 
@@ -56,8 +56,8 @@ def acquire_stream(
 ) -> StreamAcquisition:
     """Picks the next batch to label from predictions that arrive block by block, in one pass.
 
-    Memory does not grow with the stream: ``num_candidates`` predictions are kept, and a block of about 8 million
-    numbers is worked on at a time, whatever lengths the blocks of the stream have.
+    Memory does not grow with the stream: the predictions of ``num_candidates`` points are kept, and a block of at most
+    8 million numbers is worked on at a time, whatever lengths the blocks of the stream have.
 
     With ``redundancy="pairwise"`` gains fall below 0, while every point left out is worth at least 0 by itself; and
     BatchBALD's gains sink to nothing once the batch knows nearly ``log K``. With few draws these two mostly cannot be
@@ -97,23 +97,25 @@ def acquire_stream(
 
     static = tuple((name, value) for name, value in values.items() if OPTIONS[name].static)
     numbers = {name: value for name, value in values.items() if not OPTIONS[name].static}
-    state, faults, num_points, num_available = None, None, 0, 0
+    state, check_last, num_points, num_available = None, None, 0, 0
     for block in _blocks(_pairs(batches)):
         if state is None:
             state = candidates_lib.nothing_yet(num_candidates, *block.log_probs.shape[1:])
         if num_points + block.num_points > _MOST_POINTS:
             raise ValueError(f"batches: more than {_MOST_POINTS:,} points; split the stream")
         arrays = jnp.asarray(block.log_probs), jnp.asarray(block.available)
-        state, found = _absorb(method, key, state, jnp.int32(num_points), *arrays, numbers)
+        state, fault = _absorb(method, key, state, jnp.int32(num_points), *arrays, numbers)
         # Faults are looked at a block later, so that reading goes on while the device computes.
-        if faults is not None:
-            faults.raise_if_any()
-        faults = _Faults(found, num_points, block.log_probs.shape[1])
+        if check_last is not None:
+            check_last()
+        check_last = functools.partial(
+            validation.raise_if_fault, fault, block.log_probs.shape[1], first_point=num_points
+        )
         num_points += block.num_points
         num_available += int(np.sum(block.available))
     if state is None:
         raise ValueError("batches: holds no points; pass at least one block log_probs[n, K, C]")
-    faults.raise_if_any()
+    check_last()
     if batch_size > num_available:
         raise ValueError(f"batch_size={batch_size}: must be at most the {num_available} available points of batches")
     choice, needed = _choose(method, key, state, batch_size, static, numbers)
@@ -132,18 +134,6 @@ class _Block(NamedTuple):
     log_probs: Any
     available: np.ndarray
     num_points: int
-
-
-class _Faults(NamedTuple):
-    """What was found wrong with a block."""
-
-    found: tuple[jax.Array, ...]
-    first_point: int
-    num_draws: int
-
-    def raise_if_any(self) -> None:
-        """Raises ValueError that names the first faulty point by its position in the stream."""
-        validation.raise_if_faulty(self.found, self.num_draws, first_point=self.first_point)
 
 
 def _pairs(batches: Any) -> Iterator[tuple[Any, np.ndarray]]:
@@ -168,10 +158,16 @@ def _pairs(batches: Any) -> Iterator[tuple[Any, np.ndarray]]:
 
 
 def _blocks(pairs: Iterator[tuple[Any, np.ndarray]]) -> Iterator[_Block]:
-    """The stream in blocks of one size, of which the last is padded."""
-    filled, parts = 0, []
+    """The stream in blocks of one size, of which the last is padded.
+
+    Where all batches have the length of the first, and that is neither too large nor too small, they are the blocks.
+    """
+    size, filled, parts = 0, 0, []
     for log_probs, available in pairs:
-        size = rows_per_chunk(log_probs.shape[1] * log_probs.shape[2], _MOST_POINTS, _BLOCK_BUDGET)
+        if not size:
+            largest = rows_per_chunk(log_probs.shape[1] * log_probs.shape[2], _MOST_POINTS, _LARGEST_BLOCK)
+            smallest = rows_per_chunk(log_probs.shape[1] * log_probs.shape[2], _MOST_POINTS, _SMALLEST_BLOCK)
+            size = min(max(len(log_probs), smallest), largest)
         start = 0
         while start < len(log_probs):
             stop = min(len(log_probs), start + size - filled)
@@ -207,14 +203,14 @@ def _absorb(
     log_probs: jax.Array,
     available: jax.Array,
     numbers: Mapping[str, jax.Array],
-) -> tuple[Candidates, tuple[jax.Array, ...]]:
+) -> tuple[Candidates, validation.Fault]:
     """The candidates after a block, and what is wrong with the block."""
     log_probs = log_probs.astype(jnp.float32)
     points = first_point + jnp.arange(len(log_probs), dtype=jnp.int32)
     worth = candidates_lib.worth_by_itself(method, key, points, log_probs, numbers)
     worth = jnp.where(available, worth, -jnp.inf)
-    faults = validation.first_faults(log_probs, available)
-    return candidates_lib.absorb(method, state, worth, points, log_probs), faults
+    fault = validation.first_fault(log_probs, available)
+    return candidates_lib.absorb(method, state, worth, points, log_probs), fault
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))

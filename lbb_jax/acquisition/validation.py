@@ -2,7 +2,7 @@
 
 import numbers
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -49,44 +49,56 @@ def check_shape(log_probs: jax.Array | np.ndarray) -> None:
             raise ValueError(f"log_probs has shape {log_probs.shape}: {axis}, the number of {name}, must be at least 1")
 
 
-def first_faults(log_probs: jax.Array, available: jax.Array) -> tuple[jax.Array, ...]:
-    """Whether, and at which row first, available rows hold NaN or +inf, or do not sum to 1; and that row's sum."""
-    not_a_number = available[:, None] & jnp.any(jnp.isnan(log_probs) | (log_probs == jnp.inf), axis=-1)
-    sums = jnp.sum(jnp.exp(log_probs), axis=-1)
-    not_normalised = available[:, None] & ~(jnp.abs(sums - 1) <= NORMALISATION_TOLERANCE)
-    return (
-        jnp.any(not_a_number),
-        jnp.argmax(not_a_number.reshape(-1)),
-        jnp.any(not_normalised),
-        jnp.argmax(not_normalised.reshape(-1)),
-        sums.reshape(-1)[jnp.argmax(not_normalised.reshape(-1))],
-    )
+class Fault(NamedTuple):
+    """The first row of an array ``[N, K, C]`` that is no normalised log-probabilities.
+
+    Attributes:
+      exists: Whether there is one, ``[]`` bool.
+      row: Its number among the ``N * K`` rows, ``[]``.
+      log_probs: What it holds, ``[C]``.
+    """
+
+    exists: jax.Array
+    row: jax.Array
+    log_probs: jax.Array
 
 
-_first_faults = jax.jit(first_faults)
+def first_fault(log_probs: jax.Array, available: jax.Array) -> Fault:
+    """The first fault among the available points of ``log_probs[N, K, C]``."""
+    # As a product with ones, which CPUs vectorise. Where a row holds NaN or +inf, so does its sum.
+    ones = jnp.ones(log_probs.shape[-1], log_probs.dtype)
+    sums = jnp.matmul(jnp.exp(log_probs), ones, precision=jax.lax.Precision.HIGHEST)
+    is_fault = (available[:, None] & ~(jnp.abs(sums - 1) <= NORMALISATION_TOLERANCE)).reshape(-1)
+    row = jnp.argmax(is_fault)
+    return Fault(is_fault[row], row, log_probs.reshape(len(is_fault), -1)[row])
+
+
+_first_fault = jax.jit(first_fault)
 
 
 def check_values(log_probs: jax.Array, available: jax.Array) -> None:
     """Raises ValueError unless the rows of all available points are normalised log-probabilities."""
-    raise_if_faulty(_first_faults(log_probs, available), log_probs.shape[1])
+    raise_if_fault(_first_fault(log_probs, available), log_probs.shape[1])
 
 
-def raise_if_faulty(faults: tuple[jax.Array, ...], num_draws: int, *, first_point: int = 0) -> None:
-    """Raises ValueError if `first_faults` found any, the rows being those of the points from ``first_point`` on."""
-    has_nan, nan_row, has_wrong_sum, wrong_row, wrong_sum = (fault.item() for fault in jax.device_get(faults))
-    if has_nan:
-        point, draw = divmod(nan_row, num_draws)
+def raise_if_fault(fault: Fault, num_draws: int, *, first_point: int = 0) -> None:
+    """Raises ValueError if there is a fault, in rows of ``num_draws`` draws of the points from ``first_point`` on."""
+    fault = jax.device_get(fault)
+    if not fault.exists:
+        return
+    point, draw = divmod(int(fault.row), num_draws)
+    name = f"log_probs[{first_point + point}, {draw}]"
+    if np.any(np.isnan(fault.log_probs) | (fault.log_probs == np.inf)):
         raise ValueError(
-            f"log_probs[{first_point + point}, {draw}] holds NaN or +inf: must be log-probabilities (-inf is allowed); "
-            "mark points without a prediction as not available"
+            f"{name} holds NaN or +inf: must be log-probabilities (-inf is allowed); mark points without a prediction "
+            "as not available"
         )
-    if has_wrong_sum:
-        point, draw = divmod(wrong_row, num_draws)
-        raise ValueError(
-            f"log_probs[{first_point + point}, {draw}]: the probabilities sum to {wrong_sum:.4g}, must be 1 within "
-            f"{NORMALISATION_TOLERANCE}; pass normalised log-probabilities (np.log(probs), or "
-            "jax.nn.log_softmax(logits) in float32)"
-        )
+    with np.errstate(over="ignore"):
+        total = np.sum(np.exp(fault.log_probs))
+    raise ValueError(
+        f"{name}: the probabilities sum to {total:.4g}, must be 1 within {NORMALISATION_TOLERANCE}; pass normalised "
+        "log-probabilities (np.log(probs), or jax.nn.log_softmax(logits) in float32)"
+    )
 
 
 def check_batch_size(batch_size: Any, num_available: int) -> int:

@@ -14,7 +14,7 @@ from lbb_jax.benchmarks import predictions
 from lbb_jax.benchmarks.acquisition_cases import bald_pass
 from lbb_jax.benchmarks.timing import seconds_of
 
-_BLOCK = 2**17
+_BLOCK, _GENERATED = 2**17, 8
 _BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
@@ -70,11 +70,16 @@ def run(num_points: int, num_draws: int, num_classes: int, *, batch_size: int, n
 
 
 def _blocks(num_points: int, *, num_draws: int, num_classes: int) -> Iterator[jax.Array]:
-    """Predictions made block by block, as a model would make them."""
+    """A few blocks of generated predictions, and these again with their classes exchanged, up to ``num_points``.
+
+    To generate all of them would take longer than to acquire from them.
+    """
     make = jax.jit(predictions.stream_block, static_argnums=(2, 3, 4))
-    for block in range(-(-num_points // _BLOCK)):
-        size = min(_BLOCK, num_points - block * _BLOCK)
-        yield make(jax.random.key(0), block, size, num_draws, num_classes)
+    generated = [make(jax.random.key(0), block, _BLOCK, num_draws, num_classes) for block in range(_GENERATED)]
+    exchange = jax.jit(lambda block, places: jnp.roll(block, places, axis=-1))
+    for block, start in enumerate(range(0, num_points, _BLOCK)):
+        points = exchange(generated[block % _GENERATED], block // _GENERATED)
+        yield points[: num_points - start]
 
 
 def _wait_for_each(stream: Iterable[jax.Array]) -> None:
