@@ -16,16 +16,18 @@ hypothesis.settings.load_profile("lbb_jax")
 
 
 @pytest.fixture(scope="module")
-def training_settings():
-    """Settings for tests that train networks, which compile much and run little.
+def quick_compilation():
+    """For tests of what programs do, not of their rounding: to optimise them would take far longer than they run."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
-    Optax's Adam mixes integers and floats, which strict promotion refuses; and optimising the programs would take far
-    longer than they run. The tests of the entry points run the optimised ones.
-    """
+
+@pytest.fixture(scope="module")
+def training_settings(quick_compilation):
+    """For tests that train networks: Optax's Adam mixes integers and floats, which strict promotion refuses."""
     with jax.numpy_dtype_promotion("standard"):
-        jax.config.update("jax_disable_most_optimizations", True)
         yield
-        jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture
@@ -40,11 +42,3 @@ def compilations():
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield compiled
     jax.monitoring.unregister_event_duration_listener(listen)
-
-
-def pytest_collection_modifyitems(items):
-    """Keeps the tests of one variant in one process, where what is compiled for one serves the others."""
-    for item in items:
-        name = getattr(item, "callspec", None) and item.callspec.params.get("name")
-        if isinstance(name, str):
-            item.add_marker(pytest.mark.xdist_group(name))

@@ -10,13 +10,9 @@ import jax
 import numpy as np
 
 METHODS = [
-    ("random", {}),
-    ("least_confident", {}),
-    ("entropy", {}),
     ("bald", {}),
     ("power_bald", {}),
     ("batch_bald", {"num_samples": 50}),
-    ("lbb", {}),
     ("lbb", {"redundancy": "tree"}),
     ("power_lbb", {"redundancy": "tree"}),
 ]

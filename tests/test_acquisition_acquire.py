@@ -9,6 +9,8 @@ import variants
 
 from lbb_jax import acquisition
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 POOL = reference.random_probs(2, 12, 6, 3, "sharp")
 LOG_PROBS = reference.log32(POOL)
 

@@ -9,6 +9,7 @@ import variants
 
 from lbb_jax import chunks, information
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 all_methods = pytest.mark.parametrize("name", variants.ALL)
 
 # No two best points are close in this pool, for any of the methods.
@@ -94,7 +95,7 @@ def test_a_batch_of_the_whole_pool_holds_every_point_once(name, kind):
 
 
 @all_methods
-@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 5, 3), (5, 1, 3), (5, 4, 1)])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 1, 3), (5, 4, 1)])
 def test_single_points_draws_and_classes(name, shape):
     picked = variants.pick(name, reference.random_probs(5, *shape), min(3, shape[0]))
     assert len(set(picked.indices.tolist())) == len(picked.indices)
@@ -108,7 +109,7 @@ def test_single_points_draws_and_classes(name, shape):
 
 
 @pytest.mark.parametrize("name", ["batch_bald", "batch_bald sampled", "lbb", "lbb tree", "power_lbb", "power_lbb tree"])
-@pytest.mark.parametrize("budget", [1, 200])
+@pytest.mark.parametrize("budget", [1])
 def test_picks_do_not_depend_on_the_chunk_size(name, budget, monkeypatch):
     whole = variants.pick(name, POOL, 4)
     monkeypatch.setattr(chunks.rows_per_chunk, "__defaults__", (budget,))
@@ -138,7 +139,7 @@ def test_vmap_over_keys(name):
         assert_same(jax.tree.map(lambda leaf, place=place: leaf[place], together), alone, atol=5e-6)
 
 
-@all_methods
+@pytest.mark.parametrize("name", ["bald", "power_bald", "batch_bald sampled", "lbb tree", "power_lbb"])
 def test_vmap_over_pools_and_masks(name):
     run = variants.compiled(name)
     pools = np.stack([reference.log32(POOL[order]) for order in (slice(None), slice(None, None, -1))])
@@ -150,7 +151,7 @@ def test_vmap_over_pools_and_masks(name):
         assert_same(jax.tree.map(lambda leaf, place=place: leaf[place], together), alone, atol=5e-6)
 
 
-@pytest.mark.parametrize("name", ["random", "power_bald", "batch_bald sampled", "power_lbb"])
+@pytest.mark.parametrize("name", ["random", "power_bald", "lbb"])
 def test_without_jit_the_same(name):
     arrays = jax.random.key(2), jnp.asarray(reference.log32(POOL)), jnp.ones(12, bool)
     eager = variants.function_of(name)(*arrays, batch_size=3)

@@ -9,6 +9,8 @@ import reference
 from lbb_jax import acquisition
 from lbb_jax.acquisition import streaming
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 NUM_POINTS, BATCH_SIZE = 200, 8
 
 METHODS = {
@@ -76,7 +78,7 @@ def test_methods_that_score_points_alone_need_no_more_places_than_picks(name):
     assert_same(picked, whole(name, pool()))
 
 
-@methods
+@pytest.mark.parametrize("name", ["lbb", "lbb tree", "power_lbb", "power_lbb tree", "batch_bald"])
 def test_a_certified_batch_is_that_of_the_whole_pool(name):
     num_certified = 0
     for seed in range(40):
@@ -112,7 +114,7 @@ def test_as_many_candidates_as_it_asks_for_certify():
     assert_same(again, whole("lbb tree", pool()))
 
 
-@methods
+@pytest.mark.parametrize("name", ["bald", "lbb tree", "power_lbb tree"])
 def test_neither_blocks_nor_the_lengths_read_matter(name, monkeypatch):
     expected = streamed(name, [pool()], num_candidates=50)
     monkeypatch.setattr(streaming, "_LARGEST_BLOCK", 7 * 18)

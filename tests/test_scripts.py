@@ -1,6 +1,7 @@
 """The entry points, run as a user runs them, on the smallest size."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,9 @@ TINY = ("--config.training.num_steps=3", "--config.seeds=1", "--config.final_siz
 
 def call(script, *arguments):
     command = [sys.executable, str(ROOT / "experiments" / script), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT)
+    # What is run here is small: to optimise it would take longer.
+    environment = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT, env=environment)
 
 
 def test_run_makes_a_run(tmp_path):
@@ -37,21 +40,19 @@ def test_the_demo_compares_four_methods(tmp_path):
     assert (tmp_path / "two.pdf").exists()
 
 
-def test_the_benchmark_prints_a_line_for_each_case_and_the_papers_table(tmp_path):
+def test_the_benchmark_prints_a_line_for_each_case(tmp_path):
     figure = tmp_path / "time.png"
-    result = call("benchmark_acquisition.py", "--num_points=300", "--repetitions=1", "--table2", f"--figure={figure}")
+    result = call(
+        "benchmark_acquisition.py", "--suite=growth", "--num_points=1500", "--repetitions=1", f"--figure={figure}"
+    )
     assert result.returncode == 0, result.stderr
     records = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
-    assert {record["case"] for record in records} == {
-        "bald",
-        "bald (acquire)",
-        "power_bald",
-        "lbb",
-        "power_lbb",
-        "batch_bald",
-    }
-    assert all(record["N"] == 300 and record["milliseconds"] > 0 for record in records)
-    assert any("269.0" in line and "BatchBALD" in line for line in result.stdout.splitlines())
+    assert [(record["case"], record["N"], record["b"]) for record in records] == [
+        ("lbb", 1500, 100),
+        ("lbb", 1500, 1000),
+        ("lbb", 1500, 100),
+    ]
+    assert all(record["milliseconds"] > 0 and record["evaluations"] > 0 for record in records)
     assert figure.exists()
 
 

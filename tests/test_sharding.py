@@ -18,7 +18,7 @@ SCRIPT = pathlib.Path(__file__).with_name("picks_of_devices.py")
 
 def start(num_devices: int, *arguments: str) -> subprocess.Popen:
     flags = f"--xla_force_host_platform_device_count={num_devices}"
-    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
     command = [sys.executable, str(SCRIPT), *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

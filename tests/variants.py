@@ -24,10 +24,11 @@ VARIANTS = {
     "power_lbb": ("power_large_batch_bald", {}),
     "power_lbb tree": ("power_large_batch_bald", {"alpha": 2.0, "redundancy": "tree"}),
 }
-ALL = tuple(VARIANTS)
+# The printed formula is another number in the program of "lbb", and left to the tests of gains.
+ALL = tuple(name for name in VARIANTS if name != "lbb printed")
 SAMPLING = ("random", "power_bald", "batch_bald sampled", "power_lbb", "power_lbb tree")
 # The methods whose picks are the same for every key.
-GREEDY = tuple(name for name in ALL if name not in SAMPLING)
+GREEDY = tuple(name for name in VARIANTS if name not in SAMPLING)
 
 
 def function_of(name: str):

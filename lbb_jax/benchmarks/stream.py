@@ -75,7 +75,8 @@ def _blocks(num_points: int, *, num_draws: int, num_classes: int) -> Iterator[ja
     To generate all of them would take longer than to acquire from them.
     """
     make = jax.jit(predictions.stream_block, static_argnums=(2, 3, 4))
-    generated = [make(jax.random.key(0), block, _BLOCK, num_draws, num_classes) for block in range(_GENERATED)]
+    num_generated = min(_GENERATED, -(-num_points // _BLOCK))
+    generated = [make(jax.random.key(0), block, _BLOCK, num_draws, num_classes) for block in range(num_generated)]
     exchange = jax.jit(lambda block, places: jnp.roll(block, places, axis=-1))
     for block, start in enumerate(range(0, num_points, _BLOCK)):
         points = exchange(generated[block % _GENERATED], block // _GENERATED)

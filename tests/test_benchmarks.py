@@ -1,0 +1,55 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lbb_jax import information
+from lbb_jax.benchmarks import acquisition_cases, predictions, table2
+from lbb_jax.benchmarks.acquisition_cases import Case
+
+
+@pytest.fixture(scope="module")
+def log_probs():
+    return predictions.generate(jax.random.key(0), 400, 5, 4)
+
+
+def test_generated_predictions_are_log_probabilities_of_unequal_information(log_probs):
+    np.testing.assert_allclose(jnp.exp(log_probs).sum(-1), 1, rtol=1e-5)
+    scores = np.sort(np.asarray(information.mutual_information(log_probs)))
+    assert scores[200] < 0.05
+    assert scores[-1] > 0.3
+
+
+def test_the_unit_is_bald(log_probs):
+    scores, indices = acquisition_cases.bald_pass(log_probs, batch_size=7)
+    expected = np.asarray(information.mutual_information(log_probs))
+    np.testing.assert_array_equal(indices, np.argsort(-expected)[:7])
+    np.testing.assert_allclose(scores, np.sort(expected)[::-1][:7], rtol=0, atol=2e-6)
+
+
+def test_a_record_holds_what_was_timed_and_counted(log_probs):
+    record = acquisition_cases.run_one(Case("lbb", 3, {"redundancy": "tree"}), log_probs, repetitions=2)
+    assert {key: record[key] for key in ("case", "redundancy", "N", "K", "C", "b")} == {
+        "case": "lbb",
+        "redundancy": "tree",
+        "N": 400,
+        "K": 5,
+        "C": 4,
+        "b": 3,
+    }
+    assert record["share_of_dense"] == round(record["evaluations"] / 800, 6)
+    assert record["ratio_to_bald"] == pytest.approx(record["milliseconds"] / record["bald_milliseconds"], rel=0.05)
+    assert record["peak_megabytes"] > 0
+
+
+def test_the_papers_table_stands_beside_what_was_timed():
+    records = [
+        {"case": "lbb", "redundancy": "tree", "b": 10, "milliseconds": 12.0},
+        {"case": "batch_bald", "b": 20, "milliseconds": 3456.7},
+        {"case": "bald (acquire)", "b": 10, "milliseconds": 99.0},
+    ]
+    lines = table2.format_table(records).splitlines()
+    by_name = {name: next(line for line in lines if line.startswith(name)) for name in table2.PAPER}
+    assert by_name["BatchBALD"].split() == ["BatchBALD", "269.0", "839.0", "3.4567"]
+    assert by_name["LBB (tree)"].split() == ["LBB", "(tree)", "0.0120"]
+    assert by_name["BALD"].split() == ["BALD", "5.0", "5.1"]
