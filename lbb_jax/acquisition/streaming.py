@@ -139,7 +139,7 @@ class _Block(NamedTuple):
 def _pairs(batches: Any) -> Iterator[tuple[Any, np.ndarray]]:
     """The stream's batches as arrays ``[n, K, C]`` and masks ``[n]``, their shapes checked against the first."""
     if isinstance(batches, (str, os.PathLike)):
-        batches = [np.load(batches, mmap_mode="r", allow_pickle=False)]
+        batches = _slices(np.load(batches, mmap_mode="r", allow_pickle=False))
     elif not isinstance(batches, Iterable) or hasattr(batches, "shape"):
         raise TypeError(
             f"batches: a {type(batches).__name__} is not an iterable of blocks; pass [log_probs] for one block"
@@ -155,6 +155,13 @@ def _pairs(batches: Any) -> Iterator[tuple[Any, np.ndarray]]:
         if log_probs.shape[1:] != shape:
             raise ValueError(f"batches: a block of shape {log_probs.shape} after others of [n, {shape[0]}, {shape[1]}]")
         yield log_probs, np.asarray(validation.check_available(available, len(log_probs)))
+
+
+def _slices(array: np.ndarray) -> Iterator[np.ndarray]:
+    """A mapped array ``[N, K, C]`` in slices, none of which is read before it is used."""
+    validation.check_shape(array)
+    size = rows_per_chunk(array.shape[1] * array.shape[2], len(array), _LARGEST_BLOCK)
+    return (array[start : start + size] for start in range(0, len(array), size))
 
 
 def _blocks(pairs: Iterator[tuple[Any, np.ndarray]]) -> Iterator[_Block]:
