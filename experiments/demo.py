@@ -32,6 +32,7 @@ def main(arguments: list[str]) -> None:
     """Runs the methods one after the other and compares them."""
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    experiment.show_own_messages()
     workdir = Path(_WORKDIR.value)
     try:
         for name, options in METHODS.items():

@@ -7,11 +7,9 @@ expect. Any field can be overridden as --config.FIELD=VALUE. The working directo
 metrics.jsonl, checkpoints/ and figures/; the same command again goes on where a stopped run left off.
 """
 
-import logging
 import sys
 
 from absl import app, flags
-from absl import logging as absl_logging
 from ml_collections import config_flags
 
 from lbb_jax import datasets, experiment
@@ -33,9 +31,7 @@ def main(arguments: list[str]) -> None:
     """Runs the experiment that the flags describe."""
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
-    # The project's own messages, not those of the libraries beneath it.
-    absl_logging.set_verbosity(absl_logging.ERROR)
-    logging.getLogger("lbb_jax").setLevel(logging.INFO)
+    experiment.show_own_messages()
     try:
         experiment.run(_CONFIG.value, _WORKDIR.value)
     except (experiment.ExperimentError, datasets.MissingDatasetError) as error:

@@ -2,5 +2,6 @@
 
 from lbb_jax.experiment.configuration import ExperimentError, default_config, parse_arguments
 from lbb_jax.experiment.driver import run
+from lbb_jax.experiment.messages import show_own_messages
 
-__all__ = ["ExperimentError", "default_config", "parse_arguments", "run"]
+__all__ = ["ExperimentError", "default_config", "parse_arguments", "run", "show_own_messages"]
