@@ -7,7 +7,7 @@ VENV := .venv
 PARITY_VENV := .venv-parity
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo test lint format parity benchmark clean
+.PHONY: help setup demo test soak lint format parity benchmark clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ demo: $(VENV)/.installed  ## Run a real experiment on handwritten digits (3 minu
 
 test: $(VENV)/.installed  ## Run the tests
 	$(RUN) -m pytest --numprocesses=auto --maxprocesses=4
+
+soak: $(VENV)/.installed  ## Kill a run at 20 random moments and at every boundary (10 minutes)
+	$(RUN) -m pytest -m soak --numprocesses=2
 
 lint: $(VENV)/.installed  ## Check style and format
 	$(RUN) -m ruff check .

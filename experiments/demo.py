@@ -33,6 +33,7 @@ def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
     experiment.show_own_messages()
+    experiment.use_cache()
     workdir = Path(_WORKDIR.value)
     try:
         for name, options in METHODS.items():

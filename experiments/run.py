@@ -32,6 +32,7 @@ def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
     experiment.show_own_messages()
+    experiment.use_cache()
     try:
         experiment.run(_CONFIG.value, _WORKDIR.value)
     except (experiment.ExperimentError, datasets.MissingDatasetError) as error:

@@ -47,7 +47,8 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
         frame["variant"] = variant_name(method, options["redundancy"])
         frame["alpha"] = options["alpha"] if method in ("power_bald", "power_lbb") else float("nan")
         frame["reduced"] = _reduction(config)
-        frame["seconds"] = frame["seconds_train"] + frame["seconds_predict"] + frame["seconds_acquire"]
+        if "seconds" not in frame:
+            frame["seconds"] = frame["seconds_train"] + frame["seconds_predict"] + frame["seconds_acquire"]
         frame["path"] = str(path)
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)

@@ -1,4 +1,4 @@
-"""Mapping a function over the rows of a large array in blocks of one static size."""
+"""Mapping a function over the rows of arrays, some of them at a time."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,3 +35,19 @@ def map_chunks(function: Callable[[jax.Array], Any], num_rows: int, chunk_size: 
         return jnp.concatenate([whole, chunks[-1, chunk_size - length_of_last :]])
 
     return jax.tree.map(join, jax.lax.map(function, starts))
+
+
+def map_some_at_once(function: Callable[[Any], Any], rows: Any, *, at_once: int) -> Any:
+    """``vmap`` of ``function``, ``at_once`` rows side by side and the others after them.
+
+    Args:
+      function: From one row to a pytree of arrays.
+      rows: Pytree of arrays ``[n, ...]``.
+      at_once: At least 1; ``n`` or more for all.
+
+    Returns:
+      The pytree of arrays ``[n, ...]``. What one row gives does not depend on ``n`` where ``at_once`` is 1.
+    """
+    if at_once >= len(jax.tree.leaves(rows)[0]):
+        return jax.vmap(function)(rows)
+    return jax.lax.map(function, rows, batch_size=at_once if at_once > 1 else None)

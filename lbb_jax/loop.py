@@ -1,7 +1,8 @@
 """The active-learning loop: train, evaluate, predict the pool, acquire, as pure functions over a small state.
 
-A round is these four in order. Its random numbers depend on the run's key and the round alone, and no shape changes
-from round to round, so that a run can be stopped after any round and one compiled program serves all of them.
+A round is these four in order; the last round leaves out the last two. Its random numbers depend on the run's key and
+the round alone, and no shape changes from round to round, so that a run can be stopped after any round and one compiled
+program serves all of them.
 """
 
 from collections.abc import Callable
@@ -69,6 +70,21 @@ class State(NamedTuple):
     round: jax.Array
 
 
+class Batch(NamedTuple):
+    """What a round acquired.
+
+    Attributes:
+      picked: The batch in the order picked, ``[b]``.
+      num_labelled: How many of the batch were labelled, ``[]`` int32: ``b``; fewer where the final size or the end of
+        the pool is nearer, 0 in the last round.
+      num_faults: Predictions of the pool that were NaN, ``[]`` int32; with any, the batch is meaningless.
+    """
+
+    picked: Acquisition
+    num_labelled: jax.Array
+    num_faults: jax.Array
+
+
 class Round(NamedTuple):
     """What a round did.
 
@@ -76,17 +92,15 @@ class Round(NamedTuple):
       round: ``[]`` int32.
       labels: Labels trained on, ``[]`` int32.
       metrics: On the test examples.
-      acquired: The batch, ``[b]``.
-      num_acquired: How many of the batch were labelled, ``[]`` int32: ``b``, fewer before the last round, 0 in it.
       losses: Of each member and step, ``[members, steps]``, nats.
+      batch: What was acquired; nothing in the last round.
     """
 
     round: jax.Array
     labels: jax.Array
     metrics: Metrics
-    acquired: Acquisition
-    num_acquired: jax.Array
     losses: jax.Array
+    batch: Batch
 
 
 def init(key: jax.Array, data: Data, settings: Settings) -> State:
@@ -129,32 +143,45 @@ def predict(state: State, params: Any, data: Data, settings: Settings) -> jax.Ar
     return settings.posterior.sample(_stage_key(state, 2), params, data.pool)
 
 
-def acquire(state: State, log_probs: jax.Array, settings: Settings) -> tuple[State, Acquisition, jax.Array]:
-    """Picks a batch, labels as much of it as the final size allows, and moves on to the next round.
+def acquire(state: State, log_probs: jax.Array, settings: Settings) -> tuple[State, Batch]:
+    """Picks a batch, labels as much of it as the final size and the pool allow, and moves on to the next round.
 
     A batch cut short is its first picks: every method picks in order, so they are what a smaller batch would be.
-
-    Returns:
-      The next state, the batch ``[b]`` and how many of it were labelled, ``[]`` int32.
     """
-    available = ~labelled_set.contains(state.labelled, log_probs.shape[0])
+    num_points = log_probs.shape[0]
+    available = ~labelled_set.contains(state.labelled, num_points)
     picked = settings.acquire(_stage_key(state, 3), log_probs, available, batch_size=settings.batch_size)
-    count = jnp.minimum(settings.batch_size, settings.final_size - state.labelled.size)
+    last_size = min(settings.final_size, num_points)
+    count = jnp.minimum(settings.batch_size, last_size - state.labelled.size)
     labelled = labelled_set.add(state.labelled, picked.indices, count)
-    return State(state.key, labelled, state.round + 1), picked, count
+    num_faults = jnp.sum(jnp.isnan(log_probs), dtype=jnp.int32)
+    return State(state.key, labelled, state.round + 1), Batch(picked, count, num_faults)
+
+
+def acquire_nothing(state: State, settings: Settings) -> tuple[State, Batch]:
+    """What the last round does instead: moves on to the next round with a batch that is not labelled."""
+    size = settings.batch_size
+    nothing = Acquisition(jnp.full(size, -1, jnp.int32), jnp.full(size, -jnp.inf, jnp.float32))
+    return state._replace(round=state.round + 1), Batch(nothing, jnp.int32(0), jnp.int32(0))
 
 
 def step(state: State, data: Data, settings: Settings) -> tuple[State, Round]:
     """One round: train, evaluate, predict, acquire."""
     params, losses = train(state, data, settings)
     test_metrics = evaluate(state, params, data, settings)
-    log_probs = predict(state, params, data, settings)
-    next_state, picked, count = acquire(state, log_probs, settings)
-    return next_state, Round(state.round, state.labelled.size, test_metrics, picked, count, losses)
+    next_state, batch = jax.lax.cond(
+        state.labelled.size < settings.final_size,
+        lambda: acquire(state, predict(state, params, data, settings), settings),
+        lambda: acquire_nothing(state, settings),
+    )
+    return next_state, Round(state.round, state.labelled.size, test_metrics, losses, batch)
 
 
 def run(key: jax.Array, data: Data, settings: Settings) -> tuple[State, Round]:
-    """A whole run as one program: the last state, and the rounds stacked along a leading axis ``[num_rounds]``."""
+    """A whole run as one program: the last state, and the rounds stacked along a leading axis ``[num_rounds]``.
+
+    ``jit(vmap(run, in_axes=(0, None)))`` runs several seeds side by side.
+    """
     return jax.lax.scan(
         lambda state, _: step(state, data, settings), init(key, data, settings), None, length=settings.num_rounds
     )

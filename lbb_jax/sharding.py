@@ -1,10 +1,11 @@
-"""Placing a pool on all devices, of one host or several. Nothing else knows about meshes.
+"""Placing a pool, or the seeds of an experiment, on several devices. Nothing else knows about meshes.
 
-The methods need no change: jit'ed functions follow where their arguments lie. Each device scores its own points, and
-only the few candidates of each pick are exchanged.
+The methods need no change for a pool on all devices, of one host or several: jit'ed functions follow where their
+arguments lie. Each device scores its own points, and only the few candidates of each pick are exchanged. Seeds exchange
+nothing: each device runs its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 POOL_AXIS = "pool"
+SEED_AXIS = "seeds"
 
 
 def pool_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -56,3 +58,31 @@ def shard_pool(log_probs: Any, available: Any = None, *, mesh: Mesh | None = Non
         ),
         jax.make_array_from_callback((num_rows,), sharding, lambda index: rows_of(mask, index, bool)),
     )
+
+
+def seed_mesh(num_seeds: int, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """A mesh for ``num_seeds`` seeds: as many of ``devices`` (default: this process's) as share them evenly."""
+    devices = jax.local_devices() if devices is None else list(devices)
+    size = max(size for size in range(1, min(num_seeds, len(devices)) + 1) if num_seeds % size == 0)
+    return jax.make_mesh((size,), (SEED_AXIS,), axis_types=(AxisType.Auto,), devices=devices[:size])
+
+
+def shard_seeds(states: Any, mesh: Mesh) -> Any:
+    """Spreads arrays with a leading axis of seeds over the devices of `seed_mesh`."""
+    return jax.device_put(states, NamedSharding(mesh, PartitionSpec(SEED_AXIS)))
+
+
+def replicate(data: Any, mesh: Mesh) -> Any:
+    """Puts arrays whole on every device of a mesh."""
+    return jax.device_put(data, NamedSharding(mesh, PartitionSpec()))
+
+
+def over_seeds(function: Callable[[Any, Any, Any], Any], mesh: Mesh) -> Callable[[Any, Any, Any], Any]:
+    """``function(states, of_seeds, data)`` with each device working on its own seeds.
+
+    Args:
+      function: Its arguments but ``data``, and its results, have a leading axis of seeds.
+      mesh: From `seed_mesh`.
+    """
+    of_seeds, whole = PartitionSpec(SEED_AXIS), PartitionSpec()
+    return jax.shard_map(function, mesh=mesh, in_specs=(of_seeds, of_seeds, whole), out_specs=of_seeds, check_vma=False)

@@ -72,3 +72,10 @@ def test_gradients_pass_through_chunks(function, monkeypatch):
     monkeypatch.setattr(chunks.rows_per_chunk, "__defaults__", (20,))
     in_chunks = jax.jit(jax.grad(lambda x: jnp.sum(function(x))))(log_probs)
     np.testing.assert_allclose(in_chunks, whole, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 5, 9])
+def test_rows_are_mapped_some_at_once_in_their_order(at_once):
+    rows = {"a": jnp.arange(5), "b": jnp.arange(10.0).reshape(5, 2)}
+    mapped = chunks.map_some_at_once(lambda row: row["a"] + jnp.sum(row["b"]).astype(jnp.int32), rows, at_once=at_once)
+    np.testing.assert_array_equal(mapped, [1, 6, 11, 16, 21])

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from lbb_jax import experiment
-from lbb_jax.experiment import driver
+from lbb_jax.experiment import assembly, driver
 
 pytestmark = pytest.mark.usefixtures("training_settings")
 
 FIELDS = {
     *("seed", "round", "labels", "accuracy", "nll", "ece", "method", "dataset", "posterior", "batch_size"),
-    *("acquired", "gains", "seconds_train", "seconds_predict", "seconds_acquire"),
+    *("acquired", "gains", "seconds", "seconds_train", "seconds_predict", "seconds_acquire"),
 }
-SECONDS = {"seconds_train", "seconds_predict", "seconds_acquire"}
+SECONDS = {"seconds", "seconds_train", "seconds_predict", "seconds_acquire"}
 
 
 def small_config(**overrides):
@@ -47,10 +47,13 @@ def test_a_run_leaves_what_it_promises(finished):
     written = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     assert written == records
     assert all(record.keys() == FIELDS for record in records)
-    assert [(record["seed"], record["round"]) for record in records] == [(s, r) for s in range(2) for r in range(4)]
-    assert [record["labels"] for record in records] == 2 * [10, 14, 18, 20]
-    assert [len(record["acquired"]) for record in records] == 2 * [4, 4, 2, 0]
-    assert [len(record["gains"]) for record in records] == 2 * [4, 4, 2, 0]
+    assert [(record["round"], record["seed"]) for record in records] == [(r, s) for r in range(4) for s in range(2)]
+    assert [record["labels"] for record in records] == [10, 10, 14, 14, 18, 18, 20, 20]
+    assert [len(record["acquired"]) for record in records] == [4, 4, 4, 4, 2, 2, 0, 0]
+    assert [len(record["gains"]) for record in records] == [4, 4, 4, 4, 2, 2, 0, 0]
+    for record in records:
+        stages = sum(record[name] for name in SECONDS - {"seconds"})
+        assert stages == pytest.approx(record["seconds"], abs=1e-5)
     assert (workdir / "figures" / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
     assert any((workdir / "checkpoints").iterdir())
     config = json.loads((workdir / "config.json").read_text())
@@ -61,7 +64,7 @@ def test_a_run_leaves_what_it_promises(finished):
 
 def test_seeds_differ(finished):
     _, records = finished
-    assert records[0]["acquired"] != records[4]["acquired"]
+    assert records[0]["acquired"] != records[1]["acquired"]
 
 
 def test_the_same_run_elsewhere_gives_the_same_bits(finished, tmp_path):
@@ -72,7 +75,7 @@ def test_the_same_run_elsewhere_gives_the_same_bits(finished, tmp_path):
 def test_a_complete_run_started_again_changes_nothing(finished, monkeypatch, caplog):
     workdir, records = finished
     before = {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
-    monkeypatch.setattr(driver, "_run_seeds", None)
+    monkeypatch.setattr(driver, "_run_rounds", None)
     with caplog.at_level("INFO", logger="lbb_jax"):
         assert experiment.run(small_config(), workdir) == records
     assert "nothing to do" in caplog.text
@@ -98,10 +101,9 @@ STOP_BETWEEN_LINE_AND_CHECKPOINT = (driver.Checkpoints, "save")
     [
         ("deep_ensemble", STOP_BEFORE_THE_LINE, 0),
         ("deep_ensemble", STOP_BEFORE_THE_LINE, 3),
-        ("deep_ensemble", STOP_BEFORE_THE_LINE, 4),
         ("deep_ensemble", STOP_BETWEEN_LINE_AND_CHECKPOINT, 0),
-        ("deep_ensemble", STOP_BETWEEN_LINE_AND_CHECKPOINT, 7),
-        ("mc_dropout", STOP_BEFORE_THE_LINE, 5),
+        ("deep_ensemble", STOP_BETWEEN_LINE_AND_CHECKPOINT, 3),
+        ("mc_dropout", STOP_BEFORE_THE_LINE, 2),
     ],
 )
 def test_a_stopped_run_goes_on_with_the_same_bits(
@@ -148,6 +150,9 @@ def test_another_configuration_in_the_same_folder_is_an_error_that_shows_the_dif
         ({"batch_size": 91, "final_size": 100}, r"config\.batch_size=91: only 90 of the pool's 100 points"),
         ({"batch_size": 0}, r"config\.batch_size=0: must be at least 1"),
         ({"seeds": 0}, r"config\.seeds=0: must be at least 1"),
+        ({"seeds_at_once": 0}, r"config\.seeds_at_once=0: must be at least 1"),
+        ({"rounds_at_once": 0}, r"config\.rounds_at_once=0: must be at least 1"),
+        ({"driver": "remote"}, r"config\.driver='remote'.*'auto', 'host', 'scan'"),
         ({"initial_size": 21}, r"config\.initial_size=21: must be at most config\.final_size=20"),
         ({"training.num_steps": 0}, r"config\.training\.num_steps=0"),
         ({"posterior.num_members": 0}, r"config\.posterior\.num_members=0"),
@@ -162,7 +167,7 @@ def test_another_configuration_in_the_same_folder_is_an_error_that_shows_the_dif
     ],
 )
 def test_a_field_out_of_range_is_an_error_before_training(overrides, message, tmp_path, monkeypatch):
-    monkeypatch.setattr(driver, "_run_seeds", None)
+    monkeypatch.setattr(driver, "_run_rounds", None)
     with pytest.raises(experiment.ExperimentError, match=message):
         experiment.run(small_config(**overrides), tmp_path)
 
@@ -171,6 +176,87 @@ def test_a_folder_that_cannot_be_written_to_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(experiment.ExperimentError, match=r"--workdir=.*cannot be written to"):
         experiment.run(small_config(), tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize("posterior", ["deep_ensemble", "mc_dropout"])
+def test_rounds_as_one_program_do_what_rounds_from_the_host_do(posterior, uninterrupted, tmp_path):
+    config = small_config(driver="scan", rounds_at_once=3, **{"posterior.name": posterior})
+    records = experiment.run(config, tmp_path)
+    assert without_seconds(records) == without_seconds(uninterrupted[posterior])
+    assert all(record["seconds"] > 0 and record["seconds_train"] is None for record in records)
+
+
+def test_a_stopped_run_of_several_rounds_a_program_goes_on_with_the_same_bits(uninterrupted, tmp_path, monkeypatch):
+    config = small_config(driver="scan", rounds_at_once=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(driver.Checkpoints, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            experiment.run(config, tmp_path)
+    assert without_seconds(experiment.run(config, tmp_path)) == without_seconds(uninterrupted["deep_ensemble"])
+
+
+def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(uninterrupted, tmp_path, monkeypatch, caplog):
+    original, saved = driver.Checkpoints.save, []
+
+    def stop_after_three(self, states):
+        original(self, states)
+        saved.append(int(states.round[0]))
+        if len(saved) == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(driver.Checkpoints, "save", stop_after_three)
+        with pytest.raises(KeyboardInterrupt):
+            experiment.run(small_config(), tmp_path)
+    for path in (tmp_path / "checkpoints" / "3").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+    records = experiment.run(small_config(), tmp_path)
+    assert "is damaged" in caplog.text
+    assert without_seconds(records) == without_seconds(uninterrupted["deep_ensemble"])
+
+
+def test_lines_that_are_missing_are_an_error(tmp_path, monkeypatch):
+    original = driver.Checkpoints.save
+
+    def stop_after_saving(self, states):
+        original(self, states)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(driver.Checkpoints, "save", stop_after_saving)
+        with pytest.raises(KeyboardInterrupt):
+            experiment.run(small_config(), tmp_path)
+    (tmp_path / "metrics.jsonl").unlink()
+    with pytest.raises(experiment.ExperimentError, match=r"holds 0 lines of the 1 rounds"):
+        experiment.run(small_config(), tmp_path)
+
+
+def test_a_full_disk_is_a_clear_error_and_what_was_done_is_kept(finished, tmp_path, monkeypatch):
+    _, expected = finished
+    original, calls = driver.records.write_records, []
+
+    def disk_is_full_at_last(*arguments):
+        calls.append(arguments)
+        if len(calls) > 2:
+            raise OSError(28, "No space left on device")
+        original(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(driver.records, "write_records", disk_is_full_at_last)
+        with pytest.raises(experiment.ExperimentError, match=r"No space left.*the same command goes on"):
+            experiment.run(small_config(), tmp_path)
+    assert len(driver.records.read_records(tmp_path / "metrics.jsonl")) == 4
+    assert without_seconds(experiment.run(small_config(), tmp_path)) == without_seconds(expected)
+
+
+def test_a_run_whose_pool_is_exhausted_ends_with_the_curve_so_far(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(assembly, "_check_sizes", lambda *_: None)
+    records = experiment.run(small_config(seeds=1, initial_size=90, batch_size=8, final_size=120), tmp_path)
+    assert [record["labels"] for record in records] == [90, 98, 100]
+    assert [len(record["acquired"]) for record in records] == [8, 2, 0]
+    assert "the pool is exhausted: all its 100 points" in caplog.text
+    assert (tmp_path / "figures" / "learning_curve.png").exists()
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(tmp_path):

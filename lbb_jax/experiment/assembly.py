@@ -16,6 +16,7 @@ from lbb_jax.training import Training
 
 NETWORKS: dict[str, type[nn.Module]] = {"mlp": networks.MLP, "convolutional": networks.ConvolutionalClassifier}
 POSTERIORS = ("deep_ensemble", "mc_dropout")
+DRIVERS = ("auto", "host", "scan")
 
 
 class Parts(NamedTuple):
@@ -37,8 +38,11 @@ def assemble(config: ConfigDict) -> Parts:
       ExperimentError: For a field out of range, with the numbers that it is held against.
       MissingDatasetError: If the data set's files are not there.
     """
-    for name in ("initial_size", "batch_size", "seeds"):
-        _require(config[name] >= 1, f"config.{name}={config[name]}: must be at least 1")
+    for name in ("initial_size", "batch_size", "seeds", "rounds_at_once", "seeds_at_once"):
+        _require(config[name] is None or config[name] >= 1, f"config.{name}={config[name]}: must be at least 1")
+    _require(
+        config.driver in DRIVERS, f"config.driver={config.driver!r}: must be one of {', '.join(map(repr, DRIVERS))}"
+    )
     for name in ("num_steps", "batch_size", "learning_rate"):
         _require(config.training[name] > 0, f"config.training.{name}={config.training[name]}: must be above 0")
     options = acquisition_options(config)

@@ -54,6 +54,13 @@ def default_config() -> ConfigDict:
     config.final_size = 200
     # How many runs, with the seeds 0, 1, ...
     config.seeds = 3
+
+    # "host": stage by stage, with metrics and a checkpoint after every round. "scan": `rounds_at_once` rounds as one
+    # program, with metrics and a checkpoint after these. "auto": whichever suits the hardware.
+    config.driver = "auto"
+    config.rounds_at_once = 10
+    # Seeds that a device works on side by side; None for one on a CPU and all elsewhere.
+    config.seeds_at_once = config_dict.placeholder(int)
     return config
 
 

@@ -1,23 +1,27 @@
-"""Runs an experiment round by round, with progress, metrics and a checkpoint after each round."""
+"""Runs an experiment in its folder: progress, metrics and a checkpoint on the way, and going on after a stop."""
 
+import contextlib
 import logging
 import os
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
+import filelock
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lbb_jax import analysis, figures, loop
+from lbb_jax import analysis, figures, loop, seeds, sharding
 from lbb_jax.checkpoints import Checkpoints
 from lbb_jax.experiment import records
 from lbb_jax.experiment.assembly import Parts, assemble
 from lbb_jax.experiment.configuration import ExperimentError
+from lbb_jax.experiment.interruption import Interruption
 from lbb_jax.experiment.records import Record
+from lbb_jax.experiment.rounds import Advance, Finished, compile_rounds, compile_stages
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -37,174 +41,110 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> list[Record]:
       The records of all rounds of all seeds, as in ``metrics.jsonl``.
 
     Raises:
-      ExperimentError: If a field is out of range, if ``workdir`` holds a run of another configuration or cannot be
-        written to, or if training or prediction yields a number that is not finite.
+      ExperimentError: If a field is out of range; if ``workdir`` holds a run of another configuration, is in use by
+        another process or cannot be written to; or if training or prediction yields a number that is not finite.
       MissingDatasetError: If the data set's files are not there.
+      KeyboardInterrupt: On Ctrl-C or SIGTERM, after what is being written.
     """
     workdir = Path(workdir)
-    metrics_path = workdir / "metrics.jsonl"
     parts = assemble(config)
-    try:
-        records.write_config(workdir / "config.json", config)
-    except OSError as error:
-        raise ExperimentError(f"--workdir={workdir}: cannot be written to ({error})") from error
-    done = records.read_records(metrics_path)
+    records.check_config(workdir / "config.json", config)
+    done = records.read_records(workdir / "metrics.jsonl")
     if len(done) == config.seeds * parts.settings.num_rounds:
         _LOGGER.info("%s holds the complete run: nothing to do", workdir)
         return done
-    done = _run_seeds(config, parts, workdir, done)
-    figures.save(figures.learning_curves(analysis.load_runs([workdir])), workdir / "figures" / "learning_curve.png")
+    with _alone_in(workdir):
+        records.write_config(workdir / "config.json", config)
+        done = _run_rounds(config, parts, workdir)
+        figures.save(figures.learning_curves(analysis.load_runs([workdir])), workdir / "figures" / "learning_curve.png")
     return done
 
 
-def _run_seeds(config: ConfigDict, parts: Parts, workdir: Path, done: list[Record]) -> list[Record]:
-    """Goes on where the last checkpoint stands, to the end of the last seed."""
-    num_rounds = parts.settings.num_rounds
-    checkpoints = Checkpoints(workdir / "checkpoints", num_rounds=num_rounds)
-    state = loop.init(jax.random.key(0), parts.data, parts.settings)
-    seed, state = checkpoints.restore(like=state) or (0, state)
-    # A round counts once it has both its line and its checkpoint; a line without one is made again.
-    done = [line for line in done if (line["seed"], line["round"]) < (seed, int(state.round))]
-    if done:
-        _LOGGER.info("%s: going on at seed %d, round %d", workdir, seed, int(state.round))
-    stages = _compile(parts, state)
-    description = config.acquisition.method
-    with tqdm(total=config.seeds * num_rounds, initial=len(done), desc=description, unit="round", disable=None) as bar:
-        while seed < config.seeds:
-            if int(state.round) == num_rounds:
-                seed += 1
-                state = loop.init(jax.random.key(seed), parts.data, parts.settings)
-                continue
-            state, outcome = _run_round(stages, state, parts, where=f"seed {seed}, round {int(state.round)}")
-            done.append(_record(config, seed, outcome))
-            records.write_records(workdir / "metrics.jsonl", done)
-            checkpoints.save(seed, state)
-            _show_progress(bar, config, done[-1])
-    checkpoints.close()
-    return done
-
-
-class Stages(NamedTuple):
-    """The compiled stages of a round, of the same names as in `loop`."""
-
-    train: Callable[..., Any]
-    evaluate: Callable[..., Any]
-    predict: Callable[..., Any]
-    acquire: Callable[..., Any]
-
-
-def _compile(parts: Parts, state: loop.State) -> Stages:
-    """Compiles every stage once, for all rounds and seeds."""
-    start = time.perf_counter()
-    data, settings = parts
-    train = jax.jit(lambda state, data: loop.train(state, data, settings)).lower(state, data).compile()
-    params, _ = jax.eval_shape(lambda state, data: loop.train(state, data, settings), state, data)
-    evaluate = jax.jit(lambda state, params, data: loop.evaluate(state, params, data, settings))
-    predict = jax.jit(lambda state, params, data: loop.predict(state, params, data, settings))
-    log_probs = jax.eval_shape(predict, state, params, data)
-    acquire = jax.jit(lambda state, log_probs: loop.acquire(state, log_probs, settings))
-    stages = Stages(
-        train,
-        evaluate.lower(state, params, data).compile(),
-        predict.lower(state, params, data).compile(),
-        acquire.lower(state, log_probs).compile(),
-    )
-    _LOGGER.info("compiled in %.1f s", time.perf_counter() - start)
-    return stages
-
-
-class Outcome(NamedTuple):
-    """A round with the seconds that its stages took; prediction includes the test examples'."""
-
-    round: loop.Round
-    seconds_train: float
-    seconds_predict: float
-    seconds_acquire: float
-
-
-def _run_round(stages: Stages, state: loop.State, parts: Parts, *, where: str) -> tuple[loop.State, Outcome]:
-    """One round; the last one acquires nothing and neither predicts the pool.
-
-    Raises:
-      ExperimentError: If a loss or a prediction is not finite.
-    """
-    data, settings = parts
-    start = time.perf_counter()
-    params, losses = jax.block_until_ready(stages.train(state, data))
-    trained = time.perf_counter()
-    _check_losses(np.asarray(losses), where)
-    metrics = stages.evaluate(state, params, data)
-    if int(state.labelled.size) < settings.final_size:
-        log_probs = jax.block_until_ready(stages.predict(state, params, data))
-        predicted = time.perf_counter()
-        _check_predictions(log_probs, where)
-        next_state, picked, count = stages.acquire(state, log_probs)
-    else:
-        predicted = time.perf_counter()
-        nothing = loop.Acquisition(np.zeros(0, np.int32), np.zeros(0, np.float32))
-        next_state, picked, count = state._replace(round=state.round + 1), nothing, 0
-    jax.block_until_ready(next_state)
-    finished = time.perf_counter()
-    outcome = loop.Round(state.round, state.labelled.size, metrics, picked, count, losses)
-    return next_state, Outcome(outcome, trained - start, predicted - trained, finished - predicted)
-
-
-def _check_losses(losses: np.ndarray, where: str) -> None:
-    """Raises ExperimentError at the first loss ``[members, steps]`` that is not finite."""
-    faults = np.argwhere(~np.isfinite(losses))
-    if len(faults):
-        member, step = faults[0]
+@contextlib.contextmanager
+def _alone_in(workdir: Path) -> Iterator[None]:
+    """Keeps other processes out of ``workdir``, and says what is wrong with a folder that cannot be written to."""
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(workdir / ".lock", blocking=False):
+            yield
+    except filelock.Timeout as error:
         raise ExperimentError(
-            f"{where}: the loss of member {member} is {losses[member, step]} at step {step}; "
-            "lower config.training.learning_rate"
+            f"--workdir={workdir}: another process is running there; wait for it or stop it"
+        ) from error
+    except OSError as error:
+        raise ExperimentError(
+            f"--workdir={workdir}: cannot be written to ({error}); what was written before is kept, and the same "
+            "command goes on from there"
+        ) from error
+
+
+def _run_rounds(config: ConfigDict, parts: Parts, workdir: Path) -> list[Record]:
+    """Goes on where the last checkpoint stands, to the end of the last round."""
+    settings, interruption = parts.settings, Interruption()
+    mesh = sharding.seed_mesh(config.seeds)
+    data = sharding.replicate(parts.data, mesh)
+    states = jax.jit(lambda data: seeds.init(jnp.arange(config.seeds), data, settings))(parts.data)
+    with Checkpoints(workdir / "checkpoints") as checkpoints, interruption.handled():
+        states = sharding.shard_seeds(checkpoints.restore(like=states) or states, mesh)
+        # A round counts once it has both its lines and its checkpoint; lines without one are made again.
+        done = records.of_rounds_before(
+            int(states.round[0]), records.read_records(workdir / "metrics.jsonl"), config.seeds
         )
+        if done:
+            _LOGGER.info("%s: going on at round %d", workdir, int(states.round[0]))
+        advance = _compile(config, states, data, settings, mesh)
+        total = config.seeds * settings.num_rounds
+        description = config.acquisition.method
+        with tqdm(total=total, initial=len(done), desc=description, unit="round", disable=None) as bar:
+            is_exhausted = False
+            while int(states.round[0]) < settings.num_rounds and not is_exhausted:
+                states, finished = advance(states)
+                for outcome in finished:
+                    records.check_finite(outcome)
+                    done += records.of_round(config, outcome)
+                    with interruption.held_back():
+                        records.write_records(workdir / "metrics.jsonl", done)
+                    _show_progress(bar, config, done[-config.seeds :])
+                    is_exhausted = _pool_is_exhausted(parts, outcome)
+                    if is_exhausted:
+                        break
+                with interruption.held_back():
+                    checkpoints.save(states)
+    return done
 
 
-def _check_predictions(log_probs: jax.Array, where: str) -> None:
-    """Raises ExperimentError if a prediction is NaN."""
-    if np.isnan(np.asarray(log_probs)).any():
-        raise ExperimentError(f"{where}: the pool's predictions hold NaN; lower config.training.learning_rate")
+def _compile(config: ConfigDict, states: loop.State, data: loop.Data, settings: loop.Settings, mesh: Mesh) -> Advance:
+    """The rounds as the configured driver runs them."""
+    # Seeds side by side make convolutions with a kernel for each, which are slow on a CPU, and have nothing to fill.
+    at_once = config.seeds_at_once or (1 if jax.default_backend() == "cpu" else config.seeds)
+    if config.driver == "scan":
+        return compile_rounds(states, data, settings, mesh, at_once=at_once, num_rounds=config.rounds_at_once)
+    return compile_stages(states, data, settings, mesh, at_once=at_once)
 
 
-def _record(config: ConfigDict, seed: int, outcome: Outcome) -> Record:
-    """The line of ``metrics.jsonl`` for a round."""
-    done = outcome.round
-    count = int(done.num_acquired)
-    return {
-        "seed": seed,
-        "round": int(done.round),
-        "labels": int(done.labels),
-        "accuracy": float(done.metrics.accuracy),
-        "nll": float(done.metrics.nll),
-        "ece": float(done.metrics.ece),
-        "method": config.acquisition.method,
-        "dataset": config.dataset.name if config.dataset.copies == 1 else f"r{config.dataset.name}",
-        "posterior": config.posterior.name,
-        "batch_size": config.batch_size,
-        "acquired": np.asarray(done.acquired.indices)[:count].tolist(),
-        "gains": np.asarray(done.acquired.scores)[:count].tolist(),
-        "seconds_train": round(outcome.seconds_train, 6),
-        "seconds_predict": round(outcome.seconds_predict, 6),
-        "seconds_acquire": round(outcome.seconds_acquire, 6),
-    }
+def _pool_is_exhausted(parts: Parts, outcome: Finished) -> bool:
+    """Whether a round was trained on the whole pool although the final size is larger; says so."""
+    size, final_size = int(outcome.round.labels[0]), parts.settings.final_size
+    is_exhausted = size == parts.data.pool.num_examples < final_size
+    if is_exhausted:
+        _LOGGER.warning("the pool is exhausted: all its %d points are labelled, short of %d", size, final_size)
+    return is_exhausted
 
 
-def _show_progress(bar: tqdm, config: ConfigDict, record: Record) -> None:
-    """Moves the progress bar, or logs a line where there is no terminal to draw it on."""
-    bar.set_postfix_str(
-        f"seed {record['seed'] + 1}/{config.seeds}, {record['labels']} labels, accuracy {record['accuracy']:.3f}"
-    )
-    bar.update()
+def _show_progress(bar: tqdm, config: ConfigDict, of_seeds: list[Record]) -> None:
+    """Moves the progress bar by a round of all seeds, or logs a line where there is no terminal to draw it on."""
+    labels, accuracy = of_seeds[0]["labels"], np.mean([record["accuracy"] for record in of_seeds])
+    seed_text = f"{len(of_seeds)} seeds" if len(of_seeds) > 1 else "1 seed"
+    bar.set_postfix_str(f"{seed_text}, {labels} labels, accuracy {accuracy:.3f}")
+    bar.update(len(of_seeds))
     if bar.disable:
+        seconds = sum(record["seconds"] for record in of_seeds)
         _LOGGER.info(
-            "%s: seed %d/%d, round %d, %d labels, accuracy %.3f (train %.1f s, predict %.1f s, acquire %.2f s)",
-            record["method"],
-            record["seed"] + 1,
-            config.seeds,
-            record["round"],
-            record["labels"],
-            record["accuracy"],
-            record["seconds_train"],
-            record["seconds_predict"],
-            record["seconds_acquire"],
+            "%s: %s, round %d, %d labels, accuracy %.3f (%.1f s)",
+            config.acquisition.method,
+            seed_text,
+            of_seeds[0]["round"],
+            labels,
+            accuracy,
+            seconds,
         )

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from lbb_jax.experiment.configuration import ExperimentError
+from lbb_jax.experiment.rounds import Finished
 from lbb_jax.files import write_whole
 
 PACKAGES = ("lbb_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-datasets")
@@ -17,23 +19,28 @@ PACKAGES = ("lbb_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "nu
 Record = dict[str, Any]
 
 
-def write_config(path: Path, config: ConfigDict) -> None:
-    """Writes the resolved configuration, versions and platform to ``path``.
+def check_config(path: Path, config: ConfigDict) -> None:
+    """Holds ``config`` against the one in ``path``, if there is one.
 
     Raises:
-      ExperimentError: If ``path`` holds another configuration; the message shows every field that differs.
+      ExperimentError: If they differ; the message shows every field that does.
     """
-    resolved = json.loads(config.to_json())
+    if not path.exists():
+        return
+    differences = _differences(json.loads(path.read_text())["config"], json.loads(config.to_json()))
+    if differences:
+        raise ExperimentError(
+            f"{path.parent} holds a run of another configuration; choose another --workdir, or set "
+            + "; ".join(differences)
+        )
+
+
+def write_config(path: Path, config: ConfigDict) -> None:
+    """Writes the resolved configuration, versions and platform to ``path``, where there is nothing yet."""
     if path.exists():
-        differences = _differences(json.loads(path.read_text())["config"], resolved)
-        if differences:
-            raise ExperimentError(
-                f"{path.parent} holds a run of another configuration; choose another --workdir, or set "
-                + "; ".join(differences)
-            )
         return
     content = {
-        "config": resolved,
+        "config": json.loads(config.to_json()),
         "versions": {name: metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()},
         "platform": {
             "backend": jax.default_backend(),
@@ -61,3 +68,69 @@ def read_records(path: Path) -> list[Record]:
 def write_records(path: Path, records: list[Record]) -> None:
     """Writes all lines to ``path`` anew."""
     write_whole(path, "".join(json.dumps(record, allow_nan=False) + "\n" for record in records))
+
+
+def of_rounds_before(round_number: int, records: list[Record], num_seeds: int) -> list[Record]:
+    """The records of the rounds before ``round_number``.
+
+    Raises:
+      ExperimentError: If some are missing.
+    """
+    kept = [record for record in records if record["round"] < round_number]
+    if len(kept) != round_number * num_seeds:
+        raise ExperimentError(
+            f"metrics.jsonl holds {len(kept)} lines of the {round_number} rounds before the last checkpoint, not "
+            f"{round_number * num_seeds}; restore it, or remove checkpoints/ to start again"
+        )
+    return kept
+
+
+def of_round(config: ConfigDict, finished: Finished) -> list[Record]:
+    """The lines of ``metrics.jsonl`` for a round, one for each seed; seconds are a seed's share."""
+    return [_of_seed(config, finished, seed) for seed in range(config.seeds)]
+
+
+def _of_seed(config: ConfigDict, finished: Finished, seed: int) -> Record:
+    done = jax.tree.map(lambda leaf: leaf[seed], finished.round)
+    count = int(done.batch.num_labelled)
+    stages = finished.seconds_of_stages or dict.fromkeys(("train", "predict", "acquire"))
+
+    def share(seconds: float | None) -> float | None:
+        return None if seconds is None else round(seconds / config.seeds, 6)
+
+    return {
+        "seed": seed,
+        "round": int(done.round),
+        "labels": int(done.labels),
+        "accuracy": float(done.metrics.accuracy),
+        "nll": float(done.metrics.nll),
+        "ece": float(done.metrics.ece),
+        "method": config.acquisition.method,
+        "dataset": config.dataset.name if config.dataset.copies == 1 else f"r{config.dataset.name}",
+        "posterior": config.posterior.name,
+        "batch_size": config.batch_size,
+        "acquired": done.batch.picked.indices[:count].tolist(),
+        "gains": done.batch.picked.scores[:count].tolist(),
+        "seconds": share(finished.seconds),
+        **{f"seconds_{stage}": share(seconds) for stage, seconds in stages.items()},
+    }
+
+
+def check_finite(finished: Finished) -> None:
+    """Raises ExperimentError at the first loss, prediction or metric of a round that is not finite."""
+    done = finished.round
+    remedy = "lower config.training.learning_rate"
+    where = f"seed {{}}, round {int(done.round[0])}"
+    faults = np.argwhere(~np.isfinite(done.losses))
+    if len(faults):
+        seed, member, step = faults[0]
+        raise ExperimentError(
+            f"{where.format(seed)}: the loss of member {member} is {done.losses[seed, member, step]} at step {step}; "
+            + remedy
+        )
+    for seed in np.flatnonzero(done.batch.num_faults):
+        count = done.batch.num_faults[seed]
+        raise ExperimentError(f"{where.format(seed)}: {count} of the pool's predictions are NaN; {remedy}")
+    for name, values in done.metrics._asdict().items():
+        for seed in np.flatnonzero(~np.isfinite(values)):
+            raise ExperimentError(f"{where.format(seed)}: the {name} of the test examples is {values[seed]}; {remedy}")

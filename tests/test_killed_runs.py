@@ -1,0 +1,86 @@
+"""A run that is killed at any moment, and started again, ends with the numbers of one that was not."""
+
+import random
+import signal
+import time
+
+import killed_runs
+import pytest
+from killed_runs import DRIVERS, NUM_ROUNDS, NUM_SEEDS
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """The lines of runs that nothing stopped, by driver and posterior, each made once."""
+    made = {}
+
+    def lines(driver, posterior="ensemble"):
+        if (driver, posterior) not in made:
+            workdir = tmp_path_factory.mktemp("uninterrupted")
+            killed_runs.finish(killed_runs.start(workdir, *DRIVERS[driver], posterior=posterior))
+            made[driver, posterior] = killed_runs.lines_of(workdir)
+            assert len(made[driver, posterior]) == NUM_SEEDS * NUM_ROUNDS
+        return made[driver, posterior]
+
+    return lines
+
+
+def check(workdir, uninterrupted, driver, moments, posterior="ensemble"):
+    """Kills a run at each of ``moments``, (lines to wait for, seconds after that), and lets it finish."""
+    for num_lines, seconds in moments:
+        process = killed_runs.start(workdir, *DRIVERS[driver], posterior=posterior)
+        killed_runs.wait_for_lines(process, workdir, num_lines)
+        time.sleep(seconds)
+        killed_runs.kill(process, workdir)
+    killed_runs.finish(killed_runs.start(workdir, *DRIVERS[driver], posterior=posterior))
+    assert killed_runs.lines_of(workdir) == uninterrupted(driver, posterior)
+
+
+def random_moments(seed, count):
+    """Moments that move on through a run, so that every kill meets some progress."""
+    generator = random.Random(seed)
+    lines = sorted(generator.randrange(NUM_SEEDS * NUM_ROUNDS) for _ in range(count))
+    return [(num_lines, generator.uniform(0, 0.3)) for num_lines in lines]
+
+
+def test_a_run_survives_three_kills(tmp_path, uninterrupted):
+    check(tmp_path, uninterrupted, "host", random_moments(seed=0, count=3))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("posterior", ["ensemble", "mc_dropout"])
+def test_a_run_survives_twenty_kills(posterior, tmp_path, uninterrupted):
+    check(tmp_path, uninterrupted, "host", random_moments(seed=1, count=20), posterior)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize("seconds", [0, 0.02, 0.05])
+def test_a_run_survives_kills_at_every_boundary(driver, seconds, tmp_path, uninterrupted):
+    rounds = range(1, NUM_ROUNDS) if driver == "host" else range(3, NUM_ROUNDS, 3)
+    check(tmp_path, uninterrupted, driver, [(NUM_SEEDS * number, seconds) for number in rounds])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_run_with_a_word_on_how_to_go_on(number, tmp_path, uninterrupted):
+    process = killed_runs.start(tmp_path, *DRIVERS["host"])
+    killed_runs.wait_for_lines(process, tmp_path, 3 * NUM_SEEDS)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode not in (0, -number)
+    assert "the same command goes on" in errors
+    assert len(killed_runs.lines_of(tmp_path)) < NUM_SEEDS * NUM_ROUNDS
+    killed_runs.finish(killed_runs.start(tmp_path, *DRIVERS["host"]))
+    assert killed_runs.lines_of(tmp_path) == uninterrupted("host")
+
+
+def test_a_second_process_in_the_same_folder_stops_with_an_error(tmp_path):
+    first = killed_runs.start(tmp_path)
+    killed_runs.wait_for_lines(first, tmp_path, 1)
+    first.send_signal(signal.SIGSTOP)
+    second = killed_runs.start(tmp_path)
+    _, errors = second.communicate(timeout=300)
+    first.kill()
+    first.communicate()
+    assert second.returncode == 1
+    assert "another process runs there" in errors

@@ -1,0 +1,93 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small_problem
+
+from lbb_jax import loop, seeds, sharding
+
+pytestmark = pytest.mark.usefixtures("training_settings")
+NUM_SEEDS = 4
+
+
+@functools.cache
+def parts(posterior_name="deep_ensemble"):
+    settings = small_problem.settings("power_bald", posterior_name)
+    states = seeds.init(jnp.arange(NUM_SEEDS), small_problem.data(), settings)
+    return settings, states, small_problem.data()
+
+
+@functools.cache
+def whole_run(at_once, num_rounds=4, posterior_name="deep_ensemble"):
+    settings, states, data = parts(posterior_name)
+    run = functools.partial(seeds.run_rounds, settings=settings, num_rounds=num_rounds, at_once=at_once)
+    return jax.jit(run)(states, data)
+
+
+def alone(posterior_name="deep_ensemble"):
+    """Each seed's whole run by itself, stacked."""
+    settings, _, data = parts(posterior_name)
+    run = jax.jit(lambda key, data: loop.run(key, data, settings))
+    runs = [run(jax.random.key(seed), data) for seed in range(NUM_SEEDS)]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)
+
+
+def labels(rounds):
+    return np.asarray(rounds.batch.picked.indices)
+
+
+@pytest.mark.parametrize("posterior_name", ["deep_ensemble", "mc_dropout"])
+def test_one_seed_after_another_equals_each_alone(posterior_name):
+    _, rounds = whole_run(1, posterior_name=posterior_name)
+    _, expected = alone(posterior_name)
+    np.testing.assert_array_equal(labels(rounds), labels(expected))
+    np.testing.assert_array_equal(rounds.metrics.nll, expected.metrics.nll)
+
+
+@pytest.mark.parametrize("at_once", [3, NUM_SEEDS])
+def test_seeds_side_by_side_agree_with_one_after_another(at_once):
+    _, rounds = whole_run(at_once)
+    _, expected = whole_run(1)
+    # Rounding differs, and training amplifies it from round to round: the first one tells.
+    np.testing.assert_array_equal(labels(rounds)[:, 0], labels(expected)[:, 0])
+    np.testing.assert_allclose(rounds.metrics.nll[:, 0], expected.metrics.nll[:, 0], rtol=1e-4)
+
+
+def test_vmap_over_whole_runs_agrees_too():
+    settings, _, data = parts()
+    run = jax.jit(jax.vmap(lambda key, data: loop.run(key, data, settings), in_axes=(0, None)))
+    _, rounds = run(jax.vmap(jax.random.key)(jnp.arange(NUM_SEEDS)), data)
+    _, expected = whole_run(NUM_SEEDS)
+    np.testing.assert_array_equal(labels(rounds)[:, 0], labels(expected)[:, 0])
+    np.testing.assert_array_equal(rounds.labels, expected.labels)
+
+
+def test_rounds_in_blocks_equal_the_whole_run():
+    settings, states, data = parts()
+    block = jax.jit(functools.partial(seeds.run_rounds, settings=settings, num_rounds=3, at_once=1))
+    states, first = block(states, data)
+    states, second = block(states, data)
+    _, expected = whole_run(1)
+    np.testing.assert_array_equal(np.concatenate([labels(first), labels(second)[:, :1]], axis=1), labels(expected))
+    # Past the end of the run nothing moves.
+    np.testing.assert_array_equal(states.round, np.full(NUM_SEEDS, settings.num_rounds))
+    np.testing.assert_array_equal(second.labels[:, 1:], 0)
+
+
+def test_seeds_spread_over_devices_agree_with_one_device():
+    settings, states, data = parts()
+    mesh = sharding.seed_mesh(NUM_SEEDS)
+    assert mesh.size == 2
+    run = sharding.over_seeds(
+        lambda states, _, data: seeds.run_rounds(states, data, settings, num_rounds=4, at_once=1), mesh
+    )
+    _, rounds = jax.jit(run)(sharding.shard_seeds(states, mesh), None, sharding.replicate(data, mesh))
+    _, expected = whole_run(1)
+    np.testing.assert_array_equal(labels(rounds)[:, 0], labels(expected)[:, 0])
+
+
+@pytest.mark.parametrize(("num_seeds", "size"), [(1, 1), (2, 2), (3, 1), (4, 2)])
+def test_a_mesh_of_seeds_has_as_many_devices_as_share_them_evenly(num_seeds, size):
+    assert sharding.seed_mesh(num_seeds).size == size
