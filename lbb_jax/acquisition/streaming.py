@@ -90,7 +90,7 @@ def acquire_stream(
       TypeError: For an argument of the wrong kind.
     """
     values = complete_options(method, options)
-    num_candidates = validation.check_num_samples("num_candidates", num_candidates)
+    num_candidates = validation.check_positive_integer("num_candidates", num_candidates)
     batch_size = validation.check_integer("batch_size", batch_size)
     if not 1 <= batch_size <= num_candidates:
         raise ValueError(f"batch_size={batch_size}: must be between 1 and num_candidates={num_candidates}")

@@ -25,17 +25,17 @@ def as_array(name: str, value: Any) -> jax.Array | np.ndarray:
     raise TypeError(f"{name}: a {type(value).__name__} is not an array; pass a NumPy or JAX array (np.asarray(...))")
 
 
-def check_available(available: Any, num_points: int) -> jax.Array:
-    """The mask of available points as a bool array ``[N]``; all of them where ``available`` is None."""
+def check_available(available: Any, num_points: int) -> jax.Array | np.ndarray:
+    """The mask of available points as a bool array ``[N]``, where it is; all of them where ``available`` is None."""
     if available is None:
-        return jnp.ones(num_points, bool)
+        return np.ones(num_points, bool)
     mask = as_array("available", available)
     if mask.dtype != bool or mask.shape != (num_points,):
         raise ValueError(
             f"available has dtype {mask.dtype} and shape {mask.shape}: must be bool of shape ({num_points},), "
             "one entry for each point of log_probs"
         )
-    return jnp.asarray(mask)
+    return mask
 
 
 def check_shape(log_probs: jax.Array | np.ndarray) -> None:
@@ -116,8 +116,8 @@ def check_integer(name: str, value: Any) -> int:
     return int(value)
 
 
-def check_num_samples(name: str, value: Any) -> int:
-    """A number of samples: an integer of at least 1."""
+def check_positive_integer(name: str, value: Any) -> int:
+    """``value`` as an int of at least 1."""
     value = check_integer(name, value)
     if value < 1:
         raise ValueError(f"{name}={value}: must be at least 1")
