@@ -1,7 +1,16 @@
-"""Settings for all tests. The flag must be set before jax is first imported."""
+"""Settings for all tests. Environment variables must be set before jax is first imported."""
 
 import os
+import shutil
+import tempfile
 
+# Most of the time goes into compilation: what one test or process has compiled, the others need not.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="lbb_jax_compiled_")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+    _MADE_HERE = os.environ["JAX_COMPILATION_CACHE_DIR"]
+else:
+    _MADE_HERE = None
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2".strip()
 
 import hypothesis
@@ -42,3 +51,9 @@ def compilations():
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield compiled
     jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def pytest_unconfigure():
+    """Removes what this process made; the workers of a parallel run use their parent's."""
+    if _MADE_HERE is not None:
+        shutil.rmtree(_MADE_HERE, ignore_errors=True)

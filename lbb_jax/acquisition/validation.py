@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lbb_jax import entropy
 from lbb_jax.acquisition.large_batch_bald import REDUNDANCIES
 
 NORMALISATION_TOLERANCE = 1e-3
@@ -63,22 +64,19 @@ class Fault(NamedTuple):
     log_probs: jax.Array
 
 
-def first_fault(log_probs: jax.Array, available: jax.Array) -> Fault:
-    """The first fault among the available points of ``log_probs[N, K, C]``."""
-    # As a product with ones, which CPUs vectorise. Where a row holds NaN or +inf, so does its sum.
-    ones = jnp.ones(log_probs.shape[-1], log_probs.dtype)
-    sums = jnp.matmul(jnp.exp(log_probs), ones, precision=jax.lax.Precision.HIGHEST)
+@jax.jit
+def find_fault(log_probs: jax.Array, available: jax.Array) -> Fault:
+    """The first fault among the available points of ``log_probs[N, K, C]``; a program of its own."""
+    # Where a row holds NaN or +inf, so does its sum.
+    sums = entropy.sum_of_terms(jnp.exp(log_probs))
     is_fault = (available[:, None] & ~(jnp.abs(sums - 1) <= NORMALISATION_TOLERANCE)).reshape(-1)
     row = jnp.argmax(is_fault)
     return Fault(is_fault[row], row, log_probs.reshape(len(is_fault), -1)[row])
 
 
-_first_fault = jax.jit(first_fault)
-
-
 def check_values(log_probs: jax.Array, available: jax.Array) -> None:
     """Raises ValueError unless the rows of all available points are normalised log-probabilities."""
-    raise_if_fault(_first_fault(log_probs, available), log_probs.shape[1])
+    raise_if_fault(find_fault(log_probs, available), log_probs.shape[1])
 
 
 def raise_if_fault(fault: Fault, num_draws: int, *, first_point: int = 0) -> None:
