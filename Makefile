@@ -45,7 +45,7 @@ format: $(VENV)/.installed  ## Rewrite the code in the project's format
 parity: $(PARITY_VENV)/.installed  ## Compare with batchbald_redux, in an environment of its own
 	$(PARITY_VENV)/bin/python -m pytest tests/parity
 
-benchmark: $(PARITY_VENV)/.installed  ## Time the acquisition methods beside batchbald_redux and PyTorch (6 minutes)
+benchmark: $(PARITY_VENV)/.installed  ## Time the acquisition methods beside batchbald_redux and PyTorch (12 minutes)
 	$(PARITY_VENV)/bin/python experiments/benchmark_acquisition.py --peers --table2
 
 clean:  ## Remove the environments

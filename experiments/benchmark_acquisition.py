@@ -5,6 +5,7 @@
     python experiments/benchmark_acquisition.py --suite=many_classes    # N = 200,000, K = 5, C = 100, batches of 200
     python experiments/benchmark_acquisition.py --suite=growth          # ten times the batch, ten times the pool
     python experiments/benchmark_acquisition.py --suite=stream          # ten million points in one pass
+    python experiments/benchmark_acquisition.py --suite=seeds           # five pools under vmap
     .venv-parity/bin/python experiments/benchmark_acquisition.py --peers    # batchbald_redux and PyTorch too
 
 Each case is timed in turn with the unit, one pass of BALD over the same pool, written by hand; times are medians.
@@ -22,7 +23,7 @@ from absl import app, flags
 from lbb_jax import figures, information
 from lbb_jax.benchmarks import acquisition_cases, predictions, stream, table2
 
-_SUITE = flags.DEFINE_enum("suite", "paper", ["paper", "many_classes", "growth", "stream"], "What is timed.")
+_SUITE = flags.DEFINE_enum("suite", "paper", ["paper", "many_classes", "growth", "stream", "seeds"], "What is timed.")
 _PEERS = flags.DEFINE_bool("peers", False, "Whether batchbald_redux and PyTorch are timed too (suite paper).")
 _TABLE2 = flags.DEFINE_bool("table2", False, "Whether the paper's Table 2 is printed beside these times.")
 _PREDICTIONS = flags.DEFINE_string(
@@ -71,14 +72,18 @@ def _records() -> Iterator[dict[str, Any]]:
         case "stream":
             for num_candidates in (2**12, 2**19):
                 yield stream.run(_NUM_POINTS.value or 10**7, 5, 10, batch_size=100, num_candidates=num_candidates)
+        case "seeds":
+            pools = jax.numpy.stack([_log_probs(49_980, 5, 10, seed=seed) for seed in range(5)])
+            for case in acquisition_cases.SEEDS:
+                yield acquisition_cases.run_side_by_side(case, pools, repetitions=_REPETITIONS.value)
 
 
-def _log_probs(num_points: int, num_draws: int, num_classes: int) -> jax.Array:
+def _log_probs(num_points: int, num_draws: int, num_classes: int, *, seed: int = 0) -> jax.Array:
     """The predictions to time on."""
     if _PREDICTIONS.value:
         return jax.numpy.asarray(np.load(_PREDICTIONS.value, allow_pickle=False), jax.numpy.float32)
     make = jax.jit(predictions.generate, static_argnums=(1, 2, 3))
-    return make(jax.random.key(0), _NUM_POINTS.value or num_points, num_draws, num_classes)
+    return make(jax.random.key(seed), _NUM_POINTS.value or num_points, num_draws, num_classes)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,23 @@ def p_log_p(probs: jax.Array, log_probs: jax.Array | None = None) -> jax.Array:
     return probs * logs
 
 
+def sum_of_terms(terms: jax.Array) -> jax.Array:
+    """Sum over the last axis of computed terms ``[..., n]``: ``[...]``.
+
+    On CPUs it is a product with ones, since a sum keeps the exponentials and logarithms that make the terms from being
+    vectorised there.
+    """
+    return jax.lax.platform_dependent(terms, cpu=_product_with_ones, default=_sum)
+
+
+def _product_with_ones(terms: jax.Array) -> jax.Array:
+    return jnp.matmul(terms, jnp.ones(terms.shape[-1], terms.dtype), precision=jax.lax.Precision.HIGHEST)
+
+
+def _sum(terms: jax.Array) -> jax.Array:
+    return jnp.sum(terms, axis=-1)
+
+
 def marginal_entropy(log_probs: jax.Array) -> jax.Array:
     """Entropy ``H[y_n]`` of the predictive mean of each point (section 2.2.1).
 
@@ -39,7 +56,7 @@ def marginal_entropy(log_probs: jax.Array) -> jax.Array:
     Returns:
       ``[N]``, nats.
     """
-    return -jnp.sum(p_log_p(jnp.mean(jnp.exp(log_probs), axis=1)), axis=-1)
+    return -sum_of_terms(p_log_p(jnp.mean(jnp.exp(log_probs), axis=1)))
 
 
 def draw_entropy(log_probs: jax.Array) -> jax.Array:
@@ -51,7 +68,7 @@ def draw_entropy(log_probs: jax.Array) -> jax.Array:
     Returns:
       ``[N, K]``, nats.
     """
-    return -jnp.sum(p_log_p(jnp.exp(log_probs), log_probs), axis=-1)
+    return -sum_of_terms(p_log_p(jnp.exp(log_probs), log_probs))
 
 
 def conditional_entropy(log_probs: jax.Array) -> jax.Array:
@@ -63,7 +80,9 @@ def conditional_entropy(log_probs: jax.Array) -> jax.Array:
     Returns:
       ``[N]``, nats.
     """
-    return jnp.mean(draw_entropy(log_probs), axis=-1)
+    num_points, num_draws, num_classes = log_probs.shape
+    terms = p_log_p(jnp.exp(log_probs), log_probs).reshape(num_points, num_draws * num_classes)
+    return -sum_of_terms(terms) / num_draws
 
 
 def joint_entropy(log_probs: jax.Array) -> jax.Array:

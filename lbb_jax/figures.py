@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
@@ -39,22 +40,15 @@ def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
     Returns:
       The figure, one line per variant.
     """
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    figure, axes = _empty_figure("labelled points", "test accuracy")
     for variant, of_variant in runs.groupby("variant", sort=False):
         by_labels = of_variant.groupby("labels")["accuracy"]
         mean, deviation = by_labels.mean(), by_labels.std().fillna(0)
         colour = COLOURS[variant]
         axes.plot(mean.index, mean, color=colour, linewidth=1.8, label=variant)
         axes.fill_between(mean.index, mean - deviation, mean + deviation, color=colour, alpha=0.15, linewidth=0)
-    axes.set_xlabel("labelled points")
-    axes.set_ylabel("test accuracy")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="lower right")
     axes.set_title(_describe(runs) if title is None else title, fontsize=10)
     return figure
@@ -69,9 +63,7 @@ def time_against_batch_size(records: Sequence[Mapping[str, Any]]) -> Figure:
     Returns:
       The figure, one line for each method that was timed at several sizes.
     """
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    figure, axes = _empty_figure("batch size", "milliseconds")
     by_variant: dict[str, list[tuple[int, float]]] = {}
     for record in records:
         if record["case"] in analysis.NAMES:
@@ -82,15 +74,23 @@ def time_against_batch_size(records: Sequence[Mapping[str, Any]]) -> Figure:
             axes.plot(*zip(*sorted(points), strict=True), "o-", color=COLOURS[variant], markersize=4, label=variant)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlabel("batch size")
-    axes.set_ylabel("milliseconds")
-    axes.grid(color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     first = records[0]
     axes.set_title(f"{first['N']:,} points, {first['K']} draws, {first['C']} classes ({first['device']})", fontsize=10)
     return figure
+
+
+def _empty_figure(horizontal: str, vertical: str) -> tuple[Figure, Axes]:
+    """A figure in the project's style, its two axes labelled, with nothing drawn yet."""
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_xlabel(horizontal)
+    axes.set_ylabel(vertical)
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
 
 
 def _describe(runs: pd.DataFrame) -> str:

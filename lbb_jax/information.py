@@ -89,8 +89,7 @@ def paired_mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:
     draws = (jnp.moveaxis(jnp.exp(a), 1, 0), jnp.moveaxis(jnp.exp(b), 1, 0))
     joint, _ = jax.lax.scan(add_draw, joint, draws, unroll=min(num_draws, _DRAWS_AT_A_TIME))
     terms = entropy.p_log_p(joint / num_draws).reshape(num_points, -1)
-    # A product with ones, since a sum would keep the logarithms from being vectorised on CPUs.
-    joint_entropy = -jnp.matmul(terms, jnp.ones(num_classes**2, a.dtype), precision=jax.lax.Precision.HIGHEST)
+    joint_entropy = -entropy.sum_of_terms(terms)
     return jnp.maximum(entropy.marginal_entropy(a) + entropy.marginal_entropy(b) - joint_entropy, 0)
 
 

@@ -53,3 +53,11 @@ def test_the_papers_table_stands_beside_what_was_timed():
     assert by_name["BatchBALD"].split() == ["BatchBALD", "269.0", "839.0", "3.4567"]
     assert by_name["LBB (tree)"].split() == ["LBB", "(tree)", "0.0120"]
     assert by_name["BALD"].split() == ["BALD", "5.0", "5.1"]
+
+
+def test_pools_side_by_side_are_timed_beside_one_after_another(log_probs):
+    pools = jnp.stack([log_probs[:200], log_probs[200:]])
+    record = acquisition_cases.run_side_by_side(Case("lbb", 3, {"redundancy": "tree"}), pools, repetitions=1)
+    assert (record["pools"], record["N"], record["b"]) == (2, 200, 3)
+    assert record["milliseconds"] > 0
+    assert record["milliseconds_one_after_another"] > 0

@@ -28,7 +28,7 @@ class Option(NamedTuple):
 
 OPTIONS = {
     "alpha": Option(validation.check_alpha),
-    "num_samples": Option(validation.check_num_samples, static=True),
+    "num_samples": Option(validation.check_positive_integer, static=True),
     "pair_weight": Option(validation.check_finite_and_not_negative),
     "redundancy": Option(validation.check_redundancy, static=True),
 }
@@ -143,7 +143,7 @@ def acquire(
     values = complete_options(method, options)
     array = validation.as_array("log_probs", log_probs)
     validation.check_shape(array)
-    mask = validation.check_available(available, array.shape[0])
+    mask = jnp.asarray(validation.check_available(available, array.shape[0]))
     batch_size = validation.check_batch_size(batch_size, int(jnp.sum(mask)))
     array = jnp.asarray(array, jnp.float32)
     validation.check_values(array, mask)

@@ -90,7 +90,7 @@ def acquire_stream(
       TypeError: For an argument of the wrong kind.
     """
     values = complete_options(method, options)
-    num_candidates = validation.check_num_samples("num_candidates", num_candidates)
+    num_candidates = validation.check_positive_integer("num_candidates", num_candidates)
     batch_size = validation.check_integer("batch_size", batch_size)
     if not 1 <= batch_size <= num_candidates:
         raise ValueError(f"batch_size={batch_size}: must be between 1 and num_candidates={num_candidates}")
@@ -103,8 +103,9 @@ def acquire_stream(
             state = candidates_lib.nothing_yet(num_candidates, *block.log_probs.shape[1:])
         if num_points + block.num_points > _MOST_POINTS:
             raise ValueError(f"batches: more than {_MOST_POINTS:,} points; split the stream")
-        arrays = jnp.asarray(block.log_probs), jnp.asarray(block.available)
-        state, fault = _absorb(method, key, state, jnp.int32(num_points), *arrays, numbers)
+        log_probs, available = jnp.asarray(block.log_probs, jnp.float32), jnp.asarray(block.available)
+        fault = validation.find_fault(log_probs, available)
+        state = _absorb(method, key, state, jnp.int32(num_points), log_probs, available, numbers)
         # Faults are looked at a block later, so that reading goes on while the device computes.
         if check_last is not None:
             check_last()
@@ -210,14 +211,12 @@ def _absorb(
     log_probs: jax.Array,
     available: jax.Array,
     numbers: Mapping[str, jax.Array],
-) -> tuple[Candidates, validation.Fault]:
-    """The candidates after a block, and what is wrong with the block."""
-    log_probs = log_probs.astype(jnp.float32)
+) -> Candidates:
+    """The candidates after a block."""
     points = first_point + jnp.arange(len(log_probs), dtype=jnp.int32)
     worth = candidates_lib.worth_by_itself(method, key, points, log_probs, numbers)
     worth = jnp.where(available, worth, -jnp.inf)
-    fault = validation.first_fault(log_probs, available)
-    return candidates_lib.absorb(method, state, worth, points, log_probs), fault
+    return candidates_lib.absorb(method, state, worth, points, log_probs)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lbb_jax import entropy
 from lbb_jax.acquisition.large_batch_bald import REDUNDANCIES
 
 NORMALISATION_TOLERANCE = 1e-3
@@ -25,17 +26,17 @@ def as_array(name: str, value: Any) -> jax.Array | np.ndarray:
     raise TypeError(f"{name}: a {type(value).__name__} is not an array; pass a NumPy or JAX array (np.asarray(...))")
 
 
-def check_available(available: Any, num_points: int) -> jax.Array:
-    """The mask of available points as a bool array ``[N]``; all of them where ``available`` is None."""
+def check_available(available: Any, num_points: int) -> jax.Array | np.ndarray:
+    """The mask of available points as a bool array ``[N]``, where it is; all of them where ``available`` is None."""
     if available is None:
-        return jnp.ones(num_points, bool)
+        return np.ones(num_points, bool)
     mask = as_array("available", available)
     if mask.dtype != bool or mask.shape != (num_points,):
         raise ValueError(
             f"available has dtype {mask.dtype} and shape {mask.shape}: must be bool of shape ({num_points},), "
             "one entry for each point of log_probs"
         )
-    return jnp.asarray(mask)
+    return mask
 
 
 def check_shape(log_probs: jax.Array | np.ndarray) -> None:
@@ -63,22 +64,19 @@ class Fault(NamedTuple):
     log_probs: jax.Array
 
 
-def first_fault(log_probs: jax.Array, available: jax.Array) -> Fault:
-    """The first fault among the available points of ``log_probs[N, K, C]``."""
-    # As a product with ones, which CPUs vectorise. Where a row holds NaN or +inf, so does its sum.
-    ones = jnp.ones(log_probs.shape[-1], log_probs.dtype)
-    sums = jnp.matmul(jnp.exp(log_probs), ones, precision=jax.lax.Precision.HIGHEST)
+@jax.jit
+def find_fault(log_probs: jax.Array, available: jax.Array) -> Fault:
+    """The first fault among the available points of ``log_probs[N, K, C]``; a program of its own."""
+    # Where a row holds NaN or +inf, so does its sum.
+    sums = entropy.sum_of_terms(jnp.exp(log_probs))
     is_fault = (available[:, None] & ~(jnp.abs(sums - 1) <= NORMALISATION_TOLERANCE)).reshape(-1)
     row = jnp.argmax(is_fault)
     return Fault(is_fault[row], row, log_probs.reshape(len(is_fault), -1)[row])
 
 
-_first_fault = jax.jit(first_fault)
-
-
 def check_values(log_probs: jax.Array, available: jax.Array) -> None:
     """Raises ValueError unless the rows of all available points are normalised log-probabilities."""
-    raise_if_fault(_first_fault(log_probs, available), log_probs.shape[1])
+    raise_if_fault(find_fault(log_probs, available), log_probs.shape[1])
 
 
 def raise_if_fault(fault: Fault, num_draws: int, *, first_point: int = 0) -> None:
@@ -116,8 +114,8 @@ def check_integer(name: str, value: Any) -> int:
     return int(value)
 
 
-def check_num_samples(name: str, value: Any) -> int:
-    """A number of samples: an integer of at least 1."""
+def check_positive_integer(name: str, value: Any) -> int:
+    """``value`` as an int of at least 1."""
     value = check_integer(name, value)
     if value < 1:
         raise ValueError(f"{name}={value}: must be at least 1")

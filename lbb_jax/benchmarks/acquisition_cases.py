@@ -57,6 +57,9 @@ GROWTH = (
     (1_000_000, (Case("lbb", 100, _TREE),)),
 )
 
+# Several pools at once, as when the seeds of an experiment run side by side.
+SEEDS = (Case("bald", 10), Case("lbb", 10, _TREE), Case("power_lbb", 10, _TREE), Case("batch_bald", 10, _SAMPLES))
+
 
 @functools.partial(jax.jit, static_argnames="batch_size")
 def bald_pass(log_probs: jax.Array, *, batch_size: int) -> tuple[jax.Array, jax.Array]:
@@ -104,6 +107,35 @@ def run_one(case: Case, log_probs: jax.Array, *, repetitions: int) -> Record:
         parts = (memory.argument_size_in_bytes, memory.temp_size_in_bytes, memory.output_size_in_bytes)
         record["peak_megabytes"] = round(sum(parts) / 1e6, 1)
     return record
+
+
+def run_side_by_side(case: Case, log_probs: jax.Array, *, repetitions: int) -> Record:
+    """Times one case on the pools ``log_probs[S, N, K, C]`` side by side, beside the same one after another.
+
+    Under vmap every pool takes as many steps as the slowest.
+    """
+    num_pools, num_points, num_draws, num_classes = log_probs.shape
+    keys, available = jax.random.split(jax.random.key(0), num_pools), jnp.ones(num_points, bool)
+
+    def pick(arguments: tuple[jax.Array, jax.Array]) -> Any:
+        return _counted(case)(*arguments, available, **case.options)
+
+    side_by_side = jax.jit(jax.vmap(pick))
+    one_after_another = jax.jit(functools.partial(jax.lax.map, pick))
+    arguments = (keys, log_probs)
+    timing = time_beside(lambda: side_by_side(arguments), lambda: one_after_another(arguments), repetitions=repetitions)
+    return {
+        "case": f"{case.method}, side by side",
+        **case.options,
+        "pools": num_pools,
+        "N": num_points,
+        "K": num_draws,
+        "C": num_classes,
+        "b": case.batch_size,
+        "milliseconds": round(1e3 * timing.seconds, 3),
+        "milliseconds_one_after_another": round(1e3 * timing.unit_seconds, 3),
+        "ratio": round(timing.seconds / timing.unit_seconds, 2),
+    }
 
 
 def _counted(case: Case) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ import torch
 from batchbald_redux import batchbald
 
 from lbb_jax import acquisition
+from lbb_jax.benchmarks.timing import seconds_of
 
 Record = dict[str, Any]
 
@@ -76,8 +77,8 @@ def standard_errors(log_probs: jax.Array, *, batch_size: int, num_samples: int, 
 def torch_bald(log_probs: torch.Tensor) -> torch.Tensor:
     """BALD of every point, vectorised."""
     probs = log_probs.exp()
-    expected_entropy = -torch.special.entr(probs).sum(-1).mean(-1)
-    return torch.special.entr(probs.mean(1)).sum(-1) + expected_entropy
+    expected_entropy = torch.special.entr(probs).sum(-1).mean(-1)
+    return torch.special.entr(probs.mean(1)).sum(-1) - expected_entropy
 
 
 def torch_tree(log_probs: torch.Tensor, batch_size: int) -> list[int]:
@@ -105,9 +106,5 @@ def _median(function: Callable[[], Any], repetitions: int, *, warm_up: bool = Tr
     """Median time of several calls."""
     if warm_up:
         function()
-    seconds = []
-    for _ in range(repetitions):
-        start = time.perf_counter()
-        function()
-        seconds.append(time.perf_counter() - start)
-    return {"milliseconds": round(1e3 * statistics.median(seconds), 3)}
+    seconds = statistics.median(seconds_of(function) for _ in range(repetitions))
+    return {"milliseconds": round(1e3 * seconds, 3)}
