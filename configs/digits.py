@@ -14,7 +14,7 @@ from lbb_jax import experiment
 
 def get_config(argument: str | None = None) -> ConfigDict:
     """The configuration for ``configs/digits.py:argument``."""
-    arguments = experiment.parse_arguments(argument, flags=("ensemble", "mc_dropout"), integers=("b",))
+    arguments = experiment.parse_arguments(argument, choices=("ensemble", "mc_dropout"), integers=("b",))
     config = experiment.default_config()
     if arguments["mc_dropout"]:
         config.posterior.name = "mc_dropout"

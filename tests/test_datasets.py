@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from generated_images import generate, prepare
 
 from lbb_jax import datasets, examples
 
@@ -14,15 +15,50 @@ SHARED = Path(__file__).parents[2] / "shared" / "tfds"
 OFFICIAL_TRAIN_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 
 
+# Name, its name in tensorflow-datasets, shape of an image, classes.
+PREPARED = [
+    ("mnist", "mnist", (28, 28, 1), 10),
+    ("fashion_mnist", "fashion_mnist", (28, 28, 1), 10),
+    ("kmnist", "kmnist", (28, 28, 1), 10),
+    ("emnist", "emnist/balanced", (28, 28, 1), 47),
+    ("svhn", "svhn_cropped", (32, 32, 3), 10),
+    ("cifar10", "cifar10", (32, 32, 3), 10),
+    ("cifar100", "cifar100", (32, 32, 3), 100),
+]
+CIFAR = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+NORMALISATION = {
+    "mnist": (0.1307, 0.3081),
+    "fashion_mnist": (0.286, 0.353),
+    "kmnist": (0.5, 0.5),
+    "emnist": (0.1307, 0.3081),
+    "svhn": ((0.4377, 0.4438, 0.4728), (0.198, 0.201, 0.197)),
+    "cifar10": CIFAR,
+    "cifar100": CIFAR,
+}
+
+
 @pytest.fixture
-def prepared(monkeypatch):
-    """Where prepared data sets are; skips where there are none."""
+def read_from(monkeypatch):
+    """A function after which data sets are looked for in the folder given."""
+
+    def set_folder(folder):
+        monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(folder))
+        monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
+
+    return set_folder
+
+
+@pytest.fixture
+def need_real(read_from):
+    """A function after which the real data set given is read; skips where it is not prepared."""
     folder = Path(os.environ.get("TFDS_DATA_DIR", SHARED))
-    if not (folder / "mnist").is_dir():
-        pytest.skip(f"MNIST is not prepared at {folder}")
-    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(folder))
-    monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
-    return folder
+
+    def need(name):
+        if not (folder / name).is_dir():
+            pytest.skip(f"{name} is not prepared at {folder}")
+        read_from(folder)
+
+    return need
 
 
 def test_digits_are_whole_and_stored_as_integers():
@@ -42,26 +78,108 @@ def test_repeated_digits_have_copies_in_the_pool_only():
     assert dataset.test.num_examples == 500
 
 
+def test_validation_examples_are_the_last_of_the_training_split():
+    everything = datasets.load("digits").pool
+    dataset = datasets.load("digits", num_validation=97)
+    np.testing.assert_array_equal(dataset.pool.features, everything.features[:1200])
+    np.testing.assert_array_equal(dataset.pool.labels, everything.labels[:1200])
+    np.testing.assert_array_equal(dataset.validation.features, everything.features[1200:])
+    np.testing.assert_array_equal(dataset.validation.labels, everything.labels[1200:])
+
+
+def test_the_size_of_the_pool_does_not_move_the_validation_examples():
+    dataset = datasets.load("digits", num_pool=100, num_validation=97)
+    assert dataset.pool.num_examples == 100
+    np.testing.assert_array_equal(
+        dataset.validation.features, datasets.load("digits", num_validation=97).validation.features
+    )
+
+
+def test_validation_examples_are_neither_repeated_nor_noisy():
+    dataset = datasets.load("digits", num_validation=97, copies=4, noise=0.1)
+    assert dataset.pool.num_examples == 4 * 1200
+    assert dataset.validation.num_examples == 97
+    assert dataset.pool.noise == 0.1
+    assert dataset.validation.noise == dataset.test.noise == 0
+
+
+def test_there_are_no_validation_examples_unless_asked_for():
+    assert datasets.load("digits").validation is None
+
+
 def test_an_unknown_name_is_an_error_that_names_the_others():
     with pytest.raises(ValueError, match=r"'nosuch'.*'digits', 'mnist'"):
         datasets.load("nosuch")
 
 
-@pytest.mark.parametrize("options", [{"num_pool": 1298}, {"num_pool": 0}, {"num_test": 501}])
-def test_sizes_that_are_not_there_are_errors(options):
-    (name, value), *_ = options.items()
-    with pytest.raises(ValueError, match=f"{name}={value}: must be between 1 and the"):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_pool": 1298}, r"num_pool=1298: must be between 1 and the 1297 examples there are$"),
+        ({"num_pool": 0}, r"num_pool=0: must be between 1 and"),
+        ({"num_test": 501}, r"num_test=501: must be between 1 and the 500 examples"),
+        ({"num_validation": -1}, r"num_validation=-1: must be between 0 and 1296"),
+        ({"num_validation": 1297}, r"num_validation=1297: must be between 0 and 1296.*to the pool"),
+        ({"num_pool": 1201, "num_validation": 97}, r"num_pool=1201: .* the 1200 examples .* besides num_validation=97"),
+    ],
+)
+def test_sizes_that_are_not_there_are_errors(options, message):
+    with pytest.raises(ValueError, match=message):
         datasets.load("digits", **options)
 
 
-def test_missing_files_are_an_error_that_says_how_to_prepare_them(tmp_path, monkeypatch):
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
-    with pytest.raises(datasets.MissingDatasetError, match=r"mnist.*TFDS_DATA_DIR.*download_and_prepare"):
-        datasets.load("mnist")
+@pytest.mark.parametrize(("name", "tfds_name"), [entry[:2] for entry in PREPARED])
+def test_missing_files_are_an_error_that_says_how_to_prepare_them(name, tfds_name, tmp_path, read_from):
+    read_from(tmp_path)
+    with pytest.raises(datasets.MissingDatasetError, match=r"TFDS_DATA_DIR") as caught:
+        datasets.load(name)
+    assert f"tfds.builder('{tfds_name}', file_format='array_record').download_and_prepare()" in str(caught.value)
 
 
-def test_mnist_is_the_official_set(prepared):
+@pytest.mark.parametrize(("name", "tfds_name", "shape", "num_classes"), PREPARED)
+def test_prepared_images_are_read_as_they_were_written(name, tfds_name, shape, num_classes, tmp_path, read_from):
+    rng = np.random.default_rng(0)
+    splits = {split: generate(rng, size, shape, num_classes) for split, size in {"train": 130, "test": 12}.items()}
+    prepare(tmp_path, tfds_name, splits)
+    read_from(tmp_path)
+    dataset = datasets.load(name, num_validation=20)
+    assert dataset.num_classes == num_classes
+    assert (dataset.pool.num_examples, dataset.validation.num_examples, dataset.test.num_examples) == (110, 20, 12)
+    train_features = np.concatenate([dataset.pool.features, dataset.validation.features])
+    train_labels = np.concatenate([dataset.pool.labels, dataset.validation.labels])
+    for (images, labels), read_images, read_labels in (
+        (splits["train"], train_features, train_labels),
+        (splits["test"], np.asarray(dataset.test.features), np.asarray(dataset.test.labels)),
+    ):
+        # The files hold the images in another order; each has its number in its first pixel.
+        numbers = read_images[:, 0, 0, 0]
+        np.testing.assert_array_equal(np.sort(numbers), np.arange(len(images)))
+        upright = images.swapaxes(1, 2) if name == "emnist" else images
+        np.testing.assert_array_equal(read_images, upright[numbers])
+        np.testing.assert_array_equal(read_labels, labels[numbers])
+    mean, std = NORMALISATION[name]
+    np.testing.assert_allclose(
+        examples.inputs(dataset.test, jnp.arange(12)), (read_images / 255 - np.array(mean)) / np.array(std), atol=1e-5
+    )
+
+
+def test_only_what_is_wanted_of_a_split_is_read(tmp_path, read_from, monkeypatch):
+    images = generate(np.random.default_rng(0), 130, (28, 28, 1), 10)
+    prepare(tmp_path, "mnist", {"train": images, "test": images})
+    read_from(tmp_path)
+    everything = datasets.load("mnist").pool
+    asked_for = []
+    source = tfds.core.data_sources.base.BaseDataSource
+    original = source.__getitems__
+    monkeypatch.setattr(source, "__getitems__", lambda self, keys: (asked_for.extend(keys), original(self, keys))[1])
+    dataset = datasets.load("mnist", num_pool=7, num_validation=5, num_test=3)
+    assert asked_for == [*range(7), *range(3), *range(125, 130)]
+    np.testing.assert_array_equal(dataset.pool.features, everything.features[:7])
+    np.testing.assert_array_equal(dataset.validation.features, everything.features[125:])
+
+
+def test_mnist_is_the_official_set(need_real):
+    need_real("mnist")
     dataset = datasets.load("mnist")
     assert dataset.pool.num_examples == 60_000
     assert dataset.test.num_examples == 10_000
@@ -71,7 +189,23 @@ def test_mnist_is_the_official_set(prepared):
     assert np.std(np.asarray(dataset.pool.features) / 255) == pytest.approx(0.3081, abs=1e-4)
 
 
-def test_reading_prepared_data_imports_no_tensorflow(prepared):
+def test_cifar10_has_its_classes_and_means(need_real):
+    need_real("cifar10")
+    dataset = datasets.load("cifar10", num_pool=5_000, num_validation=1_000, num_test=1_000)
+    assert dataset.pool.features.shape == (5_000, 32, 32, 3)
+    assert dataset.pool.features.dtype == jnp.uint8
+    assert dataset.num_classes == 10
+    # Each count has a standard deviation of 21.
+    np.testing.assert_allclose(np.bincount(dataset.pool.labels), 500, atol=85)
+    means = np.mean(np.asarray(dataset.pool.features) / 255, axis=(0, 1, 2))
+    np.testing.assert_allclose(means, (0.4914, 0.4822, 0.4465), atol=0.01)
+    assert not set(map(bytes, np.asarray(dataset.validation.features))) & set(
+        map(bytes, np.asarray(dataset.pool.features))
+    )
+
+
+def test_reading_prepared_data_imports_no_tensorflow(need_real):
+    need_real("mnist")
     program = (
         "import sys; from lbb_jax import datasets; data = datasets.load('mnist', num_pool=7, num_test=3); "
         "assert data.pool.features.shape == (7, 28, 28, 1); assert 'tensorflow' not in sys.modules"

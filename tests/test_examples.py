@@ -5,6 +5,8 @@ import pytest
 
 from lbb_jax import examples
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def pixels(n=6):
     images = np.arange(n * 4, dtype=np.uint8).reshape(n, 2, 2, 1)
@@ -26,6 +28,16 @@ def test_copies_share_the_base_features_and_labels():
     assert repeated.features.shape == (6, 2, 2, 1)
     np.testing.assert_array_equal(examples.all_labels(repeated), np.tile(np.arange(6) % 3, 4))
     np.testing.assert_array_equal(examples.labels(repeated, jnp.array([1, 7, 13])), [1, 1, 1])
+
+
+def test_copies_take_no_more_memory_than_the_base():
+    base = examples.create(np.zeros((500, 32, 32, 3), np.uint8), np.zeros(500), mean=np.zeros(3), std=np.ones(3))
+    repeated = examples.repeat(jax.random.key(0), base, copies=4, noise=0.1)
+    stored = [sum(leaf.nbytes for leaf in jax.tree.leaves(held)) for held in (base, repeated)]
+    assert stored[1] == stored[0]
+    compiled = jax.jit(examples.inputs).lower(repeated, jnp.arange(8)).compile().memory_analysis()
+    assert compiled.temp_size_in_bytes < base.features.nbytes / 2
+    assert compiled.output_size_in_bytes == pytest.approx(8 * 32 * 32 * 3 * 4, rel=0.01)
 
 
 def test_noise_belongs_to_the_example_whatever_else_is_asked_for():

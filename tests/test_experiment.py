@@ -160,6 +160,7 @@ def test_another_configuration_in_the_same_folder_is_an_error_that_shows_the_dif
         ({"network.name": "transformer"}, r"config\.network\.name='transformer'.*'mlp'"),
         ({"dataset.name": "imagenet"}, r"'imagenet'.*'digits', 'mnist'"),
         ({"dataset.num_pool": 5000}, r"num_pool=5000: must be between 1 and the 1297"),
+        ({"dataset.num_validation": 1200}, r"num_pool=100: must be between 1 and the 97 .* num_validation=1200"),
         ({"acquisition.method": "bold"}, r"'bold'.*'bald'"),
         ({"acquisition.method": "power_lbb", "acquisition.alpha": -1.0}, r"alpha=-1\.0"),
         ({"acquisition.method": "lbb", "acquisition.redundancy": "forest"}, r"'forest'.*'pairwise', 'tree'"),

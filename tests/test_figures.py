@@ -1,3 +1,5 @@
+import json
+
 import pandas as pd
 import pytest
 
@@ -82,3 +84,18 @@ def test_time_against_batch_size_has_a_line_for_each_method_timed_at_several_siz
     assert list(axes.lines[0].get_ydata()) == [2.0, 3.0]
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     assert axes.get_title() == "100 points, 5 draws, 10 classes (cpu)"
+
+
+@pytest.mark.parametrize(
+    ("training", "length"), [({"num_steps": 96}, "96 training steps"), ({"num_epochs": 5}, "5 training epochs")]
+)
+def test_a_run_says_what_was_reduced_however_it_was_trained(training, length, tmp_path):
+    config = {
+        "dataset": {"num_pool": 1000, "num_test": None},
+        "training": training,
+        "acquisition": {"method": "bald", "redundancy": "pairwise"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps({"config": config}))
+    seconds = {"seconds_train": 1.0, "seconds_predict": 1.0, "seconds_acquire": 1.0}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps({"labels": 20, **seconds}) + "\n")
+    assert analysis.load_runs([tmp_path])["reduced"].tolist() == [f"1,000 base images, {length}"]

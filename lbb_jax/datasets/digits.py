@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from lbb_jax.datasets.source import Source
+from lbb_jax.datasets.source import Source, in_memory
 
 NUM_TEST = 500
 
@@ -17,10 +17,8 @@ def load() -> Source:
         images, digits.target, test_size=NUM_TEST, random_state=0, stratify=digits.target
     )
     return Source(
-        train_images,
-        train_labels,
-        test_images,
-        test_labels,
+        train=in_memory(train_images, train_labels),
+        test=in_memory(test_images, test_labels),
         num_classes=10,
         mean=np.mean(train_images, keepdims=True)[0],
         std=np.std(train_images, keepdims=True)[0],

@@ -1,27 +1,42 @@
-"""A data set as read from its files, before any of it is on a device."""
+"""A data set as its files hold it, before any of it is on a device."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 
-class Source(NamedTuple):
-    """A data set in host memory.
+class Split(NamedTuple):
+    """A part of a data set, read only as far as it is asked for.
 
     Attributes:
-      train_features: ``[n, ...]``, as stored.
-      train_labels: ``[n]`` integers.
-      test_features: ``[t, ...]``.
-      test_labels: ``[t]`` integers.
+      num_examples: How many examples there are.
+      read: From ``start`` and ``stop`` to the features ``[stop - start, ...]`` of the examples between, as stored, and
+        their labels ``[stop - start]``, integers.
+    """
+
+    num_examples: int
+    read: Callable[[int, int], tuple[np.ndarray, np.ndarray]]
+
+
+class Source(NamedTuple):
+    """A data set in host memory or in files.
+
+    Attributes:
+      train: What the pool and the validation examples are taken from.
+      test: What is evaluated on.
       num_classes: ``C``.
       mean: Of the features, in their units; broadcasts against one example.
       std: Likewise.
     """
 
-    train_features: np.ndarray
-    train_labels: np.ndarray
-    test_features: np.ndarray
-    test_labels: np.ndarray
+    train: Split
+    test: Split
     num_classes: int
     mean: np.ndarray
     std: np.ndarray
+
+
+def in_memory(features: np.ndarray, labels: np.ndarray) -> Split:
+    """The split of features ``[n, ...]`` and labels ``[n]`` that are in memory already."""
+    return Split(len(features), lambda start, stop: (features[start:stop], labels[start:stop]))

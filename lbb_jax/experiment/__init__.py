@@ -1,8 +1,17 @@
 """The host driver of a run: from a configuration and a folder to metrics, checkpoints and a figure."""
 
+from lbb_jax.experiment import regimes
 from lbb_jax.experiment.compilation import use_cache
 from lbb_jax.experiment.configuration import ExperimentError, default_config, parse_arguments
 from lbb_jax.experiment.driver import run
 from lbb_jax.experiment.messages import show_own_messages
 
-__all__ = ["ExperimentError", "default_config", "parse_arguments", "run", "show_own_messages", "use_cache"]
+__all__ = [
+    "ExperimentError",
+    "default_config",
+    "parse_arguments",
+    "regimes",
+    "run",
+    "show_own_messages",
+    "use_cache",
+]

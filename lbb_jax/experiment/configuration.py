@@ -1,6 +1,6 @@
 """The fields of an experiment's configuration, their defaults and their meaning."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict, config_dict
@@ -21,6 +21,8 @@ def default_config() -> ConfigDict:
     # Base examples in the pool and test examples; None for all there are.
     config.dataset.num_pool = config_dict.placeholder(int)
     config.dataset.num_test = config_dict.placeholder(int)
+    # Examples kept out of the pool, to choose between epochs by: the last of the training split.
+    config.dataset.num_validation = 0
     # Copies of each base example, and the noise on every copy (standard deviation after normalisation).
     config.dataset.copies = 1
     config.dataset.noise = 0.0
@@ -35,10 +37,8 @@ def default_config() -> ConfigDict:
     config.posterior.num_draws = 100
     config.posterior.num_test_draws = 5
 
-    config.training = ConfigDict()
-    config.training.learning_rate = 1e-3
-    config.training.num_steps = 300
-    config.training.batch_size = 32
+    # The training's name and its fields.
+    config.training = ConfigDict({"name": "fixed_steps", "learning_rate": 1e-3, "num_steps": 300, "batch_size": 32})
 
     config.acquisition = ConfigDict()
     config.acquisition.method = "bald"
@@ -64,34 +64,45 @@ def default_config() -> ConfigDict:
     return config
 
 
-def parse_arguments(argument: str | None, *, flags: Collection[str], integers: Collection[str] = ()) -> dict[str, Any]:
+def parse_arguments(
+    argument: str | None,
+    *,
+    choices: Sequence[str] = (),
+    flags: Collection[str] = (),
+    integers: Collection[str] = (),
+) -> dict[str, Any]:
     """Parses the part of ``file.py:argument``: words and settings, separated by commas.
 
-    >>> parse_arguments("ensemble,b=20", flags=("ensemble", "small"), integers=("b",))
-    {'ensemble': True, 'small': False, 'b': 20}
+    >>> parse_arguments("small,b=20", choices=("ensemble", "mc_dropout"), flags=("small",), integers=("b",))
+    {'ensemble': True, 'mc_dropout': False, 'small': True, 'b': 20}
 
     Args:
       argument: Such as ``"ensemble,b=20"``; None or empty for nothing.
+      choices: Words of which one may stand in it; the first holds if none does.
       flags: Words that may stand in it.
       integers: Names that may be set to an integer in it.
 
     Returns:
-      Whether each flag is there, and the integers that are set.
+      Whether each choice holds and each flag is there, and the integers that are set.
 
     Raises:
-      ExperimentError: For anything else.
+      ExperimentError: For anything else, and for two choices at once.
     """
-    values: dict[str, Any] = dict.fromkeys(flags, False)
+    words = (*choices, *flags)
+    values: dict[str, Any] = dict.fromkeys(words, False)
     for part in filter(None, (argument or "").split(",")):
         name, separator, value = part.partition("=")
-        if not separator and name in flags:
+        if not separator and name in words:
             values[name] = True
         elif separator and name in integers and value.isdecimal():
             values[name] = int(value)
         else:
-            allowed = [*flags, *(f"{name}=INTEGER" for name in integers)]
+            allowed = [*words, *(f"{name}=INTEGER" for name in integers)]
             raise ExperimentError(f"config argument {part!r}: must be one of {', '.join(allowed)}")
-    return values
+    chosen = [name for name in choices if values[name]] or list(choices[:1])
+    if len(chosen) > 1:
+        raise ExperimentError(f"config argument {argument!r}: give only one of {', '.join(chosen)}")
+    return values | dict.fromkeys(chosen, True)
 
 
 def acquisition_options(config: ConfigDict) -> dict[str, Any]:
