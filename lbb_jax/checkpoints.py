@@ -30,7 +30,7 @@ class Checkpoints:
 
     def save(self, states: State) -> None:
         """Saves the states before the round that they are in, whole or not at all."""
-        content = {"states": states._asdict(), "checksum": np.uint32(_checksum(states))}
+        content = {"states": states._asdict(), "checksum": np.array(_checksum(states), np.uint32)}
         self._manager.save(int(states.round[0]), args=ocp.args.StandardSave(content))
 
     def restore(self, like: State) -> State | None:
@@ -42,7 +42,7 @@ class Checkpoints:
         Args:
           like: States of the same shapes.
         """
-        template = {"states": like._asdict(), "checksum": np.uint32(0)}
+        template = {"states": like._asdict(), "checksum": np.array(0, np.uint32)}
         while (step := self._manager.latest_step()) is not None:
             try:
                 saved = self._manager.restore(step, args=ocp.args.StandardRestore(template))

@@ -54,7 +54,8 @@ class Interruption:
 
 def wait_for(arrays: Any) -> Any:
     """Waits until all ``arrays`` are computed and returns them; unlike JAX's own waiting, signals end it."""
-    for array in jax.tree.leaves(arrays):
+    # Arrays of random keys do not tell whether they are there.
+    for array in (leaf for leaf in jax.tree.leaves(arrays) if hasattr(leaf, "is_ready")):
         while not array.is_ready():
             time.sleep(_POLLING_SECONDS)
     # Raises what went wrong.
