@@ -1,5 +1,6 @@
 import json
 
+import filelock
 import numpy as np
 import pytest
 
@@ -258,6 +259,14 @@ def test_a_run_whose_pool_is_exhausted_ends_with_the_curve_so_far(tmp_path, monk
     assert [len(record["acquired"]) for record in records] == [8, 2, 0]
     assert "the pool is exhausted: all its 100 points" in caplog.text
     assert (tmp_path / "figures" / "learning_curve.png").exists()
+
+
+def test_a_second_process_in_the_same_folder_stops_with_an_error(tmp_path):
+    with (
+        filelock.FileLock(tmp_path / ".lock", is_singleton=False),
+        pytest.raises(experiment.ExperimentError, match=r"--workdir=.*another process runs there"),
+    ):
+        experiment.run(small_config(), tmp_path)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(tmp_path):

@@ -43,7 +43,20 @@ def random_moments(seed, count):
     return [(num_lines, generator.uniform(0, 0.3)) for num_lines in lines]
 
 
-def test_a_run_survives_three_kills(tmp_path, uninterrupted):
+def interrupt(workdir, number, num_lines):
+    """Sends a run a signal that it can act on: it must end soon, unfinished, and say how to go on."""
+    process = killed_runs.start(workdir, *DRIVERS["host"])
+    killed_runs.wait_for_lines(process, workdir, num_lines)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode not in (0, -number)
+    assert "the same command goes on" in errors
+    assert len(killed_runs.lines_of(workdir)) < NUM_SEEDS * NUM_ROUNDS
+
+
+def test_a_run_survives_three_kills_and_two_signals(tmp_path, uninterrupted):
+    interrupt(tmp_path, signal.SIGTERM, 1)
+    interrupt(tmp_path, signal.SIGINT, 2 * NUM_SEEDS)
     check(tmp_path, uninterrupted, "host", random_moments(seed=0, count=3))
 
 
@@ -59,28 +72,3 @@ def test_a_run_survives_twenty_kills(posterior, tmp_path, uninterrupted):
 def test_a_run_survives_kills_at_every_boundary(driver, seconds, tmp_path, uninterrupted):
     rounds = range(1, NUM_ROUNDS) if driver == "host" else range(3, NUM_ROUNDS, 3)
     check(tmp_path, uninterrupted, driver, [(NUM_SEEDS * number, seconds) for number in rounds])
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_a_run_with_a_word_on_how_to_go_on(number, tmp_path, uninterrupted):
-    process = killed_runs.start(tmp_path, *DRIVERS["host"])
-    killed_runs.wait_for_lines(process, tmp_path, 3 * NUM_SEEDS)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode not in (0, -number)
-    assert "the same command goes on" in errors
-    assert len(killed_runs.lines_of(tmp_path)) < NUM_SEEDS * NUM_ROUNDS
-    killed_runs.finish(killed_runs.start(tmp_path, *DRIVERS["host"]))
-    assert killed_runs.lines_of(tmp_path) == uninterrupted("host")
-
-
-def test_a_second_process_in_the_same_folder_stops_with_an_error(tmp_path):
-    first = killed_runs.start(tmp_path)
-    killed_runs.wait_for_lines(first, tmp_path, 1)
-    first.send_signal(signal.SIGSTOP)
-    second = killed_runs.start(tmp_path)
-    _, errors = second.communicate(timeout=300)
-    first.kill()
-    first.communicate()
-    assert second.returncode == 1
-    assert "another process runs there" in errors

@@ -68,9 +68,7 @@ def _alone_in(workdir: Path) -> Iterator[None]:
         with filelock.FileLock(workdir / ".lock", blocking=False):
             yield
     except filelock.Timeout as error:
-        raise ExperimentError(
-            f"--workdir={workdir}: another process is running there; wait for it or stop it"
-        ) from error
+        raise ExperimentError(f"--workdir={workdir}: another process runs there; wait for it or stop it") from error
     except OSError as error:
         raise ExperimentError(
             f"--workdir={workdir}: cannot be written to ({error}); what was written before is kept, and the same "
