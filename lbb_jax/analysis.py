@@ -54,10 +54,12 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
 
 
 def _reduction(config: dict) -> str:
-    """What a run left out of its data set, and the training steps that went with it; empty for nothing."""
+    """What a run left out of its data set, and the length of training that went with it; empty for nothing."""
     sizes = {"base images": config["dataset"]["num_pool"], "test images": config["dataset"]["num_test"]}
     parts = [f"{size:,} {name}" for name, size in sizes.items() if size is not None]
-    return ", ".join([*parts, f"{config['training']['num_steps']} training steps"]) if parts else ""
+    training = config["training"]
+    epochs = f"{training['num_epochs']} epochs" if "num_epochs" in training else None
+    return ", ".join([*parts, epochs or f"{training['num_steps']} training steps"]) if parts else ""
 
 
 def summarise(runs: pd.DataFrame, *, at_labels: Iterable[int]) -> pd.DataFrame:

@@ -19,11 +19,13 @@ class Dataset(NamedTuple):
       pool: Examples to choose from.
       test: Examples to evaluate on.
       num_classes: ``C``.
+      validation: Examples to choose between epochs by, none of them in the pool; None if none were asked for.
     """
 
     pool: Examples
     test: Examples
     num_classes: int
+    validation: Examples | None = None
 
 
 def _load_mnist(num_train: int | None, num_test: int | None) -> Source:

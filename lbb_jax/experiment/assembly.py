@@ -1,6 +1,7 @@
 """From a configuration to the parts of a run: data, network, posterior, acquisition."""
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -12,9 +13,14 @@ from lbb_jax.experiment.configuration import ExperimentError, acquisition_option
 from lbb_jax.loop import Data, Settings
 from lbb_jax.networks import Network
 from lbb_jax.posteriors import Posterior, deep_ensemble, mc_dropout
-from lbb_jax.training import Training
+from lbb_jax.training import Training, epochs, fixed_steps
 
-NETWORKS: dict[str, type[nn.Module]] = {"mlp": networks.MLP, "convolutional": networks.ConvolutionalClassifier}
+NETWORKS: dict[str, type[nn.Module]] = {
+    "mlp": networks.MLP,
+    "convolutional": networks.ConvolutionalClassifier,
+    "emnist_convolutional": networks.EMNISTConvolutionalClassifier,
+    "resnet18": networks.ResNet18,
+}
 POSTERIORS = ("deep_ensemble", "mc_dropout")
 
 
@@ -39,14 +45,17 @@ def assemble(config: ConfigDict) -> Parts:
     """
     for name in ("initial_size", "batch_size", "seeds"):
         _require(config[name] >= 1, f"config.{name}={config[name]}: must be at least 1")
-    for name in ("num_steps", "batch_size", "learning_rate"):
-        _require(config.training[name] > 0, f"config.training.{name}={config.training[name]}: must be above 0")
     options = acquisition_options(config)
+    training = _training(config)
     dataset = _dataset(config.dataset)
+    _require(
+        not config.training.get("augment") or dataset.pool.features.ndim == 4,
+        f"config.training.augment=True: the examples of {config.dataset.name!r} are not images",
+    )
     _check_sizes(config, dataset.pool.num_examples)
     method = acquisition.METHODS[config.acquisition.method]
     settings = Settings(
-        posterior=_posterior(config, _network(config.network, dataset.num_classes)),
+        posterior=_posterior(config.posterior, _network(config.network, dataset.num_classes), training),
         acquire=functools.partial(method.function, **options),
         num_classes=dataset.num_classes,
         initial_size=config.initial_size,
@@ -55,7 +64,7 @@ def assemble(config: ConfigDict) -> Parts:
         test_draws=config.posterior.num_test_draws if config.posterior.name == "mc_dropout" else None,
         uses_predictions=method.uses_predictions,
     )
-    return Parts(Data(dataset.pool, dataset.test), settings)
+    return Parts(Data(dataset.pool, dataset.test, dataset.validation), settings)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -95,11 +104,42 @@ def _network(config: ConfigDict, num_classes: int) -> Network:
     return networks.functional(NETWORKS[name](num_classes, **fields))
 
 
-def _posterior(config: ConfigDict, network: Network) -> Posterior:
-    training = Training(
-        optax.adam(config.training.learning_rate), config.training.num_steps, config.training.batch_size
+def _fixed_steps(*, learning_rate: float, num_steps: int, batch_size: int) -> Training:
+    if not learning_rate > 0:
+        raise ValueError(f"learning_rate={learning_rate}: must be above 0")
+    return fixed_steps(optax.adam(learning_rate), num_steps=num_steps, batch_size=batch_size)
+
+
+_TRAININGS: dict[str, tuple[Callable[..., Training], set[str]]] = {
+    "fixed_steps": (_fixed_steps, {"learning_rate", "num_steps", "batch_size"}),
+    "epochs": (
+        epochs,
+        {"num_epochs", "learning_rate", "momentum", "weight_decay", "decay_epochs", "augment", "smallest_batch_size"},
+    ),
+}
+
+
+def _training(config: ConfigDict) -> Training:
+    fields = config.training.to_dict()
+    name = fields.pop("name")
+    _require(name in _TRAININGS, f"config.training.name={name!r}: must be one of {', '.join(map(repr, _TRAININGS))}")
+    make, names = _TRAININGS[name]
+    _require(
+        fields.keys() == names,
+        f"config.training has the fields {', '.join(sorted(fields))}; name={name!r} takes {', '.join(sorted(names))}",
     )
-    fields = config.posterior
+    if name == "epochs":
+        # As many points in a minibatch as are acquired in a round.
+        smallest = fields.pop("smallest_batch_size")
+        _require(smallest >= 1, f"config.training.smallest_batch_size={smallest}: must be at least 1")
+        fields["batch_size"] = max(smallest, config.batch_size)
+    try:
+        return make(**fields)
+    except ValueError as error:
+        raise ExperimentError(f"config.training.{error}") from error
+
+
+def _posterior(fields: ConfigDict, network: Network, training: Training) -> Posterior:
     for name in ("num_members", "num_draws", "num_test_draws"):
         _require(fields[name] >= 1, f"config.posterior.{name}={fields[name]}: must be at least 1")
     if fields.name == "deep_ensemble":

@@ -36,6 +36,7 @@ def default_config() -> ConfigDict:
     config.posterior.num_test_draws = 5
 
     config.training = ConfigDict()
+    config.training.name = "fixed_steps"
     config.training.learning_rate = 1e-3
     config.training.num_steps = 300
     config.training.batch_size = 32
