@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import small_problem
 
-from lbb_jax import examples, labelled_set, training
+from lbb_jax import examples, labelled_set, networks, training
 from lbb_jax.networks import Network, Variables
+from lbb_jax.training import best_epoch
 
 pytestmark = pytest.mark.usefixtures("training_settings")
 
@@ -120,6 +121,18 @@ def test_the_first_of_the_best_epochs_is_kept_for_each_member():
 
     np.testing.assert_array_equal(kept(points(6, label=1)), [2, 4, 1])
     np.testing.assert_array_equal(kept(None), [4, 4, 4])
+
+
+def test_members_are_validated_one_after_the_other():
+    # Side by side, their kernels would be the groups of one slow convolution.
+    network = networks.functional(networks.ConvolutionalClassifier(4))
+    images = examples.create(np.zeros((3, 28, 28, 1)), np.zeros(3), mean=0.0, std=1.0)
+    keys = jax.random.split(jax.random.key(0), 2)
+    variables = jax.eval_shape(jax.vmap(network.init, in_axes=(0, None)), keys, examples.inputs(images, jnp.arange(1)))
+    count = jax.vmap(lambda variables: best_epoch.count_correct(network, variables, images))
+    program = str(jax.make_jaxpr(count)(variables))
+    assert "feature_group_count=1" in program
+    assert "feature_group_count=2" not in program
 
 
 def fit_digits(**options):
