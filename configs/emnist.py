@@ -20,5 +20,11 @@ def get_config(argument: str | None = None) -> ConfigDict:
     """The configuration for ``configs/emnist.py:argument``."""
     arguments = regimes.parse_image_arguments(argument)
     return regimes.grey_images(
-        "emnist", arguments, initial_size=94, final_size=3_000, batch_size=20, network="emnist_convolutional"
+        "emnist",
+        arguments,
+        initial_size=94,
+        final_size=3_000,
+        batch_size=20,
+        network="emnist_convolutional",
+        num_convolutions=3,
     )

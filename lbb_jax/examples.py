@@ -1,9 +1,15 @@
 """Labelled examples on the device: small integers in storage, normalised float32 when a network asks for them."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+
+from lbb_jax.chunks import map_chunks
+
+CHUNK_SIZE = 500
 
 
 @jax.tree_util.register_dataclass
@@ -41,6 +47,20 @@ class Examples:
     def num_examples(self) -> int:
         """Number of examples, all copies counted."""
         return self.num_base * self.copies
+
+
+class Data(NamedTuple):
+    """The examples of an experiment.
+
+    Attributes:
+      pool: To label.
+      test: To take metrics on.
+      validation: To choose between epochs of training by; None to take the last.
+    """
+
+    pool: Examples
+    test: Examples
+    validation: Examples | None = None
 
 
 def create(features: jax.Array, labels: jax.Array, *, mean: jax.Array, std: jax.Array) -> Examples:
@@ -87,16 +107,25 @@ def repeat(key: jax.Array, examples: Examples, *, copies: int, noise: float) -> 
 
 def inputs(examples: Examples, indices: jax.Array) -> jax.Array:
     """The examples ``indices[B]`` as network inputs ``[B, ...]``, float32, normalised, with their noise."""
-    features = examples.features[indices % examples.num_base].astype(jnp.float32)
-    ones = (1,) * (features.ndim - examples.mean.ndim)
-    normalised = (features - examples.mean.reshape(ones + examples.mean.shape)) / examples.std.reshape(
-        ones + examples.std.shape
-    )
+    normalised = _normalise(examples, examples.features[indices % examples.num_base].astype(jnp.float32))
     if examples.noise == 0:
         return normalised
     keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(examples.noise_key, indices)
-    deviates = jax.vmap(lambda key: jax.random.normal(key, features.shape[1:]))(keys)
+    deviates = jax.vmap(lambda key: jax.random.normal(key, normalised.shape[1:]))(keys)
     return normalised + examples.noise * deviates
+
+
+def blank_input(examples: Examples) -> jax.Array:
+    """The network input ``[...]`` of an example whose features are all 0, without noise."""
+    return _normalise(examples, jnp.zeros((1, *examples.features.shape[1:])))[0]
+
+
+def _normalise(examples: Examples, features: jax.Array) -> jax.Array:
+    """Normalised ``features[B, ...]``."""
+    ones = (1,) * (features.ndim - examples.mean.ndim)
+    return (features - examples.mean.reshape(ones + examples.mean.shape)) / examples.std.reshape(
+        ones + examples.std.shape
+    )
 
 
 def labels(examples: Examples, indices: jax.Array) -> jax.Array:
@@ -107,3 +136,21 @@ def labels(examples: Examples, indices: jax.Array) -> jax.Array:
 def all_labels(examples: Examples) -> jax.Array:
     """The labels of all examples, ``[num_examples]`` int32."""
     return jnp.tile(examples.labels, examples.copies)
+
+
+def map_inputs(function: Callable[[jax.Array], Any], examples: Examples) -> Any:
+    """Applies a function to the inputs of all examples, a few hundred at a time.
+
+    Args:
+      function: From inputs ``[B, ...]`` to a pytree of arrays ``[B, ...]``, each row by itself.
+      examples: ``N`` examples; their inputs exist only a chunk at a time.
+
+    Returns:
+      The pytree of arrays ``[N, ...]``.
+    """
+    chunk_size = min(CHUNK_SIZE, examples.num_examples)
+
+    def chunk(start: jax.Array) -> Any:
+        return function(inputs(examples, start + jnp.arange(chunk_size, dtype=jnp.int32)))
+
+    return map_chunks(chunk, examples.num_examples, chunk_size)

@@ -51,6 +51,14 @@ def sample(key: jax.Array, labelled: LabelledSet, batch_size: int) -> jax.Array:
     return labelled.indices[slots]
 
 
+def shuffle(key: jax.Array, labelled: LabelledSet) -> jax.Array:
+    """The labelled points in a random order: pool indices ``[capacity]``, meaningless from ``size`` on."""
+    capacity = len(labelled.indices)
+    is_labelled = jnp.arange(capacity) < labelled.size
+    places = jnp.where(is_labelled, jax.random.uniform(key, (capacity,)), jnp.inf)
+    return labelled.indices[jnp.argsort(places)]
+
+
 def draw_balanced(key: jax.Array, labels: jax.Array, *, num_classes: int, size: int) -> jax.Array:
     """Draws points so that every class comes equally often, as nearly as ``size`` and the labels allow.
 

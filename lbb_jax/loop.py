@@ -14,17 +14,10 @@ import jax.numpy as jnp
 from lbb_jax import examples as example_lib
 from lbb_jax import labelled_set, metrics
 from lbb_jax.acquisition import Acquisition
-from lbb_jax.examples import Examples
+from lbb_jax.examples import Data
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.metrics import Metrics
 from lbb_jax.posteriors import Posterior
-
-
-class Data(NamedTuple):
-    """The examples of an experiment: the pool to label, and the test examples that metrics are taken on."""
-
-    pool: Examples
-    test: Examples
 
 
 class Settings(NamedTuple):
@@ -92,7 +85,7 @@ class Round(NamedTuple):
       round: ``[]`` int32.
       labels: Labels trained on, ``[]`` int32.
       metrics: On the test examples.
-      losses: Of each member and step, ``[members, steps]``, nats.
+      losses: Of each member and unit of training (step or epoch), ``[members, units]``, nats.
       batch: What was acquired; nothing in the last round.
     """
 
@@ -121,11 +114,11 @@ def _stage_key(state: State, stage: int) -> jax.Array:
 
 
 def train(state: State, data: Data, settings: Settings) -> tuple[Any, jax.Array]:
-    """Trains the posterior from scratch on the labelled points: parameters, and losses ``[members, steps]``."""
+    """Trains the posterior from scratch on the labelled points: parameters, and losses ``[members, units]``."""
     init_key, fit_key = jax.random.split(_stage_key(state, 0))
     one_input = example_lib.inputs(data.pool, jnp.zeros(1, jnp.int32))
     params = settings.posterior.init(init_key, one_input)
-    return settings.posterior.fit(fit_key, params, data.pool, state.labelled)
+    return settings.posterior.fit(fit_key, params, data, state.labelled)
 
 
 def evaluate(state: State, params: Any, data: Data, settings: Settings) -> Metrics:

@@ -60,7 +60,7 @@ PAPER = {
 REPEATED = ("mnist", "cifar10", "cifar100")
 DROPOUT = {
     "convolutional": {"ensemble": (0.25, 0.25, 0.5), "mc_dropout": (0.5, 0.5, 0.5)},
-    "emnist_convolutional": {"ensemble": (0.25, 0.25, 0.5), "mc_dropout": (0.5, 0.5, 0.5)},
+    "emnist_convolutional": {"ensemble": (0.25, 0.25, 0.25, 0.5), "mc_dropout": (0.5, 0.5, 0.5, 0.5)},
     "resnet18": {"ensemble": 0.0, "mc_dropout": 0.3},
 }
 FILES = sorted(path.stem for path in FOLDER.glob("*.py"))

@@ -62,10 +62,13 @@ def test_step_by_step_equals_the_whole_run(posterior_name):
     np.testing.assert_array_equal(state.labelled.indices, last.labelled.indices)
 
 
-@pytest.mark.parametrize("posterior_name", ["deep_ensemble", "mc_dropout"])
-def test_the_second_round_compiles_nothing(posterior_name, compilations):
-    settings = small_problem.settings("lbb", posterior_name)
-    data = small_problem.data()
+@pytest.mark.parametrize(
+    ("posterior_name", "training_name"),
+    [("deep_ensemble", "fixed_steps"), ("mc_dropout", "fixed_steps"), ("deep_ensemble", "epochs")],
+)
+def test_the_second_round_compiles_nothing(posterior_name, training_name, compilations):
+    settings = small_problem.settings("lbb", posterior_name, training_name)
+    data = small_problem.data(num_validation=50)
     step = jax.jit(lambda state, data: loop.step(state, data, settings))
     state, _ = step(loop.init(jax.random.key(0), data, settings), data)
     before = len(compilations)

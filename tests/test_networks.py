@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,44 +8,80 @@ import pytest
 from lbb_jax import networks
 from lbb_jax.networks import convolution
 
-PAPER_CNN_PARAMETERS = (25 * 32 + 32) + (25 * 32 * 64 + 64) + (1024 * 128 + 128) + (128 * 10 + 10)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+NAMES = ["mlp", "convolutional", "emnist_convolutional", "resnet18"]
 
 
 def random_images(seed, *shape):
-    return jax.random.normal(jax.random.key(seed), shape)
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
 
 
+def random_variables(seed, network, inputs):
+    """Variables in the shapes of the network's own, drawn without a compilation."""
+    rng = np.random.default_rng(seed)
+
+    def draw(leaf):
+        if leaf.ndim == 1:
+            return jnp.asarray(rng.uniform(0.5, 1.5, leaf.shape), leaf.dtype)
+        return jnp.asarray(rng.normal(0, np.sqrt(2 / np.prod(leaf.shape[:-1])), leaf.shape), leaf.dtype)
+
+    return jax.tree.map(draw, jax.eval_shape(network.init, jax.random.key(0), inputs))
+
+
+@functools.cache
 def build(name):
-    if name == "mlp":
-        network = networks.functional(networks.MLP(4, hidden_sizes=(8, 6), dropout_rate=0.5))
-        inputs = random_images(0, 5, 3, 3, 1)
-    else:
-        network = networks.functional(networks.ConvolutionalClassifier(4, dropout_rates=(0.5, 0.5, 0.5)))
-        inputs = random_images(0, 3, 28, 28, 1)
-    return network, network.init(jax.random.key(1), inputs), inputs
+    """A network of each kind, compiled, some variables, and inputs."""
+    module, shape = {
+        "mlp": (networks.MLP(4, hidden_sizes=(8, 6), dropout_rate=0.5), (4, 3, 3, 1)),
+        "convolutional": (networks.ConvolutionalClassifier(4), (4, 28, 28, 1)),
+        "emnist_convolutional": (networks.EMNISTConvolutionalClassifier(4), (4, 28, 28, 1)),
+        "resnet18": (networks.ResNet18(4, dropout_rate=0.5, width=4), (4, 8, 8, 2)),
+    }[name]
+    network = networks.Network(*map(jax.jit, networks.functional(module)))
+    inputs = random_images(0, *shape)
+    return network, random_variables(1, network, inputs), inputs
 
 
-@pytest.mark.parametrize("channels", [(1, 3), (4, 2)])
-def test_both_forms_of_the_convolution_agree(channels):
-    images = random_images(0, 2, 9, 8, channels[0])
-    kernel = random_images(1, 5, 3, *channels)
+def num_parameters(module, *shape):
+    """Counted without running anything."""
+    network = networks.functional(module)
+    variables = jax.eval_shape(network.init, jax.random.key(0), jax.ShapeDtypeStruct(shape, jnp.float32))
+    return sum(leaf.size for leaf in jax.tree.leaves(variables.params))
+
+
+CONVOLUTIONS = [
+    pytest.param((5, 3), (1, 3), 1, "VALID", id="unpadded"),
+    pytest.param((3, 3), (4, 2), 1, "SAME", id="padded"),
+    pytest.param((3, 3), (4, 2), 2, "SAME", id="padded with stride"),
+    pytest.param((1, 1), (4, 2), 2, "SAME", id="1 × 1 with stride"),
+]
+
+
+@pytest.mark.parametrize(("size", "channels", "stride", "padding"), CONVOLUTIONS)
+def test_both_forms_of_the_convolution_agree(size, channels, stride, padding):
+    images, kernel = random_images(0, 2, 9, 8, channels[0]), random_images(1, *size, *channels)
+    expected = convolution.convolve_by_library(images, kernel, stride, padding)
     np.testing.assert_allclose(
-        convolution.convolve_by_views(images, kernel), convolution.convolve_by_library(images, kernel), atol=1e-5
+        convolution.convolve_by_views(images, kernel, stride, padding), expected, rtol=1e-5, atol=1e-5
     )
+    np.testing.assert_allclose(convolution.convolve(images, kernel, stride, padding), expected, rtol=1e-5, atol=1e-5)
+    if padding == "SAME":
+        assert expected.shape == (2, -(-9 // stride), -(-8 // stride), channels[1])
 
 
-def test_gradients_of_the_convolution_are_those_of_the_library_form():
-    images, kernel = random_images(0, 2, 9, 8, 3), random_images(1, 5, 5, 3, 4)
+@pytest.mark.parametrize(("size", "channels", "stride", "padding"), CONVOLUTIONS)
+def test_gradients_of_the_convolution_are_those_of_the_library_form(size, channels, stride, padding):
+    images, kernel = random_images(0, 2, 9, 8, channels[0]), random_images(1, *size, *channels)
 
-    def loss(form):
-        return lambda images, kernel: jnp.sum(jnp.sin(form(images, kernel)))
+    def gradient(form):
+        def loss(images, kernel):
+            return jnp.sum(jnp.sin(form(images, kernel, stride, padding)))
 
-    for gradient, expected in zip(
-        jax.grad(loss(convolution.convolve), argnums=(0, 1))(images, kernel),
-        jax.grad(loss(convolution.convolve_by_library), argnums=(0, 1))(images, kernel),
-        strict=True,
-    ):
-        np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=2e-5)
+        return jax.jit(jax.grad(loss, argnums=(0, 1)))(images, kernel)
+
+    for found, expected in zip(gradient(convolution.convolve), gradient(convolution.convolve_by_library), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=2e-5)
 
 
 @pytest.mark.parametrize(("platform", "differentiates_a_convolution"), [("cpu", False), ("cuda", True), ("tpu", True)])
@@ -53,6 +91,15 @@ def test_the_form_that_is_differentiated_depends_on_the_platform(platform, diffe
         lowering_platforms=(platform,)
     )
     assert ("stablehlo.convolution" in lowered.as_text()) is differentiates_a_convolution
+
+
+def test_a_1x1_kernel_is_a_matrix_product_on_every_platform():
+    lowered = (
+        jax.jit(convolution.convolve)
+        .trace(random_images(0, 2, 9, 9, 3), random_images(1, 1, 1, 3, 2))
+        .lower(lowering_platforms=("cuda",))
+    )
+    assert "stablehlo.convolution" not in lowered.as_text()
 
 
 def test_convolution_under_vmap_over_kernels_equals_one_after_the_other():
@@ -65,56 +112,76 @@ def test_convolution_under_vmap_over_kernels_equals_one_after_the_other():
 def test_max_pool_takes_the_maximum_of_each_window():
     images = jnp.arange(16.0).reshape(1, 4, 4, 1)
     np.testing.assert_array_equal(convolution.max_pool(images)[0, :, :, 0], [[5, 7], [13, 15]])
+    np.testing.assert_array_equal(convolution.max_pool(images[:, :3, :3])[0, :, :, 0], [[5]])
 
 
-def test_the_convolutional_classifier_is_the_papers():
-    _, params, _ = build("convolutional")
-    kernels = jax.tree.leaves(params)
-    network = networks.functional(networks.ConvolutionalClassifier(10))
-    params = network.init(jax.random.key(0), random_images(0, 1, 28, 28, 1))
-    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == PAPER_CNN_PARAMETERS
-    # Glorot: uniform within sqrt(6 / (fan in + fan out)).
-    kernel = params["params"]["hidden"]["kernel"]
-    limit = np.sqrt(6 / (1024 + 128))
+def test_the_networks_are_the_papers():
+    paper_cnn = (25 * 32 + 32) + (25 * 32 * 64 + 64) + (1024 * 128 + 128) + (128 * 10 + 10)
+    assert num_parameters(networks.ConvolutionalClassifier(10), 1, 28, 28, 1) == paper_cnn
+    emnist_cnn = (9 * 32 + 32) + (9 * 32 * 64 + 64) + (9 * 64 * 128 + 128) + (2048 * 512 + 512) + (512 * 47 + 47)
+    assert num_parameters(networks.EMNISTConvolutionalClassifier(47), 1, 28, 28, 1) == emnist_cnn
+    # As the many implementations of ResNet-18 for CIFAR-10 have it.
+    assert num_parameters(networks.ResNet18(10), 1, 32, 32, 3) == 11_173_962
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "fans"),
+    [
+        ("convolutional", ("hidden",), 1024 + 128),
+        ("resnet18", ("blocks_7", "NormalisedConvolution_1", "Convolution_0"), 9 * (32 + 32)),
+    ],
+)
+def test_weights_are_glorot_uniform(name, layers, fans):
+    network, _, inputs = build(name)
+    draw = jax.jit(
+        lambda key: functools.reduce(lambda params, layer: params[layer], layers, network.init(key, inputs)[0])
+    )
+    kernel = draw(jax.random.key(0))["kernel"]
+    limit = np.sqrt(6 / fans)
     assert np.abs(kernel).max() <= limit
     assert np.abs(kernel).max() > 0.99 * limit
-    assert kernels
 
 
-@pytest.mark.parametrize("name", ["mlp", "convolutional"])
-def test_without_dropout_the_two_parts_make_the_whole(name):
-    network, params, inputs = build(name)
-    # All-ones masks are what shared dropout averages to; rate 0 shows the composition itself.
-    logits = network.logits(params, inputs)
+def test_running_statistics_start_as_those_of_the_standard_normal():
+    network, _, inputs = build("resnet18")
+    statistics = jax.jit(lambda key: network.init(key, inputs).statistics)(jax.random.key(0))
+    assert {float(value) for leaf in jax.tree.leaves(statistics) for value in np.unique(leaf)} == {0, 1}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_logits_of_an_input_do_not_depend_on_the_others(name):
+    network, variables, inputs = build(name)
+    logits = network.logits(variables, inputs)
     assert logits.shape == (len(inputs), 4)
-    assert np.isfinite(logits).all()
+    alone = network.logits(variables, jnp.broadcast_to(inputs[:1], inputs.shape))
+    np.testing.assert_allclose(alone, jnp.broadcast_to(logits[:1], logits.shape), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["mlp", "convolutional"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_shared_mask_is_the_same_for_every_input_and_another_for_every_key(name):
-    network, params, inputs = build(name)
+    network, variables, inputs = build(name)
     copies = jnp.broadcast_to(inputs[:1], inputs.shape)
-    hidden = network.before_dropout(params, copies)
-    logits = network.masked_logits(jax.random.key(0), params, hidden)
+    hidden = network.before_dropout(variables, copies)
+    logits = network.masked_logits(jax.random.key(0), variables, hidden)
     np.testing.assert_allclose(logits, jnp.broadcast_to(logits[:1], logits.shape), atol=1e-6)
-    assert np.abs(logits - network.masked_logits(jax.random.key(1), params, hidden)).max() > 1e-4
+    assert np.abs(logits - network.masked_logits(jax.random.key(1), variables, hidden)).max() > 1e-4
 
 
-@pytest.mark.parametrize("name", ["mlp", "convolutional"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_shared_mask_does_not_depend_on_the_number_of_inputs(name):
-    network, params, inputs = build(name)
-    hidden = network.before_dropout(params, inputs)
-    together = network.masked_logits(jax.random.key(0), params, hidden)
-    alone = network.masked_logits(jax.random.key(0), params, hidden[1:2])
-    np.testing.assert_allclose(together[1:2], alone, atol=1e-5)
+    network, variables, inputs = build(name)
+    hidden = network.before_dropout(variables, inputs)
+    together = network.masked_logits(jax.random.key(0), variables, hidden)
+    alone = network.masked_logits(jax.random.key(0), variables, hidden[1:2])
+    np.testing.assert_allclose(together[1:2], alone, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["mlp", "convolutional"])
+@pytest.mark.parametrize("name", NAMES)
 def test_training_masks_differ_between_inputs(name):
-    network, params, inputs = build(name)
-    copies = jnp.broadcast_to(inputs[:1], inputs.shape)
-    logits = network.training_logits(jax.random.key(0), params, copies)
-    assert np.abs(logits - logits[:1]).max() > 1e-4
+    network, variables, inputs = build(name)
+    twice = jnp.concatenate([inputs[:2], inputs[:2]])
+    logits, _ = network.training_logits(jax.random.key(0), variables, twice)
+    assert np.abs(logits[:2] - logits[2:]).max() > 1e-4
 
 
 def test_dropping_whole_channels_commutes_with_pooling_and_relu():
@@ -128,10 +195,71 @@ def test_dropping_whole_channels_commutes_with_pooling_and_relu():
 
 def test_dropout_keeps_the_expected_rate_and_scale():
     network = networks.functional(networks.MLP(2000, hidden_sizes=(2000,), dropout_rate=0.25))
-    params = network.init(jax.random.key(0), jnp.ones((1, 1)))
-    identity = jax.tree.map(jnp.zeros_like, params)
-    identity["params"]["output"]["kernel"] = jnp.eye(2000)
+    identity = jax.tree.map(jnp.zeros_like, network.init(jax.random.key(0), jnp.ones((1, 1))))
+    identity.params["output"]["kernel"] = jnp.eye(2000)
     dropped = network.masked_logits(jax.random.key(1), identity, jnp.ones((1, 2000)))[0]
     np.testing.assert_allclose(np.unique(dropped), [0, 4 / 3], rtol=1e-6)
     # Four standard errors of a binomial share: a false alarm in 16,000, with a fixed key.
     assert abs(np.mean(dropped == 0) - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 2000)
+
+
+def test_networks_without_normalisation_have_no_statistics():
+    network, variables, inputs = build("mlp")
+    assert variables.statistics == {}
+    assert network.training_logits(jax.random.key(0), variables, inputs)[1] == {}
+
+
+def reference_resnet(variables, images):
+    """ResNet-18 as a formula."""
+
+    def normalised(name, images, stride):
+        params, statistics = variables.params, variables.statistics
+        for part in name:
+            params, statistics = params[part], statistics[part]
+        hidden = convolution.convolve_by_library(images, params["Convolution_0"]["kernel"], stride, "SAME")
+        params, statistics = params["BatchNorm_0"], statistics["BatchNorm_0"]
+        mean, var, scale, bias = (
+            array.reshape(1, 1, 1, -1)
+            for array in (statistics["mean"], statistics["var"], params["scale"], params["bias"])
+        )
+        return (hidden - mean) / jnp.sqrt(var + 1e-5) * scale + bias
+
+    images = jax.nn.relu(normalised(("stem",), images, 1))
+    for block, stride in enumerate([1, 1, 2, 1, 2, 1, 2, 1]):
+        name = f"blocks_{block}"
+        hidden = jax.nn.relu(normalised((name, "NormalisedConvolution_0"), images, stride))
+        hidden = normalised((name, "NormalisedConvolution_1"), hidden, 1)
+        shortcut = normalised((name, "NormalisedConvolution_2"), images, stride) if stride == 2 else images
+        images = jax.nn.relu(hidden + shortcut)
+    return images.mean((1, 2)) @ variables.params["output"]["kernel"] + variables.params["output"]["bias"].reshape(
+        1, -1
+    )
+
+
+def test_resnet18_is_the_formula_with_running_statistics():
+    network, variables, inputs = build("resnet18")
+    logits = network.logits(variables, inputs)
+    np.testing.assert_allclose(logits, jax.jit(reference_resnet)(variables, inputs), rtol=1e-3, atol=1e-4)
+
+
+def test_batch_statistics_enter_the_running_ones_with_weight_one_tenth():
+    network, variables, inputs = build("resnet18")
+    _, statistics = network.training_logits(jax.random.key(0), variables, inputs)
+    before, after = (stem["BatchNorm_0"] for stem in (variables.statistics["stem"], statistics["stem"]))
+    kernel = variables.params["stem"]["Convolution_0"]["kernel"]
+    convolved = np.asarray(convolution.convolve_by_library(inputs, kernel, 1, "SAME"))
+    for name, of_batch in {"mean": convolved.mean((0, 1, 2)), "var": convolved.var((0, 1, 2))}.items():
+        np.testing.assert_allclose(after[name], 0.9 * before[name] + 0.1 * of_batch, rtol=1e-4)
+
+
+def test_members_side_by_side_have_the_statistics_that_each_has_alone():
+    network, _, inputs = build("resnet18")
+    keys = jax.random.split(jax.random.key(3), 2)
+    members = [random_variables(seed, network, inputs) for seed in range(2)]
+    together = jax.jit(jax.vmap(network.training_logits, in_axes=(0, 0, None)))(
+        keys, jax.tree.map(lambda *leaves: jnp.stack(leaves), *members), inputs
+    )
+    for number, member in enumerate(members):
+        alone = network.training_logits(keys[number], member, inputs)
+        for found, expected in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
+            np.testing.assert_allclose(found[number], expected, rtol=1e-3, atol=1e-4)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import small_problem
 
-from lbb_jax import examples, labelled_set, posteriors, training
-from lbb_jax.posteriors import posterior as posterior_module
+from lbb_jax import examples, labelled_set, posteriors
 
 pytestmark = pytest.mark.usefixtures("training_settings")
 
@@ -15,23 +14,25 @@ NAMES = ["deep_ensemble", "mc_dropout"]
 
 
 @functools.cache
-def fitted(name):
-    pool = small_problem.data().pool
-    posterior = small_problem.posterior(name)
-    params = posterior.init(jax.random.key(1), examples.inputs(pool, jnp.arange(1)))
+def fitted(name, training_name="fixed_steps"):
+    """A posterior, trained: a perceptron in fixed steps, or one with batch normalisation by epochs."""
+    data = small_problem.data(num_validation=50)
+    posterior = small_problem.posterior(name, training_name)
+    params = posterior.init(jax.random.key(1), examples.inputs(data.pool, jnp.arange(1)))
     labelled = labelled_set.create(jnp.arange(10), capacity=20)
-    params, losses = posterior.fit(jax.random.key(2), params, pool, labelled)
+    params, losses = jax.jit(posterior.fit)(jax.random.key(2), params, data, labelled)
     return posterior, params, losses
 
 
+@pytest.mark.parametrize(("training_name", "units"), [("fixed_steps", 10), ("epochs", 3)])
 @pytest.mark.parametrize(("name", "draws", "members"), [("deep_ensemble", 2, 2), ("mc_dropout", 4, 1)])
-def test_samples_are_normalised_log_probabilities_of_all_examples(name, draws, members):
-    posterior, params, losses = fitted(name)
+def test_samples_are_normalised_log_probabilities_of_all_examples(name, draws, members, training_name, units):
+    posterior, params, losses = fitted(name, training_name)
     log_probs = posterior.sample(jax.random.key(0), params, small_problem.data().pool)
     assert log_probs.shape == (120, draws, 10)
     assert log_probs.dtype == jnp.float32
     np.testing.assert_allclose(jnp.exp(log_probs).sum(-1), 1, atol=1e-5)
-    assert losses.shape == (members, 10)
+    assert losses.shape == (members, units)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -40,13 +41,14 @@ def test_the_chunk_size_does_not_matter(name, chunk_size, monkeypatch):
     posterior, params, _ = fitted(name)
     pool = small_problem.data().pool
     expected = posterior.sample(jax.random.key(0), params, pool)
-    monkeypatch.setattr(posterior_module, "CHUNK_SIZE", chunk_size)
+    monkeypatch.setattr(examples, "CHUNK_SIZE", chunk_size)
     np.testing.assert_allclose(posterior.sample(jax.random.key(0), params, pool), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("training_name", ["fixed_steps", "epochs"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_draw_is_one_function_of_the_input(name):
-    posterior, params, _ = fitted(name)
+def test_a_draw_is_one_function_of_the_input(name, training_name):
+    posterior, params, _ = fitted(name, training_name)
     image = np.asarray(small_problem.data().pool.features[:1])
     copies = examples.create(np.repeat(image, 700, axis=0), np.zeros(700), mean=5.0, std=6.0)
     log_probs = posterior.sample(jax.random.key(0), params, copies)
@@ -54,21 +56,21 @@ def test_a_draw_is_one_function_of_the_input(name):
     assert np.abs(log_probs[0, 0] - log_probs[0, 1]).max() > 1e-3
 
 
-def test_members_trained_together_are_those_trained_alone():
-    _, _, losses = fitted("deep_ensemble")
-    pool, network = small_problem.data().pool, small_problem.network()
+@pytest.mark.parametrize("training_name", ["fixed_steps", "epochs"])
+def test_members_trained_together_are_those_trained_alone(training_name):
+    _, params, losses = fitted("deep_ensemble", training_name)
+    network, training = small_problem.parts(training_name)
+    data, labelled = small_problem.data(num_validation=50), labelled_set.create(jnp.arange(10), capacity=20)
+    alone = jax.jit(lambda key, start: training.fit(key, network, start, data, labelled))
     keys = jax.random.split(jax.random.key(2), 2)
     for member, init_key in enumerate(jax.random.split(jax.random.key(1), 2)):
-        start = network.init(init_key, examples.inputs(pool, jnp.arange(1)))
-        _, alone = training.fit(
-            keys[member],
-            start,
-            network=network,
-            training=small_problem.training(),
-            pool=pool,
-            labelled=labelled_set.create(jnp.arange(10), capacity=20),
-        )
-        np.testing.assert_allclose(losses[member], alone, rtol=1e-4, atol=1e-5)
+        start = network.init(init_key, examples.inputs(data.pool, jnp.arange(1)))
+        variables, losses_alone = alone(keys[member], start)
+        np.testing.assert_allclose(losses[member], losses_alone, rtol=1e-4, atol=1e-5)
+        for found, expected in zip(
+            jax.tree.leaves(params.statistics), jax.tree.leaves(variables.statistics), strict=True
+        ):
+            np.testing.assert_allclose(found[member], expected, rtol=1e-3, atol=1e-4)
 
 
 def test_mc_dropout_computes_what_precedes_dropout_once_per_chunk(monkeypatch):
@@ -82,7 +84,7 @@ def test_mc_dropout_computes_what_precedes_dropout_once_per_chunk(monkeypatch):
     posterior = posteriors.mc_dropout(network._replace(before_dropout=counted), small_problem.training(), num_draws=25)
     pool = small_problem.data().pool
     params = posterior.init(jax.random.key(0), examples.inputs(pool, jnp.arange(1)))
-    monkeypatch.setattr(posterior_module, "CHUNK_SIZE", 60)
+    monkeypatch.setattr(examples, "CHUNK_SIZE", 60)
     jax.block_until_ready(jax.jit(posterior.sample)(jax.random.key(0), params, pool))
     jax.effects_barrier()
     assert len(calls) == 2

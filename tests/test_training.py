@@ -3,6 +3,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import small_problem
 
@@ -13,12 +14,12 @@ pytestmark = pytest.mark.usefixtures("training_settings")
 
 @functools.cache
 def compiled(num_steps):
-    network, pool = small_problem.network(), small_problem.data().pool
+    network, data = small_problem.network(), small_problem.data()
+    trainer = small_problem.training(num_steps)
 
     def fit(key, labelled):
-        params = network.init(jax.random.key(1), examples.inputs(pool, jnp.arange(1)))
-        settings = small_problem.training(num_steps)
-        return training.fit(key, params, network=network, training=settings, pool=pool, labelled=labelled)
+        variables = network.init(jax.random.key(1), examples.inputs(data.pool, jnp.arange(1)))
+        return trainer.fit(key, network, variables, data, labelled)
 
     return jax.jit(fit)
 
@@ -30,10 +31,10 @@ def fit(labelled, num_steps=5, key=0):
 def test_training_fits_the_labelled_points():
     labelled = labelled_set.create(jnp.arange(20), capacity=40)
     pool = small_problem.data().pool
-    params, losses = fit(labelled, 150)
+    variables, losses = fit(labelled, 150)
     assert losses.shape == (150,)
     assert losses[-20:].mean() < 0.3 * losses[:5].mean()
-    logits = small_problem.network().logits(params, examples.inputs(pool, jnp.arange(20)))
+    logits = small_problem.network().logits(variables, examples.inputs(pool, jnp.arange(20)))
     assert np.mean(np.argmax(logits, -1) == examples.labels(pool, jnp.arange(20))) > 0.9
 
 
@@ -48,3 +49,9 @@ def test_the_key_decides_minibatches_and_dropout():
     labelled = labelled_set.create(jnp.arange(8), capacity=16)
     assert not np.array_equal(fit(labelled, key=0)[1], fit(labelled, key=1)[1])
     np.testing.assert_array_equal(fit(labelled, key=0)[1], fit(labelled, key=0)[1])
+
+
+@pytest.mark.parametrize("name", ["num_steps", "batch_size"])
+def test_arguments_out_of_range_are_errors(name):
+    with pytest.raises(ValueError, match=f"{name}=0: must be at least 1"):
+        training.fixed_steps(optax.sgd(0.1), **({"num_steps": 1, "batch_size": 1} | {name: 0}))

@@ -1,6 +1,8 @@
 """From a configuration to the parts of a run: data, network, posterior, acquisition."""
 
+import dataclasses
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -12,9 +14,14 @@ from lbb_jax.experiment.configuration import ExperimentError, acquisition_option
 from lbb_jax.loop import Data, Settings
 from lbb_jax.networks import Network
 from lbb_jax.posteriors import Posterior, deep_ensemble, mc_dropout
-from lbb_jax.training import Training
+from lbb_jax.training import Training, epochs, fixed_steps
 
-NETWORKS: dict[str, type[nn.Module]] = {"mlp": networks.MLP, "convolutional": networks.ConvolutionalClassifier}
+NETWORKS: dict[str, type[nn.Module]] = {
+    "mlp": networks.MLP,
+    "convolutional": networks.ConvolutionalClassifier,
+    "emnist_convolutional": networks.EMNISTConvolutionalClassifier,
+    "resnet18": networks.ResNet18,
+}
 POSTERIORS = ("deep_ensemble", "mc_dropout")
 DRIVERS = ("auto", "host", "scan")
 
@@ -23,12 +30,14 @@ class Parts(NamedTuple):
     """What a run is made of.
 
     Attributes:
-      data: Pool and test examples, on the device.
+      data: Pool, test and validation examples, on the device.
       settings: The rest, static.
+      unit: What one loss of a training is the loss of, "step" or "epoch".
     """
 
     data: Data
     settings: Settings
+    unit: str
 
 
 def assemble(config: ConfigDict) -> Parts:
@@ -43,14 +52,17 @@ def assemble(config: ConfigDict) -> Parts:
     _require(
         config.driver in DRIVERS, f"config.driver={config.driver!r}: must be one of {', '.join(map(repr, DRIVERS))}"
     )
-    for name in ("num_steps", "batch_size", "learning_rate"):
-        _require(config.training[name] > 0, f"config.training.{name}={config.training[name]}: must be above 0")
     options = acquisition_options(config)
+    training = _training(config)
     dataset = _dataset(config.dataset)
+    _require(
+        not config.training.get("augment") or dataset.pool.features.ndim == 4,
+        f"config.training.augment=True: the examples of {config.dataset.name!r} are not images",
+    )
     _check_sizes(config, dataset.pool.num_examples)
     method = acquisition.METHODS[config.acquisition.method]
     settings = Settings(
-        posterior=_posterior(config, _network(config.network, dataset.num_classes)),
+        posterior=_posterior(config.posterior, _network(config.network, dataset.num_classes), training),
         acquire=functools.partial(method.function, **options),
         num_classes=dataset.num_classes,
         initial_size=config.initial_size,
@@ -59,7 +71,7 @@ def assemble(config: ConfigDict) -> Parts:
         test_draws=config.posterior.num_test_draws if config.posterior.name == "mc_dropout" else None,
         uses_predictions=method.uses_predictions,
     )
-    return Parts(Data(dataset.pool, dataset.test), settings)
+    return Parts(Data(dataset.pool, dataset.test, dataset.validation), settings, training.unit)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -96,18 +108,56 @@ def _network(config: ConfigDict, num_classes: int) -> Network:
     fields = config.to_dict()
     name = fields.pop("name")
     _require(name in NETWORKS, f"config.network.name={name!r}: must be one of {', '.join(map(repr, NETWORKS))}")
+    names = {field.name for field in dataclasses.fields(NETWORKS[name])} - {"num_classes", "parent", "name"}
+    _require(
+        fields.keys() <= names,
+        f"config.network has the fields {', '.join(sorted(fields))}; name={name!r} takes {', '.join(sorted(names))}",
+    )
     return networks.functional(NETWORKS[name](num_classes, **fields))
 
 
-def _posterior(config: ConfigDict, network: Network) -> Posterior:
-    training = Training(
-        optax.adam(config.training.learning_rate), config.training.num_steps, config.training.batch_size
+def _fixed_steps(*, learning_rate: float, num_steps: int, batch_size: int) -> Training:
+    if not learning_rate > 0:
+        raise ValueError(f"learning_rate={learning_rate}: must be above 0")
+    return fixed_steps(optax.adam(learning_rate), num_steps=num_steps, batch_size=batch_size)
+
+
+_TRAININGS: dict[str, tuple[Callable[..., Training], set[str]]] = {
+    "fixed_steps": (_fixed_steps, {"learning_rate", "num_steps", "batch_size"}),
+    "epochs": (
+        epochs,
+        {"num_epochs", "learning_rate", "momentum", "weight_decay", "decay_epochs", "augment", "smallest_batch_size"},
+    ),
+}
+
+
+def _training(config: ConfigDict) -> Training:
+    fields = config.training.to_dict()
+    name = fields.pop("name")
+    _require(name in _TRAININGS, f"config.training.name={name!r}: must be one of {', '.join(map(repr, _TRAININGS))}")
+    make, names = _TRAININGS[name]
+    _require(
+        fields.keys() == names,
+        f"config.training has the fields {', '.join(sorted(fields))}; name={name!r} takes {', '.join(sorted(names))}",
     )
-    fields = config.posterior
-    for name in ("num_members", "num_draws", "num_test_draws"):
-        _require(fields[name] >= 1, f"config.posterior.{name}={fields[name]}: must be at least 1")
+    if name == "epochs":
+        # As many points in a minibatch as are acquired in a round.
+        smallest = fields.pop("smallest_batch_size")
+        _require(smallest >= 1, f"config.training.smallest_batch_size={smallest}: must be at least 1")
+        fields["batch_size"] = max(smallest, config.batch_size)
+    try:
+        return make(**fields)
+    except ValueError as error:
+        raise ExperimentError(f"config.training.{error}") from error
+
+
+def _posterior(fields: ConfigDict, network: Network, training: Training) -> Posterior:
+    for name in ("num_members", "members_at_once", "num_draws", "num_test_draws"):
+        _require(
+            fields[name] is None or fields[name] >= 1, f"config.posterior.{name}={fields[name]}: must be at least 1"
+        )
     if fields.name == "deep_ensemble":
-        return deep_ensemble(network, training, num_members=fields.num_members)
+        return deep_ensemble(network, training, num_members=fields.num_members, members_at_once=fields.members_at_once)
     if fields.name == "mc_dropout":
         return mc_dropout(network, training, num_draws=fields.num_draws)
     raise ExperimentError(f"config.posterior.name={fields.name!r}: must be one of {', '.join(map(repr, POSTERIORS))}")

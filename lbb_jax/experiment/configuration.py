@@ -33,6 +33,8 @@ def default_config() -> ConfigDict:
     config.posterior = ConfigDict()
     config.posterior.name = "deep_ensemble"
     config.posterior.num_members = 5
+    # Members that are trained side by side; None for all.
+    config.posterior.members_at_once = config_dict.placeholder(int)
     # Of MC dropout: masks to acquire with and to evaluate with.
     config.posterior.num_draws = 100
     config.posterior.num_test_draws = 5

@@ -98,7 +98,7 @@ def _run_rounds(config: ConfigDict, parts: Parts, workdir: Path) -> list[Record]
             while int(states.round[0]) < settings.num_rounds and not is_exhausted:
                 states, finished = advance(states)
                 for outcome in finished:
-                    records.check_finite(outcome)
+                    records.check_finite(outcome, parts.unit)
                     done += records.of_round(config, outcome)
                     with interruption.held_back():
                         records.write_records(workdir / "metrics.jsonl", done)
@@ -113,9 +113,13 @@ def _run_rounds(config: ConfigDict, parts: Parts, workdir: Path) -> list[Record]
 
 def _compile(config: ConfigDict, states: loop.State, data: loop.Data, settings: loop.Settings, mesh: Mesh) -> Advance:
     """The rounds as the configured driver runs them."""
-    # Seeds side by side make convolutions with a kernel for each, which are slow on a CPU, and have nothing to fill.
-    at_once = config.seeds_at_once or (1 if jax.default_backend() == "cpu" else config.seeds)
-    if config.driver == "scan":
+    on_cpu = jax.default_backend() == "cpu"
+    # On a CPU, convolutions with a kernel for each seed are slow, and there is nothing idle to fill.
+    one_by_one = on_cpu and config.network.name != "mlp"
+    at_once = config.seeds_at_once or (1 if one_by_one else config.seeds)
+    # Where a round takes long, to see and to save each is worth more than what lies between them.
+    rounds_are_short = config.training.name == "fixed_steps" and not on_cpu
+    if config.driver == "scan" or (config.driver == "auto" and rounds_are_short):
         return compile_rounds(states, data, settings, mesh, at_once=at_once, num_rounds=config.rounds_at_once)
     return compile_stages(states, data, settings, mesh, at_once=at_once)
 

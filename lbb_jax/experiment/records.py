@@ -116,17 +116,17 @@ def _of_seed(config: ConfigDict, finished: Finished, seed: int) -> Record:
     }
 
 
-def check_finite(finished: Finished) -> None:
-    """Raises ExperimentError at the first loss, prediction or metric of a round that is not finite."""
+def check_finite(finished: Finished, unit: str) -> None:
+    """Raises ExperimentError at the first loss, of a ``unit`` of training, prediction or metric that is not finite."""
     done = finished.round
     remedy = "lower config.training.learning_rate"
     where = f"seed {{}}, round {int(done.round[0])}"
     faults = np.argwhere(~np.isfinite(done.losses))
     if len(faults):
-        seed, member, step = faults[0]
+        seed, member, number = faults[0]
         raise ExperimentError(
-            f"{where.format(seed)}: the loss of member {member} is {done.losses[seed, member, step]} at step {step}; "
-            + remedy
+            f"{where.format(seed)}: the loss of member {member} is {done.losses[seed, member, number]} at {unit} "
+            f"{number}; {remedy}"
         )
     for seed in np.flatnonzero(done.batch.num_faults):
         count = done.batch.num_faults[seed]

@@ -36,6 +36,7 @@ def grey_images(
     final_size: int,
     batch_size: int,
     network: str = "convolutional",
+    num_convolutions: int = 2,
 ) -> ConfigDict:
     """MNIST and its kin: a small convolutional network, trained for 384 steps of Adam in each round.
 
@@ -45,14 +46,16 @@ def grey_images(
       initial_size: Labels to start with.
       final_size: Labels to end with.
       batch_size: Labels to acquire in a round, if the arguments set no ``b``.
-      network: Name of the network; it has the field ``dropout_rates``, of three dropouts.
+      network: Name of the network; its field ``dropout_rates`` holds one for each convolution and one for the dense
+        layer after them.
+      num_convolutions: Of the network.
 
     Returns:
       A configuration with the fields of `default_config`.
     """
     config = _image_config(dataset, arguments, initial_size, final_size, batch_size)
-    dropout_rates = (0.5, 0.5, 0.5) if arguments["mc_dropout"] else (0.25, 0.25, 0.5)
-    config.network = ConfigDict({"name": network, "dropout_rates": dropout_rates})
+    of_convolutions = 0.5 if arguments["mc_dropout"] else 0.25
+    config.network = ConfigDict({"name": network, "dropout_rates": (of_convolutions,) * num_convolutions + (0.5,)})
     config.training.num_steps = 384
     config.training.batch_size = 64
     return config

@@ -2,9 +2,13 @@
 
 On a CPU, XLA's own convolution is the faster one forwards but many times slower backwards inside a loop (jax issue
 12868), so that what is differentiated there is one matrix product over the shifted views of the images. Elsewhere
-XLA's convolution serves both.
+XLA's convolution serves both. A 1 × 1 kernel has one view: everywhere it is a matrix product.
+
+Kernels are unpadded ("VALID"), or padded so that every output is where an input is ("SAME"): with stride ``s`` from
+``[B, H, W, c]`` to ``[B, ⌈H/s⌉, ⌈W/s⌉, d]``, the odd row of padding below and the odd column to the right.
 """
 
+import functools
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -12,34 +16,67 @@ import jax
 import jax.numpy as jnp
 
 
-def convolve_by_library(images: jax.Array, kernel: jax.Array) -> jax.Array:
+def convolve_by_library(images: jax.Array, kernel: jax.Array, stride: int = 1, padding: str = "VALID") -> jax.Array:
     """`convolve` as XLA's convolution."""
     return jax.lax.conv_general_dilated(
-        images, kernel, window_strides=(1, 1), padding="VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        images, kernel, (stride, stride), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 
-def convolve_by_views(images: jax.Array, kernel: jax.Array) -> jax.Array:
+def convolve_by_views(images: jax.Array, kernel: jax.Array, stride: int = 1, padding: str = "VALID") -> jax.Array:
     """`convolve` as one matrix product over the shifted views of the images."""
     rows, columns, _, channels = kernel.shape
-    height, width = images.shape[1] - rows + 1, images.shape[2] - columns + 1
-    views = [images[:, i : i + height, j : j + width] for i in range(rows) for j in range(columns)]
+    margins = jax.lax.padtype_to_pads(images.shape[1:3], (rows, columns), (stride, stride), padding)
+    padded = jnp.pad(images, ((0, 0), *margins, (0, 0)))
+    height = (padded.shape[1] - rows) // stride + 1
+    width = (padded.shape[2] - columns) // stride + 1
+
+    def view(row: int, column: int) -> jax.Array:
+        return padded[:, row : row + stride * height : stride, column : column + stride * width : stride]
+
+    views = [view(row, column) for row in range(rows) for column in range(columns)]
     return jnp.concatenate(views, axis=-1) @ kernel.reshape(-1, channels)
 
 
-@jax.custom_vjp
-def convolve(images: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Cross-correlation of ``images[B, H, W, c]`` with ``kernel[h, w, c, d]``, unpadded: ``[B, H-h+1, W-w+1, d]``."""
-    return convolve_by_library(images, kernel)
+def convolve(images: jax.Array, kernel: jax.Array, stride: int = 1, padding: str = "VALID") -> jax.Array:
+    """Cross-correlation of images with a kernel.
+
+    Args:
+      images: ``[B, H, W, c]``.
+      kernel: ``[h, w, c, d]``.
+      stride: Rows, and columns, between neighbouring outputs.
+      padding: "VALID" or "SAME".
+
+    Returns:
+      ``[B, H', W', d]``, with stride 1 and "VALID" ``[B, H-h+1, W-w+1, d]``.
+    """
+    if kernel.shape[:2] == (1, 1):
+        return convolve_by_views(images, kernel, stride, padding)
+    return _convolve(images, kernel, stride, padding)
 
 
-def _differentiated(images: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    result = jax.lax.platform_dependent(images, kernel, cpu=convolve_by_views, default=convolve_by_library)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _convolve(images: jax.Array, kernel: jax.Array, stride: int, padding: str) -> jax.Array:
+    return convolve_by_library(images, kernel, stride, padding)
+
+
+def _differentiated(
+    images: jax.Array, kernel: jax.Array, stride: int, padding: str
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    result = jax.lax.platform_dependent(
+        images,
+        kernel,
+        cpu=functools.partial(convolve_by_views, stride=stride, padding=padding),
+        default=functools.partial(convolve_by_library, stride=stride, padding=padding),
+    )
     return result, (images, kernel)
 
 
-def _pull_back(residuals: tuple[jax.Array, jax.Array], cotangent: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _pull_back(
+    stride: int, padding: str, residuals: tuple[jax.Array, jax.Array], cotangent: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     def through(form: Callable) -> Callable:
+        form = functools.partial(form, stride=stride, padding=padding)
         return lambda images, kernel, cotangent: jax.vjp(form, images, kernel)[1](cotangent)
 
     return jax.lax.platform_dependent(
@@ -47,30 +84,41 @@ def _pull_back(residuals: tuple[jax.Array, jax.Array], cotangent: jax.Array) -> 
     )
 
 
-convolve.defvjp(_differentiated, _pull_back)
+_convolve.defvjp(_differentiated, _pull_back)
 
 
 def max_pool(images: jax.Array) -> jax.Array:
-    """Maximum over windows of 2 × 2: ``[B, H, W, c]`` with even ``H`` and ``W`` to ``[B, H/2, W/2, c]``."""
+    """Maximum over windows of 2 × 2: ``[B, H, W, c]`` to ``[B, ⌊H/2⌋, ⌊W/2⌋, c]``; an odd last row or column is out."""
     batch, height, width, channels = images.shape
-    return jnp.max(images.reshape(batch, height // 2, 2, width // 2, 2, channels), axis=(2, 4))
+    height, width = height // 2, width // 2
+    windows = images[:, : 2 * height, : 2 * width].reshape(batch, height, 2, width, 2, channels)
+    return jnp.max(windows, axis=(2, 4))
 
 
 class Convolution(nn.Module):
-    """An unpadded convolution with a bias.
+    """A convolution.
 
     Attributes:
       channels: Output channels.
       size: Height and width of the kernel.
+      stride: Rows, and columns, between neighbouring outputs.
+      padding: "VALID" or "SAME".
+      use_bias: Whether each output channel has a bias.
     """
 
     channels: int
     size: int
+    stride: int = 1
+    padding: str = "VALID"
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
-        """From ``[B, H, W, c]`` to ``[B, H-size+1, W-size+1, channels]``."""
+        """From ``[B, H, W, c]`` to ``[B, H', W', channels]``, as `convolve` does."""
         shape = (self.size, self.size, images.shape[-1], self.channels)
         kernel = self.param("kernel", nn.initializers.glorot_uniform(), shape)
+        convolved = convolve(images, kernel, self.stride, self.padding)
+        if not self.use_bias:
+            return convolved
         bias = self.param("bias", nn.initializers.zeros, (self.channels,))
-        return convolve(images, kernel) + bias.reshape(1, 1, 1, -1)
+        return convolved + bias.reshape(1, 1, 1, -1)

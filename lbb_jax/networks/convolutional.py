@@ -1,4 +1,9 @@
-"""The convolutional network of the paper's MNIST experiments."""
+"""The convolutional networks of the paper's MNIST and EMNIST experiments.
+
+Dropout acts on whole channels after each convolution and on the features after the hidden dense layer. It is applied
+after pooling and relu, with which dropping and scaling whole channels commutes: the result is that of dropout before
+the pool, and the first convolution does not depend on the mask.
+"""
 
 import flax.linen as nn
 import jax
@@ -9,10 +14,6 @@ from lbb_jax.networks.dropout import OFF, Dropout
 
 class ConvolutionalClassifier(nn.Module):
     """Convolution 32 5×5, pool, relu, convolution 64 5×5, pool, relu, dense 128, relu, dense to the classes.
-
-    Dropout acts on whole channels after each convolution and on the features after the hidden dense layer. It is
-    applied after pooling and relu, with which dropping and scaling whole channels commutes: the result is that of
-    dropout before the pool, and the first convolution does not depend on the mask.
 
     Attributes:
       num_classes: ``C``.
@@ -43,6 +44,47 @@ class ConvolutionalClassifier(nn.Module):
         hidden = nn.relu(max_pool(self.convolution2(self.dropout1(hidden, mode))))
         hidden = self.dropout2(hidden, mode).reshape(len(hidden), -1)
         return self.output(self.dropout3(nn.relu(self.hidden(hidden)), mode))
+
+    def __call__(self, inputs: jax.Array, mode: str = OFF) -> jax.Array:
+        """From the inputs ``[B, 28, 28, 1]`` to the logits ``[B, C]``."""
+        return self.after_dropout(self.before_dropout(inputs), mode)
+
+
+class EMNISTConvolutionalClassifier(nn.Module):
+    """Convolutions 32 3×3, pool, relu, 64 3×3, relu, 128 3×3, pool, relu, then dense 512, relu, dense to the classes.
+
+    Attributes:
+      num_classes: ``C``.
+      dropout_rates: Of the four dropouts.
+    """
+
+    num_classes: int
+    dropout_rates: tuple[float, float, float, float] = (0.5, 0.5, 0.5, 0.5)
+
+    def setup(self) -> None:
+        """Creates the layers."""
+        initializer = nn.initializers.glorot_uniform()
+        first, second, third, last = self.dropout_rates
+        self.convolution1 = Convolution(32, 3)
+        self.dropout1 = Dropout(first, whole_channels=True)
+        self.convolution2 = Convolution(64, 3)
+        self.dropout2 = Dropout(second, whole_channels=True)
+        self.convolution3 = Convolution(128, 3)
+        self.dropout3 = Dropout(third, whole_channels=True)
+        self.hidden = nn.Dense(512, kernel_init=initializer)
+        self.dropout4 = Dropout(last)
+        self.output = nn.Dense(self.num_classes, kernel_init=initializer)
+
+    def before_dropout(self, inputs: jax.Array) -> jax.Array:
+        """From images ``[B, 28, 28, 1]`` to the first pooled features ``[B, 13, 13, 32]``."""
+        return nn.relu(max_pool(self.convolution1(inputs)))
+
+    def after_dropout(self, hidden: jax.Array, mode: str) -> jax.Array:
+        """From the first pooled features to the logits ``[B, C]``."""
+        hidden = nn.relu(self.convolution2(self.dropout1(hidden, mode)))
+        hidden = nn.relu(max_pool(self.convolution3(self.dropout2(hidden, mode))))
+        hidden = self.dropout3(hidden, mode).reshape(len(hidden), -1)
+        return self.output(self.dropout4(nn.relu(self.hidden(hidden)), mode))
 
     def __call__(self, inputs: jax.Array, mode: str = OFF) -> jax.Array:
         """From the inputs ``[B, 28, 28, 1]`` to the logits ``[B, C]``."""

@@ -11,25 +11,43 @@ import jax
 
 from lbb_jax.networks.dropout import EACH_INPUT, OFF, SHARED
 
-Params = Any
+PARAMS = "params"
+STATISTICS = "batch_stats"
+
+
+class Variables(NamedTuple):
+    """What a network has learnt.
+
+    Attributes:
+      params: Pytree of what the optimizer changes.
+      statistics: Pytree of the running means and variances of batch normalisation; an empty dictionary for networks
+        without it.
+    """
+
+    params: Any
+    statistics: Any
 
 
 class Network(NamedTuple):
     """A classifier. Keys come first and are consumed; inputs are ``[B, ...]`` float32.
 
+    Batch normalisation uses the running statistics in all but ``training_logits``, so that the logits of an input do
+    not depend on the others.
+
     Attributes:
-      init: ``(key, inputs) -> params``: freshly drawn parameters for inputs of this shape.
-      logits: ``(params, inputs) -> [B, C]`` without dropout.
-      training_logits: ``(key, params, inputs) -> [B, C]`` with a dropout mask for each input.
-      before_dropout: ``(params, inputs) -> hidden``: what comes before the first dropout.
-      masked_logits: ``(key, params, hidden) -> [B, C]`` with one dropout mask, drawn with the key, for all inputs.
+      init: ``(key, inputs) -> variables``: freshly drawn for inputs of this shape.
+      logits: ``(variables, inputs) -> [B, C]`` without dropout.
+      training_logits: ``(key, variables, inputs) -> ([B, C], statistics)`` with a dropout mask for each input and
+        normalisation by this batch, and the running statistics after it.
+      before_dropout: ``(variables, inputs) -> hidden``: what comes before the first dropout.
+      masked_logits: ``(key, variables, hidden) -> [B, C]`` with one dropout mask, drawn with the key, for all inputs.
     """
 
-    init: Callable[[jax.Array, jax.Array], Params]
-    logits: Callable[[Params, jax.Array], jax.Array]
-    training_logits: Callable[[jax.Array, Params, jax.Array], jax.Array]
-    before_dropout: Callable[[Params, jax.Array], jax.Array]
-    masked_logits: Callable[[jax.Array, Params, jax.Array], jax.Array]
+    init: Callable[[jax.Array, jax.Array], Variables]
+    logits: Callable[[Variables, jax.Array], jax.Array]
+    training_logits: Callable[[jax.Array, Variables, jax.Array], tuple[jax.Array, Any]]
+    before_dropout: Callable[[Variables, jax.Array], jax.Array]
+    masked_logits: Callable[[jax.Array, Variables, jax.Array], jax.Array]
 
 
 def functional(module: nn.Module) -> Network:
@@ -37,14 +55,26 @@ def functional(module: nn.Module) -> Network:
 
     Args:
       module: Has the methods ``before_dropout(inputs)`` and ``after_dropout(hidden, mode)``, and their composition as
-        ``__call__(inputs, mode)``.
+        ``__call__(inputs, mode)``, which normalises by the batch if the mode is that of training.
     """
+
+    def apply(variables: Variables, *arguments: Any, **options: Any) -> Any:
+        return module.apply({PARAMS: variables.params, STATISTICS: variables.statistics}, *arguments, **options)
+
+    def init(key: jax.Array, inputs: jax.Array) -> Variables:
+        collections = module.init(key, inputs, OFF)
+        return Variables(collections[PARAMS], collections.get(STATISTICS, {}))
+
+    def training_logits(key: jax.Array, variables: Variables, inputs: jax.Array) -> tuple[jax.Array, Any]:
+        logits, updated = apply(variables, inputs, EACH_INPUT, rngs={"dropout": key}, mutable=[STATISTICS])
+        return logits, updated.get(STATISTICS, {})
+
     return Network(
-        init=lambda key, inputs: module.init(key, inputs, OFF),
-        logits=lambda params, inputs: module.apply(params, inputs, OFF),
-        training_logits=lambda key, params, inputs: module.apply(params, inputs, EACH_INPUT, rngs={"dropout": key}),
-        before_dropout=lambda params, inputs: module.apply(params, inputs, method="before_dropout"),
-        masked_logits=lambda key, params, hidden: module.apply(
-            params, hidden, SHARED, rngs={"dropout": key}, method="after_dropout"
+        init=init,
+        logits=lambda variables, inputs: apply(variables, inputs, OFF),
+        training_logits=training_logits,
+        before_dropout=lambda variables, inputs: apply(variables, inputs, method="before_dropout"),
+        masked_logits=lambda key, variables, hidden: apply(
+            variables, hidden, SHARED, rngs={"dropout": key}, method="after_dropout"
         ),
     )

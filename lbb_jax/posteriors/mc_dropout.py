@@ -1,19 +1,16 @@
 """Monte Carlo dropout (Gal and Ghahramani, 2016): one network, each dropout mask a draw."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import training
-from lbb_jax.examples import Examples
+from lbb_jax.examples import Data, Examples
 from lbb_jax.labelled_set import LabelledSet
-from lbb_jax.networks import Network
+from lbb_jax.networks import Network, Variables
 from lbb_jax.posteriors.posterior import Posterior, predict_in_chunks
 from lbb_jax.training import Training
 
 
-def mc_dropout(network: Network, training_settings: Training, *, num_draws: int) -> Posterior:
+def mc_dropout(network: Network, training: Training, *, num_draws: int) -> Posterior:
     """One network, trained with dropout, whose draws are dropout masks.
 
     A mask is the same for every input, so that it is one function. What comes before the network's first dropout is
@@ -21,11 +18,11 @@ def mc_dropout(network: Network, training_settings: Training, *, num_draws: int)
 
     Args:
       network: The network, with dropout.
-      training_settings: How it is trained.
+      training: How it is trained.
       num_draws: ``K`` where ``sample`` is not told otherwise, at least 1.
 
     Returns:
-      The posterior. Its parameters are those of the network.
+      The posterior. Its parameters are the network's variables.
 
     Raises:
       ValueError: If ``num_draws`` is below 1.
@@ -34,21 +31,19 @@ def mc_dropout(network: Network, training_settings: Training, *, num_draws: int)
     if default_num_draws < 1:
         raise ValueError(f"num_draws={default_num_draws}: must be at least 1")
 
-    def fit(key: jax.Array, params: Any, pool: Examples, labelled: LabelledSet) -> tuple[Any, jax.Array]:
-        params, losses = training.fit(
-            key, params, network=network, training=training_settings, pool=pool, labelled=labelled
-        )
-        return params, losses[None]
+    def fit(key: jax.Array, variables: Variables, data: Data, labelled: LabelledSet) -> tuple[Variables, jax.Array]:
+        variables, losses = training.fit(key, network, variables, data, labelled)
+        return variables, losses[None]
 
-    def sample(key: jax.Array, params: Any, examples: Examples, *, num_draws: int | None = None) -> jax.Array:
+    def sample(key: jax.Array, variables: Variables, examples: Examples, *, num_draws: int | None = None) -> jax.Array:
         num_draws = default_num_draws if num_draws is None else num_draws
         if num_draws < 1:
             raise ValueError(f"num_draws={num_draws}: must be at least 1")
         mask_keys = jax.random.split(key, num_draws)
 
         def predict(inputs: jax.Array) -> jax.Array:
-            hidden = network.before_dropout(params, inputs)
-            logits = jax.lax.map(lambda mask_key: network.masked_logits(mask_key, params, hidden), mask_keys)
+            hidden = network.before_dropout(variables, inputs)
+            logits = jax.lax.map(lambda mask_key: network.masked_logits(mask_key, variables, hidden), mask_keys)
             return jnp.swapaxes(logits, 0, 1)
 
         return predict_in_chunks(predict, examples)

@@ -4,14 +4,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from lbb_jax import examples as example_lib
-from lbb_jax.chunks import map_chunks
-from lbb_jax.examples import Examples
+from lbb_jax.examples import Data, Examples
 from lbb_jax.labelled_set import LabelledSet
-
-CHUNK_SIZE = 500
 
 
 class Posterior(NamedTuple):
@@ -19,13 +15,14 @@ class Posterior(NamedTuple):
 
     Attributes:
       init: ``(key, inputs[B, ...]) -> params``: freshly drawn parameters for inputs of this shape.
-      fit: ``(key, params, pool, labelled) -> (params, losses[members, steps])``: trains on the labelled points.
+      fit: ``(key, params, data, labelled) -> (params, losses[members, units])``: trains on the labelled points of
+        ``data.pool``; a unit is what the training counts in, a step or an epoch.
       sample: ``(key, params, examples, *, num_draws=None) -> log_probs[N, K, C]``: log-probabilities of all
         ``examples`` under ``K`` draws; draw ``k`` is one function, the same for every example.
     """
 
     init: Callable[[jax.Array, jax.Array], Any]
-    fit: Callable[[jax.Array, Any, Examples, LabelledSet], tuple[Any, jax.Array]]
+    fit: Callable[[jax.Array, Any, Data, LabelledSet], tuple[Any, jax.Array]]
     sample: Callable[..., jax.Array]
 
 
@@ -39,10 +36,4 @@ def predict_in_chunks(predict: Callable[[jax.Array], jax.Array], examples: Examp
     Returns:
       ``[N, K, C]``, rows normalised.
     """
-    chunk_size = min(CHUNK_SIZE, examples.num_examples)
-
-    def chunk(start: jax.Array) -> jax.Array:
-        indices = start + jnp.arange(chunk_size, dtype=jnp.int32)
-        return jax.nn.log_softmax(predict(example_lib.inputs(examples, indices)), axis=-1)
-
-    return map_chunks(chunk, examples.num_examples, chunk_size)
+    return example_lib.map_inputs(lambda inputs: jax.nn.log_softmax(predict(inputs), axis=-1), examples)

@@ -1,0 +1,7 @@
+"""Ways of training one network on the labelled points of a pool: each a pure function, in `Training`."""
+
+from lbb_jax.training.epochs import epochs
+from lbb_jax.training.fixed_steps import fixed_steps
+from lbb_jax.training.training import Training
+
+__all__ = ["Training", "epochs", "fixed_steps"]

@@ -1,0 +1,38 @@
+"""Random changes to images that leave their class alone, for training only."""
+
+import jax
+import jax.numpy as jnp
+
+PADDING = 4
+
+
+def crop_and_flip(key: jax.Array, images: jax.Array, blank: jax.Array) -> jax.Array:
+    """Pads each image by 4 pixels on each side, cuts its size out at random, and mirrors it with probability 1/2.
+
+    The images are normalised already, and padded with what 0 is normalised to: the result is that of padding the
+    stored pixels with 0, as torchvision's ``RandomCrop(size, padding=4)`` and ``RandomHorizontalFlip`` do, and
+    normalising afterwards.
+
+    Args:
+      key: Random key, consumed; every image is changed by a key of its own.
+      images: ``[B, H, W, c]`` float32, normalised.
+      blank: The image of zeros, normalised: ``[H, W, c]``.
+
+    Returns:
+      ``[B, H, W, c]``.
+
+    Raises:
+      ValueError: If the inputs are not images.
+    """
+    if images.ndim != 4:
+        raise ValueError(f"inputs of shape {images.shape[1:]} cannot be augmented: must be images [H, W, c]")
+    canvas = jnp.pad(blank, ((PADDING, PADDING), (PADDING, PADDING), (0, 0)), mode="edge")
+
+    def change(key: jax.Array, image: jax.Array) -> jax.Array:
+        crop_key, flip_key = jax.random.split(key)
+        padded = jax.lax.dynamic_update_slice(canvas, image, (PADDING, PADDING, 0))
+        row, column = jax.random.randint(crop_key, (2,), 0, 2 * PADDING + 1)
+        cropped = jax.lax.dynamic_slice(padded, (row, column, 0), image.shape)
+        return jnp.where(jax.random.bernoulli(flip_key), cropped[:, ::-1], cropped)
+
+    return jax.vmap(change)(jax.random.split(key, len(images)), images)

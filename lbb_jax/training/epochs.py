@@ -1,0 +1,131 @@
+"""Training by epochs with stochastic gradient descent: the regime of the paper's CIFAR and SVHN experiments.
+
+An epoch takes as many steps as the labelled points need, a number that is traced: the labelled set grows from round to
+round, and one compiled program serves all of them.
+"""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from lbb_jax import examples as example_lib
+from lbb_jax import labelled_set
+from lbb_jax.examples import Data
+from lbb_jax.labelled_set import LabelledSet
+from lbb_jax.networks import Network, Variables
+from lbb_jax.training.augmentation import crop_and_flip
+from lbb_jax.training.best_epoch import Best, choose
+from lbb_jax.training.training import Progress, Training, start, step
+
+DECAY = 0.1
+
+
+def epochs(
+    *,
+    num_epochs: int,
+    learning_rate: float,
+    momentum: float,
+    weight_decay: float,
+    decay_epochs: Sequence[int],
+    batch_size: int,
+    augment: bool,
+) -> Training:
+    """Training by stochastic gradient descent on minibatches that visit the labelled points in a random order.
+
+    Every epoch draws an order of its own and visits each point once; the last minibatch is filled up from the epoch's
+    first points. If there are validation examples, the variables after the epoch of the highest accuracy on them are
+    kept, the earliest of several; otherwise those after the last epoch.
+
+    Args:
+      num_epochs: At least 1.
+      learning_rate: Above 0.
+      momentum: At least 0 and below 1.
+      weight_decay: Multiple of the parameters, all of them, added to the gradient; at least 0.
+      decay_epochs: Epochs, counted from 0, from each of which on the learning rate is a tenth of what it was; at least
+        1 and rising.
+      batch_size: Labelled points in a step, at least 1.
+      augment: Whether inputs are cropped and flipped at random (`crop_and_flip`); they must be images then.
+
+    Returns:
+      The training, whose ``losses[num_epochs]`` are the means over each epoch's minibatches.
+
+    Raises:
+      ValueError: If an argument is out of range; by ``fit``, if what is to be augmented are not images.
+    """
+    _check(num_epochs, learning_rate, momentum, weight_decay, decay_epochs, batch_size)
+    schedule = optax.piecewise_constant_schedule(learning_rate, dict.fromkeys(decay_epochs, DECAY))
+
+    def optimizer_of(epoch: int | jax.Array) -> optax.GradientTransformation:
+        return optax.chain(optax.add_decayed_weights(weight_decay), optax.sgd(schedule(epoch), momentum))
+
+    def fit(
+        key: jax.Array, network: Network, variables: Variables, data: Data, labelled: LabelledSet
+    ) -> tuple[Variables, jax.Array]:
+        num_steps = -(-labelled.size // batch_size)
+
+        def run_epoch(key: jax.Array, progress: Progress, epoch: jax.Array) -> tuple[Progress, jax.Array]:
+            order_key, steps_key = jax.random.split(key)
+            order = labelled_set.shuffle(order_key, labelled)
+
+            def next_step(number: jax.Array, carry: tuple[Progress, jax.Array]) -> tuple[Progress, jax.Array]:
+                progress, total = carry
+                augment_key, dropout_key = jax.random.split(jax.random.fold_in(steps_key, number))
+                indices = minibatch(order, labelled.size, number, batch_size)
+                inputs, labels = example_lib.inputs(data.pool, indices), example_lib.labels(data.pool, indices)
+                if augment:
+                    inputs = crop_and_flip(augment_key, inputs, example_lib.blank_input(data.pool))
+                progress, loss = step(dropout_key, progress, network, optimizer_of(epoch), inputs, labels)
+                return progress, total + loss
+
+            progress, total = jax.lax.fori_loop(0, num_steps, next_step, (progress, jnp.float32(0)))
+            return progress, total / num_steps.astype(jnp.float32)
+
+        def next_epoch(
+            carry: tuple[Progress, Best], numbered_key: tuple[jax.Array, jax.Array]
+        ) -> tuple[tuple[Progress, Best], jax.Array]:
+            (progress, best), (epoch, epoch_key) = carry, numbered_key
+            progress, loss = run_epoch(epoch_key, progress, epoch)
+            return (progress, choose(best, progress.variables, network, data.validation)), loss
+
+        none_yet = Best(variables, jnp.int32(-1))
+        numbered_keys = (jnp.arange(num_epochs), jax.random.split(key, num_epochs))
+        (_, best), losses = jax.lax.scan(next_epoch, (start(variables, optimizer_of(0)), none_yet), numbered_keys)
+        return best.variables, losses
+
+    return Training(fit, unit="epoch")
+
+
+def minibatch(order: jax.Array, size: jax.Array, number: jax.Array, batch_size: int) -> jax.Array:
+    """The points ``[batch_size]`` of an epoch's minibatch.
+
+    Args:
+      order: The epoch's points in order, ``[capacity]``, meaningless from ``size`` on.
+      size: ``[]`` int32, at least 1.
+      number: Of the minibatch, ``[]`` int32 from 0; where the points end, it goes on with the first ones.
+      batch_size: Static.
+    """
+    return order[(number * batch_size + jnp.arange(batch_size, dtype=jnp.int32)) % size]
+
+
+def _check(
+    num_epochs: int,
+    learning_rate: float,
+    momentum: float,
+    weight_decay: float,
+    decay_epochs: Sequence[int],
+    batch_size: int,
+) -> None:
+    """Raises ValueError for the first argument of `epochs` that is out of range."""
+    rising = list(decay_epochs) == sorted(set(decay_epochs)) and all(epoch >= 1 for epoch in decay_epochs)
+    for name, value, in_range, allowed in (
+        ("num_epochs", num_epochs, num_epochs >= 1, "at least 1"),
+        ("learning_rate", learning_rate, learning_rate > 0, "above 0"),
+        ("momentum", momentum, 0 <= momentum < 1, "at least 0 and below 1"),
+        ("weight_decay", weight_decay, weight_decay >= 0, "at least 0"),
+        ("decay_epochs", tuple(decay_epochs), rising, "at least 1 and rising"),
+        ("batch_size", batch_size, batch_size >= 1, "at least 1"),
+    ):
+        if not in_range:
+            raise ValueError(f"{name}={value}: must be {allowed}")

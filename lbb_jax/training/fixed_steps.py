@@ -1,0 +1,45 @@
+"""Training for as many steps however many labels there are: the regime of the paper's MNIST experiments."""
+
+import jax
+import optax
+
+from lbb_jax import examples as example_lib
+from lbb_jax import labelled_set
+from lbb_jax.examples import Data
+from lbb_jax.labelled_set import LabelledSet
+from lbb_jax.networks import Network, Variables
+from lbb_jax.training.training import Progress, Training, start, step
+
+
+def fixed_steps(optimizer: optax.GradientTransformation, *, num_steps: int, batch_size: int) -> Training:
+    """Training on minibatches drawn with replacement.
+
+    Args:
+      optimizer: The optax transformation.
+      num_steps: Optimizer steps, at least 1.
+      batch_size: Labelled points in a step, at least 1.
+
+    Returns:
+      The training, whose ``losses[num_steps]`` are those of the steps.
+
+    Raises:
+      ValueError: If an argument is out of range.
+    """
+    for name, value in {"num_steps": num_steps, "batch_size": batch_size}.items():
+        if value < 1:
+            raise ValueError(f"{name}={value}: must be at least 1")
+
+    def fit(
+        key: jax.Array, network: Network, variables: Variables, data: Data, labelled: LabelledSet
+    ) -> tuple[Variables, jax.Array]:
+        def next_step(progress: Progress, step_key: jax.Array) -> tuple[Progress, jax.Array]:
+            batch_key, dropout_key = jax.random.split(step_key)
+            indices = labelled_set.sample(batch_key, labelled, batch_size)
+            inputs, labels = example_lib.inputs(data.pool, indices), example_lib.labels(data.pool, indices)
+            return step(dropout_key, progress, network, optimizer, inputs, labels)
+
+        keys = jax.random.split(key, num_steps)
+        progress, losses = jax.lax.scan(next_step, start(variables, optimizer), keys)
+        return progress.variables, losses
+
+    return Training(fit, unit="step")

@@ -1,0 +1,76 @@
+"""What every way of training offers, and the optimizer step that they share."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from lbb_jax.examples import Data
+from lbb_jax.labelled_set import LabelledSet
+from lbb_jax.networks import Network, Variables
+
+
+class Training(NamedTuple):
+    """A way of training one network, as a pure function that works under `vmap` over networks and labelled sets.
+
+    Attributes:
+      fit: ``(key, network, variables, data, labelled) -> (variables, losses[units])``: minimises the cross-entropy of
+        the labelled points of ``data.pool``, at least one, starting from ``variables``. The key is consumed; losses are
+        in nats.
+      unit: What one entry of ``losses`` is the loss of: "step" or "epoch".
+    """
+
+    fit: Callable[[jax.Array, Network, Variables, Data, LabelledSet], tuple[Variables, jax.Array]]
+    unit: str
+
+
+class Progress(NamedTuple):
+    """A network on its way.
+
+    Attributes:
+      variables: The network's.
+      optimizer_state: The optax transformation's.
+    """
+
+    variables: Variables
+    optimizer_state: Any
+
+
+def start(variables: Variables, optimizer: optax.GradientTransformation) -> Progress:
+    """The progress before the first step."""
+    return Progress(variables, optimizer.init(variables.params))
+
+
+def step(
+    key: jax.Array,
+    progress: Progress,
+    network: Network,
+    optimizer: optax.GradientTransformation,
+    inputs: jax.Array,
+    labels: jax.Array,
+) -> tuple[Progress, jax.Array]:
+    """One step down the gradient of a minibatch's cross-entropy.
+
+    Args:
+      key: Random key, consumed by dropout.
+      progress: Before the step.
+      network: The network that the variables are of.
+      optimizer: The optax transformation that the state is of.
+      inputs: ``[B, ...]`` float32.
+      labels: ``[B]`` int32.
+
+    Returns:
+      The progress after the step, and the mean cross-entropy before it, ``[]``, nats.
+    """
+    before, optimizer_state = progress
+
+    def loss(params: Any) -> tuple[jax.Array, Any]:
+        logits, statistics = network.training_logits(key, before._replace(params=params), inputs)
+        return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, labels)), statistics
+
+    (value, statistics), gradient = jax.value_and_grad(loss, has_aux=True)(before.params)
+    updates, optimizer_state = optimizer.update(gradient, optimizer_state, before.params)
+    params = optax.apply_updates(before.params, updates)
+    return Progress(Variables(params, statistics), optimizer_state), value

@@ -1,0 +1,109 @@
+"""The trainings and networks that a configuration can name."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from ml_collections import ConfigDict
+
+from lbb_jax import datasets, examples, experiment, labelled_set
+from lbb_jax.experiment import assembly
+
+pytestmark = pytest.mark.usefixtures("training_settings")
+
+
+def config_by_epochs(**overrides):
+    config = experiment.default_config()
+    config.dataset.num_pool = 100
+    config.final_size = 40
+    config.network = ConfigDict({"name": "resnet18", "width": 4, "dropout_rate": 0.3})
+    config.training = ConfigDict(
+        {
+            "name": "epochs",
+            "num_epochs": 2,
+            "learning_rate": 0.05,
+            "momentum": 0.9,
+            "weight_decay": 5e-4,
+            "decay_epochs": (25, 40),
+            "augment": True,
+            "smallest_batch_size": 50,
+        }
+    )
+    config.update_from_flattened_dict(overrides)
+    return config
+
+
+@pytest.mark.parametrize(
+    ("posterior_name", "network", "training_name"),
+    [
+        ("deep_ensemble", "resnet18", "epochs"),
+        ("mc_dropout", "resnet18", "fixed_steps"),
+        ("mc_dropout", "mlp", "epochs"),
+    ],
+)
+def test_posteriors_train_networks_with_and_without_normalisation_in_both_ways(posterior_name, network, training_name):
+    config = config_by_epochs(**{"posterior.name": posterior_name})
+    if network == "mlp":
+        config.network = experiment.default_config().network
+    if training_name == "fixed_steps":
+        config.training = experiment.default_config().training
+    data, settings = assembly.assemble(config)
+    init, fit, sample = settings.posterior
+    # Shapes show that all parts fit together, and need no compilation.
+    params = jax.eval_shape(init, jax.random.key(0), examples.inputs(data.pool, jnp.arange(1)))
+    labelled = labelled_set.create(jnp.arange(20), capacity=40)
+    trained, losses = jax.eval_shape(fit, jax.random.key(0), params, data, labelled)
+    assert trained == params
+    members, draws = (5, 5) if posterior_name == "deep_ensemble" else (1, 100)
+    assert losses.shape == (members, 300 if training_name == "fixed_steps" else 2)
+    assert jax.eval_shape(sample, jax.random.key(0), trained, data.test).shape == (500, draws, 10)
+
+
+@pytest.mark.parametrize(("batch_size", "minibatch"), [(10, 50), (60, 60)])
+def test_minibatches_are_as_large_as_the_acquired_batch_but_not_too_small(batch_size, minibatch, monkeypatch):
+    made = []
+    monkeypatch.setitem(
+        assembly._TRAININGS, "epochs", (lambda **fields: made.append(fields), assembly._TRAININGS["epochs"][1])
+    )
+    assembly.assemble(config_by_epochs(batch_size=batch_size))
+    assert made[0]["batch_size"] == minibatch
+    assert made[0]["decay_epochs"] == (25, 40)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"training.name": "annealing"}, r"config\.training\.name='annealing'.*'fixed_steps', 'epochs'"),
+        ({"training.name": "fixed_steps"}, r"config\.training has the fields .*momentum.*'fixed_steps' takes"),
+        ({"training.num_epochs": 0}, r"config\.training\.num_epochs=0"),
+        ({"training.learning_rate": 0.0}, r"config\.training\.learning_rate=0\.0"),
+        ({"training.momentum": 1.0}, r"config\.training\.momentum=1\.0"),
+        ({"training.weight_decay": -1.0}, r"config\.training\.weight_decay=-1\.0"),
+        ({"training.decay_epochs": (40, 25)}, r"config\.training\.decay_epochs=\(40, 25\)"),
+        ({"training.smallest_batch_size": 0}, r"config\.training\.smallest_batch_size=0"),
+    ],
+)
+def test_a_field_of_training_out_of_range_is_an_error(overrides, message):
+    with pytest.raises(experiment.ExperimentError, match=message):
+        assembly.assemble(config_by_epochs(**overrides))
+
+
+def test_augmenting_what_are_no_images_is_an_error(monkeypatch):
+    digits = datasets.load("digits", num_pool=100)
+    flat = examples.create(digits.pool.features.reshape(100, 64), digits.pool.labels, mean=0.0, std=1.0)
+    monkeypatch.setattr(assembly.datasets, "load", lambda **fields: digits._replace(pool=flat))
+    with pytest.raises(experiment.ExperimentError, match=r"config\.training\.augment=True: .*'digits' are not images"):
+        assembly.assemble(config_by_epochs())
+    assembly.assemble(config_by_epochs(**{"training.augment": False}))
+
+
+def test_validation_examples_reach_training(monkeypatch):
+    digits = datasets.load("digits", num_pool=100)
+    monkeypatch.setattr(assembly.datasets, "load", lambda **fields: digits._replace(validation=digits.test))
+    assert assembly.assemble(config_by_epochs()).data.validation is digits.test
+
+
+def test_fields_of_another_network_are_an_error():
+    config = experiment.default_config()
+    config.network.name = "convolutional"
+    with pytest.raises(experiment.ExperimentError, match=r"config\.network has the fields.*takes dropout_rates"):
+        assembly.assemble(config)
