@@ -46,7 +46,7 @@ def test_posteriors_train_networks_with_and_without_normalisation_in_both_ways(p
         config.network = experiment.default_config().network
     if training_name == "fixed_steps":
         config.training = experiment.default_config().training
-    data, settings = assembly.assemble(config)
+    data, settings, _ = assembly.assemble(config)
     init, fit, sample = settings.posterior
     # Shapes show that all parts fit together, and need no compilation.
     params = jax.eval_shape(init, jax.random.key(0), examples.inputs(data.pool, jnp.arange(1)))
@@ -61,9 +61,13 @@ def test_posteriors_train_networks_with_and_without_normalisation_in_both_ways(p
 @pytest.mark.parametrize(("batch_size", "minibatch"), [(10, 50), (60, 60)])
 def test_minibatches_are_as_large_as_the_acquired_batch_but_not_too_small(batch_size, minibatch, monkeypatch):
     made = []
-    monkeypatch.setitem(
-        assembly._TRAININGS, "epochs", (lambda **fields: made.append(fields), assembly._TRAININGS["epochs"][1])
-    )
+    make, names = assembly._TRAININGS["epochs"]
+
+    def note(**fields):
+        made.append(fields)
+        return make(**fields)
+
+    monkeypatch.setitem(assembly._TRAININGS, "epochs", (note, names))
     assembly.assemble(config_by_epochs(batch_size=batch_size))
     assert made[0]["batch_size"] == minibatch
     assert made[0]["decay_epochs"] == (25, 40)

@@ -41,21 +41,6 @@ def test_what_was_reduced_stands_in_the_title():
     assert title.endswith("(1 seed)\nreduced: 10,000 base images")
 
 
-@pytest.mark.parametrize(
-    ("training", "length"), [({"num_steps": 96}, "96 training steps"), ({"num_epochs": 7}, "7 epochs")]
-)
-def test_a_reduced_run_says_how_long_it_trained(training, length, tmp_path):
-    config = {
-        "dataset": {"num_pool": 10_000, "num_test": None},
-        "training": training,
-        "acquisition": {"method": "bald", "redundancy": "pairwise", "alpha": 1.0},
-    }
-    (tmp_path / "config.json").write_text(json.dumps({"config": config}))
-    seconds = dict.fromkeys(("seconds_train", "seconds_predict", "seconds_acquire"), 1.0)
-    (tmp_path / "metrics.jsonl").write_text(json.dumps({"seed": 0, "labels": 10} | seconds) + "\n")
-    assert analysis.load_runs([tmp_path])["reduced"].tolist() == [f"10,000 base images, {length}"]
-
-
 def test_every_variant_of_every_method_has_a_colour_of_its_own():
     variants = set()
     for method in acquisition.METHODS:
