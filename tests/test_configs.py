@@ -133,6 +133,13 @@ def test_the_reduced_preset_is_small(argument, num_pool, copies):
     check("mnist", argument, expected, "ensemble")
 
 
+def test_a_perceptron_can_take_the_place_of_the_papers_network():
+    fields = flattened(load("mnist").get_config("repeated,mlp"))
+    assert fields["network.name"] == "mlp"
+    assert fields["network.hidden_sizes"] == (256, 128)
+    assert "network.dropout_rates" not in fields
+
+
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("argument", ["nosuch", "b=ten", "b", "b=-1", "ensemble=1", "Repeated"])
 def test_unknown_arguments_are_errors_that_name_the_known(name, argument):

@@ -263,3 +263,27 @@ def test_members_side_by_side_have_the_statistics_that_each_has_alone():
         alone = network.training_logits(keys[number], member, inputs)
         for found, expected in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
             np.testing.assert_allclose(found[number], expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["mlp", "convolutional", "resnet18"])
+def test_computing_in_bfloat16_changes_logits_by_its_rounding_and_nothing_else(name):
+    module, inputs = MODULES[name]()
+    exact = networks.functional(module)
+    rounded = networks.functional(module, compute_dtype=jnp.bfloat16)
+    variables = exact.init(jax.random.key(1), inputs)
+    same = jax.tree.map(np.testing.assert_array_equal, variables, rounded.init(jax.random.key(1), inputs))
+    assert jax.tree.structure(same, is_leaf=lambda leaf: leaf is None)
+    expected, found = exact.logits(variables, inputs), rounded.logits(variables, inputs)
+    assert found.dtype == jnp.float32
+    # bfloat16 has 8 bits: a part in 256 of each product, over a few layers.
+    np.testing.assert_allclose(found, expected, atol=0.05 * np.abs(expected).max())
+    assert np.abs(found - expected).max() > 1e-5
+
+    def loss(params):
+        logits, statistics = rounded.training_logits(jax.random.key(2), variables._replace(params=params), inputs)
+        return jnp.sum(logits**2), statistics
+
+    gradient, statistics = jax.grad(loss, has_aux=True)(variables.params)
+    for leaf in jax.tree.leaves((gradient, statistics)):
+        assert leaf.dtype == jnp.float32
+        assert np.isfinite(leaf).all()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
+import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
@@ -24,6 +25,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
 }
 POSTERIORS = ("deep_ensemble", "mc_dropout")
 DRIVERS = ("auto", "host", "scan")
+COMPUTE_DTYPES = ("float32", "bfloat16")
 
 
 class Parts(NamedTuple):
@@ -52,6 +54,10 @@ def assemble(config: ConfigDict) -> Parts:
     _require(
         config.driver in DRIVERS, f"config.driver={config.driver!r}: must be one of {', '.join(map(repr, DRIVERS))}"
     )
+    _require(
+        config.compute_dtype in COMPUTE_DTYPES,
+        f"config.compute_dtype={config.compute_dtype!r}: must be one of {', '.join(map(repr, COMPUTE_DTYPES))}",
+    )
     options = acquisition_options(config)
     training = _training(config)
     dataset = _dataset(config.dataset)
@@ -62,7 +68,7 @@ def assemble(config: ConfigDict) -> Parts:
     _check_sizes(config, dataset.pool.num_examples)
     method = acquisition.METHODS[config.acquisition.method]
     settings = Settings(
-        posterior=_posterior(config.posterior, _network(config.network, dataset.num_classes), training),
+        posterior=_posterior(config.posterior, _network(config, dataset.num_classes), training),
         acquire=functools.partial(method.function, **options),
         num_classes=dataset.num_classes,
         initial_size=config.initial_size,
@@ -105,7 +111,7 @@ def _check_sizes(config: ConfigDict, num_points: int) -> None:
 
 
 def _network(config: ConfigDict, num_classes: int) -> Network:
-    fields = config.to_dict()
+    fields = config.network.to_dict()
     name = fields.pop("name")
     _require(name in NETWORKS, f"config.network.name={name!r}: must be one of {', '.join(map(repr, NETWORKS))}")
     names = {field.name for field in dataclasses.fields(NETWORKS[name])} - {"num_classes", "parent", "name"}
@@ -113,7 +119,7 @@ def _network(config: ConfigDict, num_classes: int) -> Network:
         fields.keys() <= names,
         f"config.network has the fields {', '.join(sorted(fields))}; name={name!r} takes {', '.join(sorted(names))}",
     )
-    return networks.functional(NETWORKS[name](num_classes, **fields))
+    return networks.functional(NETWORKS[name](num_classes, **fields), compute_dtype=jnp.dtype(config.compute_dtype))
 
 
 def _fixed_steps(*, learning_rate: float, num_steps: int, batch_size: int) -> Training:

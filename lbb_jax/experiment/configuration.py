@@ -29,6 +29,8 @@ def default_config() -> ConfigDict:
 
     # The network's name and the fields of its module.
     config.network = ConfigDict({"name": "mlp", "hidden_sizes": (128,), "dropout_rate": 0.25})
+    # What its layers compute in: "float32", or "bfloat16" for speed on a GPU or TPU. All else is float32.
+    config.compute_dtype = "float32"
 
     config.posterior = ConfigDict()
     config.posterior.name = "deep_ensemble"
