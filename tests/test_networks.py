@@ -29,15 +29,18 @@ def random_variables(seed, network, inputs):
     return jax.tree.map(draw, jax.eval_shape(network.init, jax.random.key(0), inputs))
 
 
+MODULES = {
+    "mlp": (networks.MLP(4, hidden_sizes=(8, 6), dropout_rate=0.5), (4, 3, 3, 1)),
+    "convolutional": (networks.ConvolutionalClassifier(4), (4, 28, 28, 1)),
+    "emnist_convolutional": (networks.EMNISTConvolutionalClassifier(4), (4, 28, 28, 1)),
+    "resnet18": (networks.ResNet18(4, dropout_rate=0.5, width=4), (4, 8, 8, 2)),
+}
+
+
 @functools.cache
 def build(name):
     """A network of each kind, compiled, some variables, and inputs."""
-    module, shape = {
-        "mlp": (networks.MLP(4, hidden_sizes=(8, 6), dropout_rate=0.5), (4, 3, 3, 1)),
-        "convolutional": (networks.ConvolutionalClassifier(4), (4, 28, 28, 1)),
-        "emnist_convolutional": (networks.EMNISTConvolutionalClassifier(4), (4, 28, 28, 1)),
-        "resnet18": (networks.ResNet18(4, dropout_rate=0.5, width=4), (4, 8, 8, 2)),
-    }[name]
+    module, shape = MODULES[name]
     network = networks.Network(*map(jax.jit, networks.functional(module)))
     inputs = random_images(0, *shape)
     return network, random_variables(1, network, inputs), inputs
@@ -265,14 +268,12 @@ def test_members_side_by_side_have_the_statistics_that_each_has_alone():
             np.testing.assert_allclose(found[number], expected, rtol=1e-3, atol=1e-4)
 
 
+# Flax's batch normalisation mixes the two, which strict promotion refuses.
+@pytest.mark.usefixtures("training_settings")
 @pytest.mark.parametrize("name", ["mlp", "convolutional", "resnet18"])
 def test_computing_in_bfloat16_changes_logits_by_its_rounding_and_nothing_else(name):
-    module, inputs = MODULES[name]()
-    exact = networks.functional(module)
-    rounded = networks.functional(module, compute_dtype=jnp.bfloat16)
-    variables = exact.init(jax.random.key(1), inputs)
-    same = jax.tree.map(np.testing.assert_array_equal, variables, rounded.init(jax.random.key(1), inputs))
-    assert jax.tree.structure(same, is_leaf=lambda leaf: leaf is None)
+    exact, variables, inputs = build(name)
+    rounded = networks.Network(*map(jax.jit, networks.functional(MODULES[name][0], compute_dtype=jnp.bfloat16)))
     expected, found = exact.logits(variables, inputs), rounded.logits(variables, inputs)
     assert found.dtype == jnp.float32
     # bfloat16 has 8 bits: a part in 256 of each product, over a few layers.
@@ -283,7 +284,7 @@ def test_computing_in_bfloat16_changes_logits_by_its_rounding_and_nothing_else(n
         logits, statistics = rounded.training_logits(jax.random.key(2), variables._replace(params=params), inputs)
         return jnp.sum(logits**2), statistics
 
-    gradient, statistics = jax.grad(loss, has_aux=True)(variables.params)
+    gradient, statistics = jax.jit(jax.grad(loss, has_aux=True))(variables.params)
     for leaf in jax.tree.leaves((gradient, statistics)):
         assert leaf.dtype == jnp.float32
         assert np.isfinite(leaf).all()
