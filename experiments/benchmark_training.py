@@ -23,6 +23,7 @@ _AT_ONCE = flags.DEFINE_multi_integer(
 )
 _STEPS = flags.DEFINE_integer("steps", 20, "Optimizer steps that are timed together.", lower_bound=1)
 _REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Times that each case is timed.", lower_bound=1)
+_DRAWS = flags.DEFINE_integer("draws", 100, "Dropout masks to predict with.", lower_bound=1)
 _PEERS = flags.DEFINE_bool("peers", False, "Whether PyTorch is timed too.")
 
 
@@ -50,7 +51,9 @@ def _records() -> Iterator[dict[str, Any]]:
                 repetitions=_REPETITIONS.value,
             )
     if _NETWORK.value == "mnist_cnn":
-        yield training_cases.time_masked_prediction(num_images=500, num_draws=100, repetitions=_REPETITIONS.value)
+        yield training_cases.time_masked_prediction(
+            num_images=500, num_draws=_DRAWS.value, repetitions=_REPETITIONS.value
+        )
 
 
 if __name__ == "__main__":

@@ -64,7 +64,18 @@ def test_the_benchmark_acquires_from_a_stream():
     assert many["certified"]
 
 
-@pytest.mark.parametrize("script", ["run.py", "demo.py", "figures.py", "benchmark_acquisition.py"])
+def test_the_training_benchmark_prints_a_line_for_each_case():
+    result = call("benchmark_training.py", "--members=2", "--steps=1", "--repetitions=1", "--draws=2")
+    assert result.returncode == 0, result.stderr
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(record.get("networks"), record.get("at_once")) for record in records] == [(2, 1), (2, 2), (None, None)]
+    assert all(record["milliseconds_per_network_step"] > 0 for record in records[:2])
+    assert records[2]["ratio"] > 0
+
+
+@pytest.mark.parametrize(
+    "script", ["run.py", "demo.py", "figures.py", "benchmark_acquisition.py", "benchmark_training.py"]
+)
 def test_help_says_what_the_script_does(script):
     result = call(script, "--help")
     assert "python experiments/" + script in result.stdout
