@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> None:
     except experiment.ExperimentError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"\nstopped; the same command goes on with {workdir} where it was")
+        experiment.leave(f"stopped; the same command goes on with {workdir} where it was")
     runs = analysis.load_runs(workdir / name for name in METHODS)
     figure = workdir / "figures" / "learning_curves.png"
     figures.save(figures.learning_curves(runs), figure)

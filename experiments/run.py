@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> None:
     except (experiment.ExperimentError, datasets.MissingDatasetError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        sys.exit(f"\nstopped; the same command goes on with {_WORKDIR.value} where it was")
+        experiment.leave(f"stopped; the same command goes on with {_WORKDIR.value} where it was")
     print(f"done: {_WORKDIR.value}/metrics.jsonl, {_WORKDIR.value}/figures/learning_curve.png")
 
 

@@ -4,11 +4,13 @@ from lbb_jax.experiment import regimes
 from lbb_jax.experiment.compilation import use_cache
 from lbb_jax.experiment.configuration import ExperimentError, default_config, parse_arguments
 from lbb_jax.experiment.driver import run
+from lbb_jax.experiment.interruption import leave
 from lbb_jax.experiment.messages import show_own_messages
 
 __all__ = [
     "ExperimentError",
     "default_config",
+    "leave",
     "parse_arguments",
     "regimes",
     "run",
