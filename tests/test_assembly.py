@@ -46,7 +46,7 @@ def test_posteriors_train_networks_with_and_without_normalisation_in_both_ways(p
         config.network = experiment.default_config().network
     if training_name == "fixed_steps":
         config.training = experiment.default_config().training
-    data, settings, _ = assembly.assemble(config)
+    data, settings, *_ = assembly.assemble(config)
     init, fit, sample = settings.posterior
     # Shapes show that all parts fit together, and need no compilation.
     params = jax.eval_shape(init, jax.random.key(0), examples.inputs(data.pool, jnp.arange(1)))
@@ -111,3 +111,13 @@ def test_fields_of_another_network_are_an_error():
     config.network.name = "convolutional"
     with pytest.raises(experiment.ExperimentError, match=r"config\.network has the fields.*takes dropout_rates"):
         assembly.assemble(config)
+
+
+@pytest.mark.parametrize(
+    ("platform", "network", "field", "at_once"),
+    [("cpu", "mlp", None, 3), ("cpu", "resnet18", None, 1), ("gpu", "resnet18", None, 3), ("cpu", "resnet18", 2, 2)],
+)
+def test_seeds_run_side_by_side_where_it_is_faster(platform, network, field, at_once, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    config = config_by_epochs(seeds_at_once=field) if network == "resnet18" else experiment.default_config()
+    assert assembly.assemble(config).seeds_at_once == at_once

@@ -3,6 +3,7 @@ import json
 import filelock
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from lbb_jax import experiment
 from lbb_jax.experiment import assembly, driver
@@ -126,13 +127,31 @@ def test_a_stopped_run_goes_on_with_the_same_bits(
     assert without_seconds(experiment.run(config, tmp_path)) == without_seconds(uninterrupted[posterior])
 
 
-def test_rounds_after_the_first_compile_nothing(tmp_path, compilations, monkeypatch):
+BY_EPOCHS = {
+    "name": "epochs",
+    "num_epochs": 2,
+    "learning_rate": 0.05,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "decay_epochs": (1,),
+    "smallest_batch_size": 8,
+    "augment": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("driver_name", "training"), [("host", None), ("host", BY_EPOCHS), ("scan", None), ("scan", BY_EPOCHS)]
+)
+def test_rounds_after_the_first_compile_nothing(driver_name, training, tmp_path, compilations, monkeypatch):
     counts = []
     original = driver._show_progress
     monkeypatch.setattr(
         driver, "_show_progress", lambda *arguments: (counts.append(len(compilations)), original(*arguments))
     )
-    experiment.run(small_config(seeds=1), tmp_path)
+    config = small_config(seeds=1, driver=driver_name, rounds_at_once=1)
+    if training is not None:
+        config.training = ConfigDict(training)
+    experiment.run(config, tmp_path)
     assert len(counts) == 4
     # Writing the first checkpoint and leaving out the last acquisition may compile trifles; a round between, nothing.
     assert counts[1] == counts[2]

@@ -1,5 +1,6 @@
 """The entry points, run as a user runs them, on the smallest size."""
 
+import ast
 import json
 import os
 import subprocess
@@ -57,11 +58,12 @@ def test_the_benchmark_prints_a_line_for_each_case(tmp_path):
 
 
 def test_the_benchmark_acquires_from_a_stream():
-    result = call("benchmark_acquisition.py", "--num_points=20000", "--suite=stream")
+    arguments = ("--suite=stream", "--num_points=20000", "--num_candidates=8192")
+    result = call("benchmark_acquisition.py", *arguments)
     assert result.returncode == 0, result.stderr
-    few, many = map(json.loads, result.stdout.splitlines())
-    assert few["N"] == many["N"] == 20_000
-    assert many["certified"]
+    (record,) = map(json.loads, result.stdout.splitlines())
+    assert (record["N"], record["num_candidates"]) == (20_000, 8192)
+    assert record["seconds_with_acquisition"] > 0
 
 
 def test_the_training_benchmark_prints_a_line_for_each_case():
@@ -73,12 +75,13 @@ def test_the_training_benchmark_prints_a_line_for_each_case():
     assert records[2]["ratio"] > 0
 
 
-@pytest.mark.parametrize(
-    "script", ["run.py", "demo.py", "figures.py", "benchmark_acquisition.py", "benchmark_training.py"]
-)
-def test_help_says_what_the_script_does(script):
-    result = call(script, "--help")
-    assert "python experiments/" + script in result.stdout
+def test_help_says_what_a_script_does():
+    assert "python experiments/run.py" in call("run.py", "--help").stdout
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "experiments").glob("*.py")))
+def test_what_help_shows_has_the_command(script):
+    assert f"python experiments/{script}" in ast.get_docstring(ast.parse((ROOT / "experiments" / script).read_text()))
 
 
 @pytest.mark.parametrize(
@@ -86,8 +89,6 @@ def test_help_says_what_the_script_does(script):
     [
         (("--config=configs/digits.py", "--config.acquisition.methd=lbb"), 'Did you mean "method"'),
         (("--config=configs/digits.py", "--config.final_size=5000"), "error: config.final_size=5000"),
-        (("--config=configs/digits.py:nosuch",), "must be one of ensemble, mc_dropout, b=INTEGER"),
-        (("--config=configs/digits.py", "--config.batch_size=many"), "config.batch_size=many"),
     ],
 )
 def test_wrong_arguments_end_in_a_message(arguments, message, tmp_path):

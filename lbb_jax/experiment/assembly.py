@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
@@ -35,11 +36,13 @@ class Parts(NamedTuple):
       data: Pool, test and validation examples, on the device.
       settings: The rest, static.
       unit: What one loss of a training is the loss of, "step" or "epoch".
+      seeds_at_once: How many seeds a device works on side by side.
     """
 
     data: Data
     settings: Settings
     unit: str
+    seeds_at_once: int
 
 
 def assemble(config: ConfigDict) -> Parts:
@@ -68,7 +71,7 @@ def assemble(config: ConfigDict) -> Parts:
     _check_sizes(config, dataset.pool.num_examples)
     method = acquisition.METHODS[config.acquisition.method]
     settings = Settings(
-        posterior=_posterior(config.posterior, _network(config, dataset.num_classes), training),
+        posterior=_posterior(config, _network(config, dataset.num_classes), training),
         acquire=functools.partial(method.function, **options),
         num_classes=dataset.num_classes,
         initial_size=config.initial_size,
@@ -77,7 +80,8 @@ def assemble(config: ConfigDict) -> Parts:
         test_draws=config.posterior.num_test_draws if config.posterior.name == "mc_dropout" else None,
         uses_predictions=method.uses_predictions,
     )
-    return Parts(Data(dataset.pool, dataset.test, dataset.validation), settings, training.unit)
+    seeds_at_once = config.seeds_at_once or (config.seeds if _gain_side_by_side(config) else 1)
+    return Parts(Data(dataset.pool, dataset.test, dataset.validation), settings, training.unit, seeds_at_once)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -157,7 +161,16 @@ def _training(config: ConfigDict) -> Training:
         raise ExperimentError(f"config.training.{error}") from error
 
 
-def _posterior(fields: ConfigDict, network: Network, training: Training) -> Posterior:
+def _gain_side_by_side(config: ConfigDict) -> bool:
+    """Whether networks are trained faster side by side than one after another.
+
+    On a CPU convolutions are not: `experiments/benchmark_training.py`.
+    """
+    return jax.default_backend() != "cpu" or config.network.name == "mlp"
+
+
+def _posterior(config: ConfigDict, network: Network, training: Training) -> Posterior:
+    fields = config.posterior
     for name in ("num_members", "members_at_once", "num_draws", "num_test_draws"):
         _require(
             fields[name] is None or fields[name] >= 1, f"config.posterior.{name}={fields[name]}: must be at least 1"

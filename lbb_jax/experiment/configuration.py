@@ -35,7 +35,7 @@ def default_config() -> ConfigDict:
     config.posterior = ConfigDict()
     config.posterior.name = "deep_ensemble"
     config.posterior.num_members = 5
-    # Members that are trained side by side; None for all.
+    # Members that are trained side by side; None for one if they are convolutional on a CPU, and all otherwise.
     config.posterior.members_at_once = config_dict.placeholder(int)
     # Of MC dropout: masks to acquire with and to evaluate with.
     config.posterior.num_draws = 100
@@ -63,7 +63,7 @@ def default_config() -> ConfigDict:
     # program, with metrics and a checkpoint after these. "auto": whichever suits the hardware.
     config.driver = "auto"
     config.rounds_at_once = 10
-    # Seeds that a device works on side by side; None for one on a CPU and all elsewhere.
+    # Seeds that a device works on side by side; None as for members.
     config.seeds_at_once = config_dict.placeholder(int)
     return config
 

@@ -1,6 +1,7 @@
 """Runs an experiment in its folder: progress, metrics and a checkpoint on the way, and going on after a stop."""
 
 import contextlib
+import functools
 import logging
 import os
 from collections.abc import Iterator
@@ -90,7 +91,7 @@ def _run_rounds(config: ConfigDict, parts: Parts, workdir: Path) -> list[Record]
         )
         if done:
             _LOGGER.info("%s: going on at round %d", workdir, int(states.round[0]))
-        advance = _compile(config, states, data, settings, mesh)
+        advance = _compile(config, parts, states, data, mesh)
         total = config.seeds * settings.num_rounds
         description = config.acquisition.method
         with tqdm(total=total, initial=len(done), desc=description, unit="round", disable=None) as bar:
@@ -111,17 +112,14 @@ def _run_rounds(config: ConfigDict, parts: Parts, workdir: Path) -> list[Record]
     return done
 
 
-def _compile(config: ConfigDict, states: loop.State, data: loop.Data, settings: loop.Settings, mesh: Mesh) -> Advance:
+def _compile(config: ConfigDict, parts: Parts, states: loop.State, data: loop.Data, mesh: Mesh) -> Advance:
     """The rounds as the configured driver runs them."""
-    on_cpu = jax.default_backend() == "cpu"
-    # On a CPU, convolutions with a kernel for each seed are slow, and there is nothing idle to fill.
-    one_by_one = on_cpu and config.network.name != "mlp"
-    at_once = config.seeds_at_once or (1 if one_by_one else config.seeds)
     # Where a round takes long, to see and to save each is worth more than what lies between them.
-    rounds_are_short = config.training.name == "fixed_steps" and not on_cpu
+    rounds_are_short = config.training.name == "fixed_steps" and jax.default_backend() != "cpu"
+    compile_them = compile_stages
     if config.driver == "scan" or (config.driver == "auto" and rounds_are_short):
-        return compile_rounds(states, data, settings, mesh, at_once=at_once, num_rounds=config.rounds_at_once)
-    return compile_stages(states, data, settings, mesh, at_once=at_once)
+        compile_them = functools.partial(compile_rounds, num_rounds=config.rounds_at_once)
+    return compile_them(states, data, parts.settings, mesh, at_once=parts.seeds_at_once)
 
 
 def _pool_is_exhausted(parts: Parts, outcome: Finished) -> bool:
