@@ -28,6 +28,8 @@ setup: $(VENV)/.installed  ## Make the virtual environment
 demo: $(VENV)/.installed  ## Run a real experiment on handwritten digits (3 minutes on 2 cores)
 	$(RUN) experiments/demo.py --workdir=runs/demo
 
+# Most of the tests' time goes into compiling, and what they check does not depend on how well that is done.
+test: export XLA_FLAGS := $(XLA_FLAGS) --xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true
 test: $(VENV)/.installed  ## Run the tests
 	$(RUN) -m pytest --numprocesses=auto --maxprocesses=4
 

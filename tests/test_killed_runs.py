@@ -54,10 +54,15 @@ def interrupt(workdir, number, num_lines):
     assert len(killed_runs.lines_of(workdir)) < NUM_SEEDS * NUM_ROUNDS
 
 
-def test_a_run_survives_three_kills_and_two_signals(tmp_path, uninterrupted):
+def test_a_run_survives_three_kills_and_a_signal(tmp_path, uninterrupted):
     interrupt(tmp_path, signal.SIGTERM, 1)
-    interrupt(tmp_path, signal.SIGINT, 2 * NUM_SEEDS)
     check(tmp_path, uninterrupted, "host", random_moments(seed=0, count=3))
+
+
+@pytest.mark.soak
+def test_ctrl_c_does_what_sigterm_does(tmp_path, uninterrupted):
+    interrupt(tmp_path, signal.SIGINT, 2 * NUM_SEEDS)
+    check(tmp_path, uninterrupted, "host", [])
 
 
 @pytest.mark.soak

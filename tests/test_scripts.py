@@ -67,12 +67,12 @@ def test_the_benchmark_acquires_from_a_stream():
 
 
 def test_the_training_benchmark_prints_a_line_for_each_case():
-    result = call("benchmark_training.py", "--members=2", "--steps=1", "--repetitions=1", "--draws=2")
+    result = call("benchmark_training.py", "--members=2", "--at_once=1", "--steps=1", "--repetitions=1", "--draws=2")
     assert result.returncode == 0, result.stderr
     records = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [(record.get("networks"), record.get("at_once")) for record in records] == [(2, 1), (2, 2), (None, None)]
-    assert all(record["milliseconds_per_network_step"] > 0 for record in records[:2])
-    assert records[2]["ratio"] > 0
+    assert [(record.get("networks"), record.get("at_once")) for record in records] == [(2, 1), (None, None)]
+    assert records[0]["milliseconds_per_network_step"] > 0
+    assert records[1]["ratio"] > 0
 
 
 def test_help_says_what_a_script_does():
