@@ -34,7 +34,7 @@ def picks_of_one_device() -> dict:
     return result(start(1))["picks"]
 
 
-@pytest.mark.parametrize("num_devices", [8])
+@pytest.mark.parametrize("num_devices", [2, 8])
 def test_picks_do_not_depend_on_the_number_of_devices(num_devices, picks_of_one_device):
     found = result(start(num_devices))
     assert found == {"devices": num_devices, "picks": picks_of_one_device}
