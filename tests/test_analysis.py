@@ -72,7 +72,7 @@ def test_the_area_is_the_mean_height_of_the_curve_whatever_the_steps():
     assert areas.set_index(["variant", "seed"])["area"].to_dict() == pytest.approx(
         {("BALD", 3): 0.6, ("Random", 0): 0.75}
     )
-    assert areas[["dataset", "posterior", "batch_size"]].iloc[0].tolist() == ["digits", "deep_ensemble", 10]
+    assert areas[analysis.EXPERIMENT].iloc[0].tolist() == ["digits", "deep_ensemble", 10, ""]
 
 
 def test_a_curve_of_one_round_has_no_area():

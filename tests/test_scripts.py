@@ -35,9 +35,13 @@ def test_the_demo_compares_four_methods(tmp_path):
         assert name in result.stdout
     assert "accuracy at 30" in result.stdout
     assert (tmp_path / "figures" / "learning_curves.png").exists()
-    drawn = call("figures.py", f"--output={tmp_path}/two.pdf", str(tmp_path / "random"), str(tmp_path / "bald"))
-    assert drawn.returncode == 0, drawn.stderr
-    assert (tmp_path / "two.pdf").exists()
+    for figure, in_table in (("label_savings", "labels to 95%"), ("performance_profile", "posterior")):
+        output = tmp_path / f"{figure}.pdf"
+        runs = [str(tmp_path / name) for name in ("random", "bald")]
+        drawn = call("figures.py", f"--figure={figure}", f"--output={output}", *runs)
+        assert drawn.returncode == 0, drawn.stderr
+        assert in_table in drawn.stdout
+        assert output.exists()
 
 
 def test_the_benchmark_prints_a_line_for_each_case(tmp_path):

@@ -15,8 +15,8 @@ def areas_under_curve(runs: pd.DataFrame) -> pd.DataFrame:
       runs: As `load_runs` returns them.
 
     Returns:
-      One row per experiment, variant and seed, in the order of ``runs``: the columns of an experiment (``dataset``,
-      ``posterior``, ``batch_size``), ``variant``, ``seed`` and ``area``.
+      One row per experiment, variant and seed, in the order of ``runs``: the columns `EXPERIMENT`, ``variant``,
+      ``seed`` and ``area``.
 
     Raises:
       ValueError: If curves of an experiment begin or end at different numbers of labels, if two runs have the same

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 # The columns that tell one experiment from another: curves with the same values in them can be compared.
-EXPERIMENT = ["dataset", "posterior", "batch_size"]
+EXPERIMENT = ["dataset", "posterior", "batch_size", "reduced"]
 
 
 class Curve(NamedTuple):
@@ -39,7 +39,8 @@ def by_experiment(runs: pd.DataFrame) -> Iterator[tuple[dict[str, object], list[
       ValueError: If two runs of an experiment have the same variant and seed, or if one of its curves begins or ends
         elsewhere than the others.
     """
-    for values, of_experiment in runs.groupby(EXPERIMENT, sort=False):
+    # A table that was written as CSV and read again has lost the empty texts.
+    for values, of_experiment in runs.fillna({"reduced": ""}).groupby(EXPERIMENT, sort=False):
         experiment = dict(zip(EXPERIMENT, values, strict=True))
         curves = [
             _curve(variant, seed, rows, describe(experiment))
@@ -51,7 +52,7 @@ def by_experiment(runs: pd.DataFrame) -> Iterator[tuple[dict[str, object], list[
 
 def describe(experiment: dict[str, object]) -> str:
     """An experiment in words, for messages."""
-    return ", ".join(f"{name} {value}" for name, value in experiment.items())
+    return ", ".join(f"{name} {value}" for name, value in experiment.items() if value != "")
 
 
 def _curve(variant: str, seed: int, rows: pd.DataFrame, experiment: str) -> Curve:

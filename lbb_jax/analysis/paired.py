@@ -78,8 +78,8 @@ def paired_differences(
       confidence: As `paired_difference` takes it.
 
     Returns:
-      One row per experiment and variant other than the baseline, in the order of ``values``: the columns of an
-      experiment, ``variant``, ``difference`` (variant less baseline), ``low``, ``high`` and ``num_seeds``.
+      One row per experiment and variant other than the baseline, in the order of ``values``: the columns
+      `EXPERIMENT`, ``variant``, ``difference`` (variant less baseline), ``low``, ``high`` and ``num_seeds``.
 
     Raises:
       ValueError: If an experiment lacks the baseline, a variant shares fewer than 2 seeds with it, a seed occurs twice

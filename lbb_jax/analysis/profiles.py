@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lbb_jax.analysis.curves import by_experiment
+from lbb_jax.analysis.curves import EXPERIMENT, by_experiment
 
 
 def final_errors(runs: pd.DataFrame) -> pd.DataFrame:
@@ -20,8 +20,8 @@ def final_errors(runs: pd.DataFrame) -> pd.DataFrame:
       runs: As `load_runs` returns them.
 
     Returns:
-      ``[problems, solvers]``: a row for each data set, posterior and batch size, a column for each variant; 1 minus
-      the mean over seeds of the accuracy with all labels, NaN where the variant was not run.
+      ``[problems, solvers]``: a row for each experiment, with the columns `EXPERIMENT` as its index, and a column for
+      each variant; 1 minus the mean over seeds of the accuracy with all labels, NaN where the variant was not run.
 
     Raises:
       ValueError: As `areas_under_curve`, for runs that cannot be compared.
@@ -32,8 +32,7 @@ def final_errors(runs: pd.DataFrame) -> pd.DataFrame:
         for curve in curves
     ]
     table = pd.DataFrame(rows)
-    problems = [name for name in table.columns if name not in ("variant", "error")]
-    means = table.groupby([*problems, "variant"], sort=False)["error"].mean().unstack("variant", sort=False)
+    means = table.groupby([*EXPERIMENT, "variant"], sort=False)["error"].mean().unstack("variant", sort=False)
     return means[list(table["variant"].unique())]
 
 

@@ -23,8 +23,8 @@ def labels_to_reach(
       baseline: Name of a variant.
 
     Returns:
-      One row per experiment, variant, seed and share, in the order of ``runs``: the columns of an experiment
-      (``dataset``, ``posterior``, ``batch_size``), ``variant``, ``seed``, ``share``, ``target`` (an accuracy),
+      One row per experiment, variant, seed and share, in the order of ``runs``: the columns `EXPERIMENT`,
+      ``variant``, ``seed``, ``share``, ``target`` (an accuracy),
       ``labels`` (infinite if the run never reaches it) and ``saved``: the labels of the baseline's run of the same
       seed less these (infinite if only this run reaches the target, minus infinity if only the baseline's does, NaN
       if neither does or the baseline lacks the seed).
