@@ -17,7 +17,10 @@ from matplotlib.figure import Figure
 from lbb_jax import analysis, figures
 
 _FIGURE = flags.DEFINE_enum(
-    "figure", "learning_curves", ["learning_curves", "label_savings", "performance_profile"], "What is drawn."
+    "figure",
+    "learning_curves",
+    ["learning_curves", "label_savings", "area_differences", "performance_profile"],
+    "What is drawn.",
 )
 _OUTPUT = flags.DEFINE_string(
     "output", None, "The figure, in the format of its suffix; its name and .png if not given."
@@ -48,6 +51,10 @@ def _draw(runs: pd.DataFrame) -> tuple[Figure, str]:
         case "label_savings":
             savings = analysis.labels_to_reach(runs)
             return figures.label_savings(savings), analysis.summarise_savings(savings).to_string()
+        case "area_differences":
+            differences = analysis.paired_differences(analysis.areas_under_curve(runs))
+            table = differences[["variant", "difference", "low", "high", "num_seeds"]]
+            return figures.area_differences(differences), table.to_string(index=False, float_format="{:.4f}".format)
         case "performance_profile":
             errors = analysis.final_errors(runs)
             return figures.performance_profile(errors), errors.to_string(float_format="{:.4f}".format)

@@ -45,7 +45,7 @@ def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
       The figure, one line per variant.
 
     Raises:
-      ValueError: If ``runs`` are of several experiments.
+      ValueError: If ``runs`` are of several experiments or of none.
     """
     _check_one_experiment(runs)
     figure, axes = _empty_figure("labelled points", "test accuracy")
@@ -59,7 +59,7 @@ def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, loc="lower right")
-    axes.set_title(_describe(runs) if title is None else title, fontsize=10)
+    axes.set_title(_describe(runs, _of_seeds("mean ± 1 s.d.", runs)) if title is None else title, fontsize=10)
     return figure
 
 
@@ -138,7 +138,7 @@ def label_savings(savings: pd.DataFrame, *, title: str | None = None) -> Figure:
       The figure, a row for each variant, the first on top, with a marker of its own for each target.
 
     Raises:
-      ValueError: If ``savings`` are of several experiments, or of more than 4 targets.
+      ValueError: If ``savings`` are of several experiments or of none, or of more than 4 targets.
     """
     _check_one_experiment(savings)
     targets = savings.groupby(["share", "target"], sort=False)
@@ -162,7 +162,37 @@ def label_savings(savings: pd.DataFrame, *, title: str | None = None) -> Figure:
     axes.set_yticks(range(len(variants)), variants)
     axes.set_ylim(len(variants) - 0.5, -0.5)
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, loc="outside lower center", fontsize=8)
-    axes.set_title(_describe(savings, "each and median") if title is None else title, fontsize=10, pad=14)
+    axes.set_title(
+        _describe(savings, _of_seeds("each and median", savings)) if title is None else title, fontsize=10, pad=14
+    )
+    return figure
+
+
+def area_differences(differences: pd.DataFrame, *, title: str | None = None) -> Figure:
+    """Areas under the learning curve, less the baseline's: the mean over seeds and its confidence interval.
+
+    Args:
+      differences: As `lbb_jax.analysis.paired_differences` returns them of areas, of one experiment.
+      title: Above the figure; data set, posterior, batch size, confidence, seeds and what was reduced where None.
+
+    Returns:
+      The figure, a row for each variant, the first on top, and a line at 0, where the baseline is.
+
+    Raises:
+      ValueError: If ``differences`` are of several experiments or of none.
+    """
+    _check_one_experiment(differences)
+    first = differences.iloc[0]
+    figure, axes = _empty_figure(f"area under the learning curve, less that of {first['baseline']}", "")
+    for row, of_variant in enumerate(differences.itertuples()):
+        colour = COLOURS[analysis.base_variant(of_variant.variant)]
+        axes.plot([of_variant.low, of_variant.high], [row, row], color=colour, linewidth=1.8)
+        axes.plot(of_variant.difference, row, "o", color=colour, markersize=9)
+    axes.axvline(0, color="#444444", linewidth=0.8, zorder=0)
+    axes.set_yticks(range(len(differences)), differences["variant"])
+    axes.set_ylim(len(differences) - 0.5, -0.5)
+    spread = f"mean and {first['confidence']:.0%} interval of {_range(differences['num_seeds'])} seeds"
+    axes.set_title(_describe(differences, spread) if title is None else title, fontsize=10)
     return figure
 
 
@@ -188,9 +218,18 @@ def _right_edge(labels: pd.Series) -> float:
     return float(reached.max() + max(0.1 * (reached.max() - reached.min()), 1)) if len(reached) else 1.0
 
 
+def _range(counts: pd.Series) -> str:
+    """The least and the largest of ``counts``, or the one that they all are."""
+    return f"{counts.min()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()}"
+
+
 def _check_one_experiment(table: pd.DataFrame) -> None:
-    """Raises ValueError if the rows of ``table`` belong to several experiments."""
+    """Raises ValueError unless ``table`` has rows, all of one experiment."""
     experiments = table[analysis.EXPERIMENT].drop_duplicates()
+    if table.empty:
+        raise ValueError(
+            "there is nothing to draw: pass at least one run, and for differences one besides the baseline"
+        )
     if len(experiments) > 1:
         names = "; ".join(
             ", ".join(str(value) for value in row if value) for row in experiments.itertuples(index=False)
@@ -211,10 +250,15 @@ def _empty_figure(horizontal: str, vertical: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _describe(table: pd.DataFrame, shown: str = "mean ± 1 s.d.") -> str:
-    """Data set, posterior, batch size, what is ``shown`` of how many seeds, and reductions."""
-    first, num_seeds = table.iloc[0], table["seed"].nunique()
-    spread = f"{shown} of {num_seeds} seeds" if num_seeds > 1 else "1 seed"
+def _of_seeds(shown: str, table: pd.DataFrame) -> str:
+    """What is ``shown`` of how many seeds."""
+    num_seeds = table["seed"].nunique()
+    return f"{shown} of {num_seeds} seeds" if num_seeds > 1 else "1 seed"
+
+
+def _describe(table: pd.DataFrame, spread: str) -> str:
+    """Data set, posterior, batch size, ``spread`` and reductions."""
+    first = table.iloc[0]
     posterior = POSTERIORS[first["posterior"]]
     reductions = _reductions(table["reduced"].unique())
     return f"{first['dataset']}, {posterior}, batches of {first['batch_size']} ({spread}){reductions}"

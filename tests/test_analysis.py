@@ -8,7 +8,15 @@ from tables_of_runs import of_curves
 from lbb_jax import analysis
 
 RECORD = {
-    **{"seed": 0, "round": 0, "labels": 20, "accuracy": 0.5, "nll": 1.5, "ece": 0.1, "dataset": "digits"},
+    **{
+        "seed": 0,
+        "round": 0,
+        "labels": 20,
+        "accuracy": 0.07999999821186066,
+        "nll": 1.5,
+        "ece": 0.1,
+        "dataset": "digits",
+    },
     **{"posterior": "deep_ensemble", "batch_size": 10, "acquired": [3, 1], "gains": [0.2, 0.1]},
     **{"seconds": 6.0, "seconds_train": 1.0, "seconds_predict": 2.0, "seconds_acquire": 3.0},
 }
@@ -39,6 +47,8 @@ def test_runs_are_one_table_with_a_row_for_each_run_seed_and_round(tmp_path):
     assert runs["variant"].tolist() == ["BALD", "Power LBB (tree)"]
     assert runs["alpha"].tolist() == pytest.approx([np.nan, 5.0], nan_ok=True)
     assert runs["seconds"].tolist() == [6.0, 6.0]
+    # To the bit.
+    assert runs["accuracy"].tolist() == [RECORD["accuracy"]] * 2
 
 
 def test_variants_that_differ_in_an_option_are_told_apart_by_it(tmp_path):

@@ -185,3 +185,24 @@ def test_variants_that_differ_in_an_option_share_a_colour_and_not_the_dashes():
         figures.COLOURS[name] for name in ("PowerBALD", "BALD", "PowerBALD")
     ]
     assert [style["linestyle"] for style in styles.values()] == ["-", "-", "--"]
+
+
+def test_differences_in_area_are_drawn_with_their_intervals():
+    curves = {("Random", seed): (0.5, 0.6) for seed in range(2)} | {("BALD", 0): (0.6, 0.7), ("BALD", 1): (0.7, 0.8)}
+    runs = of_curves(curves, labels=(20, 30)).assign(reduced="10 test images")
+    differences = analysis.paired_differences(analysis.areas_under_curve(runs))
+    axes = figures.area_differences(differences).axes[0]
+    interval, mean, baseline = axes.lines
+    assert list(interval.get_xdata()) == pytest.approx(differences[["low", "high"]].iloc[0].tolist())
+    assert mean.get_xdata() == pytest.approx(0.15)
+    assert list(baseline.get_xdata()) == [0, 0]
+    assert axes.get_xlabel().endswith("less that of Random")
+    assert axes.get_title() == (
+        "digits, deep ensemble, batches of 10 (mean and 95% interval of 2 seeds)\nreduced: 10 test images"
+    )
+
+
+def test_nothing_to_draw_is_an_error():
+    runs = of_curves({("Random", 0): (0.5, 0.6)}, labels=(20, 30))
+    with pytest.raises(ValueError, match="nothing to draw"):
+        figures.area_differences(analysis.paired_differences(analysis.areas_under_curve(runs)))

@@ -44,6 +44,19 @@ def test_the_demo_compares_four_methods(tmp_path):
         assert output.exists()
 
 
+def test_a_sweep_goes_on_after_a_failure_and_ends_with_it(tmp_path):
+    (tmp_path / "bald").write_text("not a folder")
+    methods = "--methods=bald,power_bald:alpha=5"
+    result = call("sweep.py", "--config=configs/digits.py", f"--workdir={tmp_path}", methods, *TINY)
+    assert result.returncode == 1
+    assert "error: 1 of 2 runs failed\n  bald: --workdir=" in result.stderr
+    assert "2 of 2: power_bald_alpha=5 is complete" in result.stderr
+    assert f"1 of 2 runs are complete: {tmp_path}/runs.csv" in result.stdout
+    lines = (tmp_path / "runs.csv").read_text().splitlines()
+    assert lines[0].startswith("path,dataset,posterior,method,variant")
+    assert [line.split(",")[0] for line in lines[1:]] == ["power_bald_alpha=5"] * 2
+
+
 def test_the_benchmark_prints_a_line_for_each_case(tmp_path):
     figure = tmp_path / "time.png"
     result = call(
@@ -78,7 +91,7 @@ def test_the_training_benchmark_prints_a_line_for_each_case():
 
 
 @pytest.mark.parametrize(
-    "script", ["run.py", "demo.py", "figures.py", "benchmark_acquisition.py", "benchmark_training.py"]
+    "script", ["run.py", "sweep.py", "demo.py", "figures.py", "benchmark_acquisition.py", "benchmark_training.py"]
 )
 def test_help_says_what_the_script_does(script):
     result = call(script, "--help")

@@ -79,12 +79,14 @@ def paired_differences(
 
     Returns:
       One row per experiment and variant other than the baseline, in the order of ``values``: the columns
-      `EXPERIMENT`, ``variant``, ``difference`` (variant less baseline), ``low``, ``high`` and ``num_seeds``.
+      `EXPERIMENT`, ``variant``, ``difference`` (variant less baseline), ``low``, ``high``, ``num_seeds``,
+      ``confidence`` and ``baseline``.
 
     Raises:
       ValueError: If an experiment lacks the baseline, a variant shares fewer than 2 seeds with it, a seed occurs twice
         in a variant, or as `paired_difference`.
     """
+    names = [*EXPERIMENT, "variant", *("difference", "low", "high", "num_seeds", "confidence", "baseline")]
     rows = []
     for key, of_experiment in values.groupby(EXPERIMENT, sort=False):
         experiment = dict(zip(EXPERIMENT, key, strict=True))
@@ -95,9 +97,8 @@ def paired_differences(
         for variant in (name for name in by_seed if name != baseline):
             pairs = _pairs(by_seed, variant, baseline, describe(experiment))
             result = paired_difference(pairs["first"], pairs["second"], confidence=confidence)
-            numbers = {"difference": result.mean, "low": result.low, "high": result.high, "num_seeds": result.num_pairs}
-            rows.append(experiment | {"variant": variant} | numbers)
-    return pd.DataFrame(rows, columns=[*EXPERIMENT, "variant", "difference", "low", "high", "num_seeds"])
+            rows.append((*key, variant, *result, confidence, baseline))
+    return pd.DataFrame(rows, columns=names)
 
 
 def _pairs(by_seed: dict[str, pd.Series], variant: str, baseline: str, experiment: str) -> pd.DataFrame:

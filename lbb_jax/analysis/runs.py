@@ -49,7 +49,7 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
 
 def _load_run(path: Path, config: dict[str, Any], variant: str) -> pd.DataFrame:
     """The rows of one run."""
-    frame = pd.read_json(path / "metrics.jsonl", lines=True)
+    frame = pd.read_json(path / "metrics.jsonl", lines=True, precise_float=True)
     frame["variant"] = variant
     frame["alpha"] = _numeric_options(config["acquisition"]).get("alpha", float("nan"))
     frame["reduced"] = _reduction(config)
