@@ -6,11 +6,12 @@ Each method has its own folder in the working directory. Ends with a table and t
 complete are not repeated.
 """
 
+import copy
 import sys
 from pathlib import Path
 
 from absl import app, flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import config_flags
 
 from lbb_jax import analysis, experiment, figures
 
@@ -37,7 +38,7 @@ def main(arguments: list[str]) -> None:
     workdir = Path(_WORKDIR.value)
     try:
         for name, options in METHODS.items():
-            config = ConfigDict(_CONFIG.value)
+            config = copy.deepcopy(_CONFIG.value)
             config.acquisition.update(options)
             experiment.run(config, workdir / name)
     except experiment.ExperimentError as error:

@@ -1,17 +1,30 @@
-"""Draws the learning curves of finished runs in one figure and prints them as a table.
+"""Draws one figure of finished runs and prints the numbers in it as a table.
 
-    python experiments/figures.py --output=curves.png runs/demo/random runs/demo/bald
+    python experiments/figures.py --output=curves.png runs/demo/*/
+    python experiments/figures.py --figure=label_savings --output=savings.png runs/demo/*/
+    python experiments/figures.py --figure=performance_profile --output=profile.pdf runs/digits/*/ runs/mnist/*/
 
-The runs are working directories of experiments/run.py, of one data set and posterior.
+The runs are working directories of experiments/run.py: for a performance profile of any experiments, for the other
+figures of one data set, posterior and batch size.
 """
 
 from pathlib import Path
 
+import pandas as pd
 from absl import app, flags
+from matplotlib.figure import Figure
 
 from lbb_jax import analysis, figures
 
-_OUTPUT = flags.DEFINE_string("output", "learning_curves.png", "The figure, in the format of its suffix (png, pdf).")
+_FIGURE = flags.DEFINE_enum(
+    "figure",
+    "learning_curves",
+    ["learning_curves", "label_savings", "area_differences", "performance_profile"],
+    "What is drawn.",
+)
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "The figure, in the format of its suffix; its name and .png if not given."
+)
 _AT_LABELS = flags.DEFINE_multi_integer("at_labels", [50, 100, 200], "Labels at which the table gives the accuracy.")
 
 
@@ -20,12 +33,31 @@ def main(arguments: list[str]) -> None:
     if len(arguments) < 2:
         raise app.UsageError("name at least one run's folder")
     try:
-        runs = analysis.load_runs(arguments[1:])
+        figure, table = _draw(analysis.load_runs(arguments[1:]))
     except FileNotFoundError as error:
         raise app.UsageError(f"not a run's folder: {error}") from error
-    figures.save(figures.learning_curves(runs), Path(_OUTPUT.value))
-    print(analysis.summarise(runs, at_labels=_AT_LABELS.value).to_string())
-    print(f"\nlearning curves: {_OUTPUT.value}")
+    except ValueError as error:
+        raise app.UsageError(str(error)) from error
+    output = Path(_OUTPUT.value or f"{_FIGURE.value}.png")
+    figures.save(figure, output)
+    print(f"{table}\n\n{_FIGURE.value.replace('_', ' ')}: {output}")
+
+
+def _draw(runs: pd.DataFrame) -> tuple[Figure, str]:
+    """The figure that the flags name, and its table."""
+    match _FIGURE.value:
+        case "learning_curves":
+            return figures.learning_curves(runs), analysis.summarise(runs, at_labels=_AT_LABELS.value).to_string()
+        case "label_savings":
+            savings = analysis.labels_to_reach(runs)
+            return figures.label_savings(savings), analysis.summarise_savings(savings).to_string()
+        case "area_differences":
+            differences = analysis.paired_differences(analysis.areas_under_curve(runs))
+            table = differences[["variant", "difference", "low", "high", "num_seeds"]]
+            return figures.area_differences(differences), table.to_string(index=False, float_format="{:.4f}".format)
+        case "performance_profile":
+            errors = analysis.final_errors(runs)
+            return figures.performance_profile(errors), errors.to_string(float_format="{:.4f}".format)
 
 
 if __name__ == "__main__":

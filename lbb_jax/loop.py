@@ -20,6 +20,11 @@ from lbb_jax.metrics import Metrics
 from lbb_jax.posteriors import Posterior
 
 
+def num_rounds(initial_size: int, batch_size: int, final_size: int) -> int:
+    """Rounds from ``initial_size`` to ``final_size`` labels in steps of ``batch_size``, both ends included."""
+    return -(-(final_size - initial_size) // batch_size) + 1
+
+
 class Settings(NamedTuple):
     """What stays the same over a run; all of it static.
 
@@ -46,7 +51,7 @@ class Settings(NamedTuple):
     @property
     def num_rounds(self) -> int:
         """Rounds of a whole run; the last one acquires nothing."""
-        return -(-(self.final_size - self.initial_size) // self.batch_size) + 1
+        return num_rounds(self.initial_size, self.batch_size, self.final_size)
 
 
 class State(NamedTuple):

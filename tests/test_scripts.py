@@ -36,9 +36,26 @@ def test_the_demo_compares_four_methods(tmp_path):
         assert name in result.stdout
     assert "accuracy at 30" in result.stdout
     assert (tmp_path / "figures" / "learning_curves.png").exists()
-    drawn = call("figures.py", f"--output={tmp_path}/two.pdf", str(tmp_path / "random"), str(tmp_path / "bald"))
-    assert drawn.returncode == 0, drawn.stderr
-    assert (tmp_path / "two.pdf").exists()
+    for figure, in_table in (("label_savings", "labels to 95%"), ("performance_profile", "posterior")):
+        output = tmp_path / f"{figure}.pdf"
+        runs = [str(tmp_path / name) for name in ("random", "bald")]
+        drawn = call("figures.py", f"--figure={figure}", f"--output={output}", *runs)
+        assert drawn.returncode == 0, drawn.stderr
+        assert in_table in drawn.stdout
+        assert output.exists()
+
+
+def test_a_sweep_goes_on_after_a_failure_and_ends_with_it(tmp_path):
+    (tmp_path / "bald").write_text("not a folder")
+    methods = "--methods=bald,power_bald:alpha=5"
+    result = call("sweep.py", "--config=configs/digits.py", f"--workdir={tmp_path}", methods, *TINY)
+    assert result.returncode == 1
+    assert "error: 1 of 2 runs failed\n  bald: --workdir=" in result.stderr
+    assert "2 of 2: power_bald_alpha=5 is complete" in result.stderr
+    assert f"1 of 2 runs are complete: {tmp_path}/runs.csv" in result.stdout
+    lines = (tmp_path / "runs.csv").read_text().splitlines()
+    assert lines[0].startswith("path,dataset,posterior,method,variant")
+    assert [line.split(",")[0] for line in lines[1:]] == ["power_bald_alpha=5"] * 2
 
 
 def test_the_benchmark_prints_a_line_for_each_case(tmp_path):

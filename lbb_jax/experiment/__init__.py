@@ -5,15 +5,21 @@ from lbb_jax.experiment.compilation import use_cache
 from lbb_jax.experiment.configuration import ExperimentError, default_config, parse_arguments
 from lbb_jax.experiment.driver import run
 from lbb_jax.experiment.interruption import leave
-from lbb_jax.experiment.messages import show_own_messages
+from lbb_jax.experiment.messages import show_own_messages, show_warnings
+from lbb_jax.experiment.sweep import run_sweep
+from lbb_jax.experiment.variants import DEFAULT_METHODS, parse_methods
 
 __all__ = [
+    "DEFAULT_METHODS",
     "ExperimentError",
     "default_config",
     "leave",
     "parse_arguments",
+    "parse_methods",
     "regimes",
     "run",
+    "run_sweep",
     "show_own_messages",
+    "show_warnings",
     "use_cache",
 ]

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import filelock
@@ -27,7 +27,11 @@ from lbb_jax.experiment.rounds import Advance, Finished, compile_rounds, compile
 _LOGGER = logging.getLogger(__name__)
 
 
-def run(config: ConfigDict, workdir: str | os.PathLike) -> list[Record]:
+# Is told the records of all seeds of a round that is done.
+OnRound = Callable[[list[Record]], None]
+
+
+def run(config: ConfigDict, workdir: str | os.PathLike, *, on_round: OnRound | None = None) -> list[Record]:
     """Runs all seeds of an experiment, or what is left of them, and draws the learning curve.
 
     Writes ``config.json``, ``metrics.jsonl``, ``checkpoints/`` and ``figures/learning_curve.png`` to ``workdir``. A
@@ -37,6 +41,7 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> list[Record]:
     Args:
       config: As `default_config` has it.
       workdir: A folder of its own for this run; made if needed.
+      on_round: Called with the records of each round, one for each seed, in place of this run's own progress bar.
 
     Returns:
       The records of all rounds of all seeds, as in ``metrics.jsonl``.
@@ -56,9 +61,23 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> list[Record]:
         return done
     with _alone_in(workdir):
         records.write_config(workdir / "config.json", config)
-        done = _run_rounds(config, parts, workdir)
+        done = _run_rounds(config, parts, workdir, on_round)
         figures.save(figures.learning_curves(analysis.load_runs([workdir])), workdir / "figures" / "learning_curve.png")
     return done
+
+
+def is_complete(config: ConfigDict, workdir: str | os.PathLike) -> bool:
+    """Whether ``workdir`` holds the complete run of ``config``, with which `run` would do nothing; loads no data."""
+    workdir = Path(workdir)
+    try:
+        if not (workdir / "config.json").exists():
+            return False
+        records.check_config(workdir / "config.json", config)
+        done = records.read_records(workdir / "metrics.jsonl")
+    except (OSError, ValueError):
+        # Another configuration, or a file that is damaged or out of reach: `run` says what is wrong with it.
+        return False
+    return len(done) == config.seeds * loop.num_rounds(config.initial_size, config.batch_size, config.final_size)
 
 
 @contextlib.contextmanager
@@ -77,7 +96,7 @@ def _alone_in(workdir: Path) -> Iterator[None]:
         ) from error
 
 
-def _run_rounds(config: ConfigDict, parts: Parts, workdir: Path) -> list[Record]:
+def _run_rounds(config: ConfigDict, parts: Parts, workdir: Path, on_round: OnRound | None) -> list[Record]:
     """Goes on where the last checkpoint stands, to the end of the last round."""
     settings, interruption = parts.settings, Interruption()
     mesh = sharding.seed_mesh(config.seeds)
@@ -94,7 +113,8 @@ def _run_rounds(config: ConfigDict, parts: Parts, workdir: Path) -> list[Record]
         advance = _compile(config, parts, states, data, mesh)
         total = config.seeds * settings.num_rounds
         description = config.acquisition.method
-        with tqdm(total=total, initial=len(done), desc=description, unit="round", disable=None) as bar:
+        disable = None if on_round is None else True
+        with tqdm(total=total, initial=len(done), desc=description, unit="round", disable=disable) as bar:
             is_exhausted = False
             while int(states.round[0]) < settings.num_rounds and not is_exhausted:
                 states, finished = advance(states)
@@ -103,7 +123,10 @@ def _run_rounds(config: ConfigDict, parts: Parts, workdir: Path) -> list[Record]
                     done += records.of_round(config, outcome)
                     with interruption.held_back():
                         records.write_records(workdir / "metrics.jsonl", done)
-                    _show_progress(bar, config, done[-config.seeds :])
+                    if on_round is None:
+                        _show_progress(bar, config, done[-config.seeds :])
+                    else:
+                        on_round(done[-config.seeds :])
                     is_exhausted = _pool_is_exhausted(parts, outcome)
                     if is_exhausted:
                         break

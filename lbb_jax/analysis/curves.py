@@ -1,0 +1,74 @@
+"""The learning curves within a table of runs: one for each experiment, variant and seed."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+# The columns that tell one experiment from another: curves with the same values in them can be compared.
+EXPERIMENT = ["dataset", "posterior", "batch_size", "reduced"]
+
+
+class Curve(NamedTuple):
+    """One learning curve.
+
+    Attributes:
+      variant: Name of the variant.
+      seed: Seed of the run.
+      labels: Numbers of labels in ascending order, ``[rounds]``.
+      accuracy: Test accuracy at each, ``[rounds]`` float64.
+    """
+
+    variant: str
+    seed: int
+    labels: np.ndarray
+    accuracy: np.ndarray
+
+
+def by_experiment(runs: pd.DataFrame) -> Iterator[tuple[dict[str, object], list[Curve]]]:
+    """The curves of each experiment in ``runs``, which must all begin and end at the same numbers of labels.
+
+    Args:
+      runs: As `load_runs` returns them.
+
+    Yields:
+      The values of the `EXPERIMENT` columns by name, and the curves, both in the order of ``runs``.
+
+    Raises:
+      ValueError: If two runs of an experiment have the same variant and seed, or if one of its curves begins or ends
+        elsewhere than the others.
+    """
+    # A table that was written as CSV and read again has lost the empty texts.
+    for values, of_experiment in runs.fillna({"reduced": ""}).groupby(EXPERIMENT, sort=False):
+        experiment = dict(zip(EXPERIMENT, values, strict=True))
+        curves = [
+            _curve(variant, seed, rows, describe(experiment))
+            for (variant, seed), rows in of_experiment.groupby(["variant", "seed"], sort=False)
+        ]
+        _check_ends(curves, describe(experiment))
+        yield experiment, curves
+
+
+def describe(experiment: dict[str, object]) -> str:
+    """An experiment in words, for messages."""
+    return ", ".join(f"{name} {value}" for name, value in experiment.items() if value != "")
+
+
+def _curve(variant: str, seed: int, rows: pd.DataFrame, experiment: str) -> Curve:
+    rows = rows.sort_values("labels")
+    if rows["labels"].duplicated().any():
+        paths = f" ({', '.join(rows['path'].unique())})" if "path" in rows else ""
+        raise ValueError(f"{experiment}: several runs of {variant} with seed {seed}{paths}; pass one of them")
+    return Curve(variant, seed, rows["labels"].to_numpy(), rows["accuracy"].to_numpy(np.float64))
+
+
+def _check_ends(curves: list[Curve], experiment: str) -> None:
+    first = curves[0]
+    for curve in curves:
+        if (curve.labels[0], curve.labels[-1]) != (first.labels[0], first.labels[-1]):
+            raise ValueError(
+                f"{experiment}: {curve.variant} with seed {curve.seed} goes from {curve.labels[0]} to "
+                f"{curve.labels[-1]} labels, {first.variant} with seed {first.seed} from {first.labels[0]} to "
+                f"{first.labels[-1]}; finish the run that stopped, or pass runs of the same sizes"
+            )

@@ -1,0 +1,50 @@
+"""The names of methods and their variants, as tables and figures show them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NAMES = {
+    "random": "Random",
+    "least_confident": "Least confident",
+    "entropy": "Entropy",
+    "bald": "BALD",
+    "power_bald": "PowerBALD",
+    "batch_bald": "BatchBALD",
+    "lbb": "LBB",
+    "power_lbb": "Power LBB",
+}
+_SYMBOLS = {"alpha": "α"}
+# Between a variant's name and the options that tell it from another of the same name.
+_SEPARATOR = ", "
+
+
+def variant_name(method: str, redundancy: str) -> str:
+    """The name of a method as figures show it, with the redundancy of those that have one."""
+    return f"{NAMES[method]} ({redundancy})" if method in ("lbb", "power_lbb") else NAMES[method]
+
+
+def tell_apart(names: Sequence[str], options: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Adds to names that occur several times the options that differ between them.
+
+    >>> tell_apart(["PowerBALD", "PowerBALD", "BALD"], [{"alpha": 1.0}, {"alpha": 5.0}, {}])
+    ['PowerBALD, α = 1', 'PowerBALD, α = 5', 'BALD']
+
+    Args:
+      names: As `variant_name` returns them, one for each run.
+      options: The numbers that each run's method depends on, by the name of the option.
+
+    Returns:
+      The names, in the same order.
+    """
+    told_apart = []
+    for name, own in zip(names, options, strict=True):
+        namesakes = [other for other_name, other in zip(names, options, strict=True) if other_name == name]
+        differing = [option for option in own if len({other.get(option) for other in namesakes}) > 1]
+        values = [f"{_SYMBOLS.get(option, option.replace('_', ' '))} = {own[option]:g}" for option in differing]
+        told_apart.append(_SEPARATOR.join([name, *values]))
+    return told_apart
+
+
+def base_variant(name: str) -> str:
+    """The name of a variant without the options that `load_runs` added to tell it from others."""
+    return name.split(_SEPARATOR)[0]

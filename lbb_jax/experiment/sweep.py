@@ -1,0 +1,225 @@
+"""Runs several variants of one experiment, each in a folder of its own, and gathers them in one table."""
+
+import contextlib
+import functools
+import logging
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import NamedTuple
+
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from lbb_jax import analysis, datasets
+from lbb_jax.experiment import driver
+from lbb_jax.experiment.compilation import use_cache
+from lbb_jax.experiment.configuration import ExperimentError
+from lbb_jax.experiment.interruption import Interruption
+from lbb_jax.experiment.messages import show_warnings
+from lbb_jax.experiment.records import Record
+from lbb_jax.experiment.variants import Fields, with_variant
+from lbb_jax.files import write_whole
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class _Ended(NamedTuple):
+    """A run that has ended: its name, and what went wrong, if something did."""
+
+    name: str
+    failure: str | None
+
+
+def run_sweep(
+    config: ConfigDict, variants: Mapping[str, Fields], workdir: str | os.PathLike, *, num_processes: int = 1
+) -> dict[str, str]:
+    """Runs every variant of an experiment in a folder of its own, and writes all that are complete to one table.
+
+    Each run is that of `lbb_jax.experiment.run` in ``workdir/NAME``: complete runs are left as they are, stopped ones
+    go on, and one that fails does not keep the others from running. ``workdir/runs.csv`` is the table of
+    `lbb_jax.analysis.load_runs` over the complete runs in ``variants``; in it, ``path`` is the folder within
+    ``workdir``. Where no run is complete it is not written.
+
+    Args:
+      config: Of the experiment; the variants share all of it but what they set.
+      variants: Names of the runs, and what each sets in ``config.acquisition``, as `parse_methods` returns them.
+      workdir: Folder of all runs; made if needed.
+      num_processes: Runs at once. With 1 they run in this process, one after the other; with more, each in a process
+        of its own, which on an accelerator need memory for all of them.
+
+    Returns:
+      What went wrong, by the name of the run; empty if all are complete.
+
+    Raises:
+      ExperimentError: If ``num_processes`` is below 1, or the table cannot be written.
+      KeyboardInterrupt: On Ctrl-C or SIGTERM, when all runs have been stopped; the same call goes on from there.
+    """
+    if num_processes < 1:
+        raise ExperimentError(f"--processes={num_processes}: must be at least 1")
+    workdir = Path(workdir)
+    configs = {name: with_variant(config, fields) for name, fields in variants.items()}
+    left = {name: config for name, config in configs.items() if not driver.is_complete(config, workdir / name)}
+    run_all = _in_turn if num_processes == 1 else functools.partial(_at_once, num_processes=num_processes)
+    failures = {}
+    progress = _Progress(len(configs), num_done=len(configs) - len(left))
+    with contextlib.closing(progress), contextlib.closing(run_all(left, workdir, progress)) as ended:
+        for name, failure in ended:
+            progress.end(name, failure)
+            if failure is not None:
+                failures[name] = failure
+    _write_table(workdir, [name for name in configs if name not in failures])
+    return failures
+
+
+class _Progress:
+    """One progress bar for all runs: how many are done, and where those that are running stand.
+
+    Where there is no terminal to draw it on, a line for every round and every run that ends.
+    """
+
+    def __init__(self, total: int, *, num_done: int) -> None:
+        self._bar = tqdm(total=total, initial=num_done, desc="sweep", unit="run", disable=None)
+        self._total, self._num_ended = total, num_done
+        self._running: dict[str, str] = {}
+        self._log("%d of %d runs are complete", num_done, total)
+
+    def begin(self, name: str) -> None:
+        """Shows that a run has begun."""
+        self._show(name, "starting")
+
+    def round(self, name: str, of_seeds: list[Record]) -> None:
+        """Shows the round that a run has finished."""
+        accuracy = sum(record["accuracy"] for record in of_seeds) / len(of_seeds)
+        self._show(name, f"{of_seeds[0]['labels']} labels, accuracy {accuracy:.3f}")
+
+    def end(self, name: str, failure: str | None) -> None:
+        """Counts a run that has ended."""
+        self._running.pop(name, None)
+        self._num_ended += 1
+        self._bar.update(1)
+        self._bar.set_postfix_str("; ".join(self._running.values()))
+        self._log("%d of %d: %s %s", self._num_ended, self._total, name, "is complete" if failure is None else "failed")
+
+    def close(self) -> None:
+        """Leaves the bar as it is."""
+        self._bar.close()
+
+    def _show(self, name: str, state: str) -> None:
+        self._running[name] = f"{name}: {state}"
+        self._bar.set_postfix_str("; ".join(self._running.values()))
+        self._log("%s", self._running[name])
+
+    def _log(self, message: str, *values: object) -> None:
+        if self._bar.disable:
+            _LOGGER.info(message, *values)
+
+
+def _in_turn(configs: Mapping[str, ConfigDict], workdir: Path, progress: _Progress) -> Iterator[_Ended]:
+    """Runs ``configs`` in this process, one after the other."""
+    for name, config in configs.items():
+        progress.begin(name)
+        yield _Ended(name, _attempt(config, workdir / name, lambda of_seeds, name=name: progress.round(name, of_seeds)))
+
+
+def _attempt(config: ConfigDict, workdir: Path, on_round: Callable[[list[Record]], None]) -> str | None:
+    """Runs one experiment; what went wrong, or None."""
+    try:
+        driver.run(config, workdir, on_round=on_round)
+    except (ExperimentError, datasets.MissingDatasetError) as error:
+        return str(error)
+    except Exception as error:
+        # Not foreseen: whoever looks for its cause needs to know where it arose.
+        _LOGGER.exception("%s", workdir)
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+class _Running(NamedTuple):
+    name: str
+    process: SpawnProcess
+
+
+def _at_once(
+    configs: Mapping[str, ConfigDict], workdir: Path, progress: _Progress, num_processes: int
+) -> Iterator[_Ended]:
+    """Runs ``configs`` in processes of their own, ``num_processes`` at a time; stops them when left early."""
+    waiting = list(configs)
+    running: dict[Connection, _Running] = {}
+    messages: dict[str, str] = {}
+    with Interruption().handled():
+        try:
+            while waiting or running:
+                while waiting and len(running) < num_processes:
+                    name = waiting.pop(0)
+                    progress.begin(name)
+                    connection, process = _start(configs[name], workdir / name)
+                    running[connection] = _Running(name, process)
+                for connection in wait(list(running)):
+                    name, process = running[connection]
+                    try:
+                        message = connection.recv()
+                    except EOFError:
+                        process.join()
+                        del running[connection]
+                        connection.close()
+                        yield _Ended(name, messages.get(name) or _cause_of_death(process.exitcode))
+                        continue
+                    if isinstance(message, str):
+                        messages[name] = message
+                    else:
+                        progress.round(name, message)
+        finally:
+            for _, process in running.values():
+                process.terminate()
+            for _, process in running.values():
+                process.join()
+
+
+def _start(config: ConfigDict, workdir: Path) -> tuple[Connection, SpawnProcess]:
+    """Starts a run, and returns the end of the pipe on which it reports and its process."""
+    # A forked process would inherit the threads of JAX in a state that it cannot go on from.
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_run_and_report, args=(config, workdir, sender), daemon=True)
+    process.start()
+    # So that only the process holds it, and its end is seen here as the end of what is received.
+    sender.close()
+    return receiver, process
+
+
+def _run_and_report(config: ConfigDict, workdir: Path, sender: Connection) -> None:
+    """The work of a process: sends the records of each round, and at the end what went wrong, if something did."""
+    show_warnings()
+    use_cache()
+    try:
+        failure = _attempt(config, workdir, sender.send)
+    except KeyboardInterrupt:
+        # The usual end would wait for what is being computed.
+        os._exit(1)
+    if failure is not None:
+        sender.send(failure)
+
+
+def _cause_of_death(exit_code: int) -> str | None:
+    """Why a process ended that did not say what went wrong; None if nothing did."""
+    if exit_code == 0:
+        return None
+    cause = f"signal {signal.Signals(-exit_code).name}" if exit_code < 0 else f"status {exit_code}"
+    return f"its process ended with {cause}; the same command goes on from its last checkpoint"
+
+
+def _write_table(workdir: Path, names: list[str]) -> None:
+    """Writes the complete runs to ``runs.csv``."""
+    if not names:
+        return
+    runs = analysis.load_runs(workdir / name for name in names)
+    runs["path"] = [Path(path).name for path in runs["path"]]
+    try:
+        write_whole(workdir / "runs.csv", runs.to_csv(index=False))
+    except OSError as error:
+        raise ExperimentError(f"--workdir={workdir}: cannot be written to ({error})") from error

@@ -1,0 +1,88 @@
+"""The variants of a sweep: methods of acquisition with options, as a command names them."""
+
+import copy
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from lbb_jax import acquisition
+from lbb_jax.experiment.configuration import ExperimentError, default_config
+
+DEFAULT_METHODS = (
+    "random,bald,power_bald,lbb:redundancy=pairwise,lbb:redundancy=tree,power_lbb:redundancy=tree,batch_bald"
+)
+
+# The fields of ``config.acquisition`` that a variant sets.
+Fields = dict[str, Any]
+
+_KINDS = {int: "an integer", float: "a number", str: "a text"}
+
+
+def parse_methods(text: str) -> dict[str, Fields]:
+    """Parses a list of methods with options: methods separated by commas, each option after a colon.
+
+    >>> parse_methods("random,power_bald:alpha=5")
+    {'random': {'method': 'random'}, 'power_bald_alpha=5': {'method': 'power_bald', 'alpha': 5.0}}
+    >>> list(parse_methods("lbb,lbb:redundancy=tree,power_lbb:redundancy=tree:alpha=5"))
+    ['lbb', 'lbb_tree', 'power_lbb_tree_alpha=5']
+
+    Args:
+      text: Such as ``"bald,lbb:redundancy=tree"``. Options that are not named are those of the configuration.
+
+    Returns:
+      What each variant sets in ``config.acquisition``, by a name that serves as a folder: the method, then the values
+      of its options, numbers with the option's name.
+
+    Raises:
+      ExperimentError: For an unknown method, an option that the method does not have, a value out of range, the same
+        variant twice, or no method at all; the message says what is allowed.
+    """
+    variants: dict[str, Fields] = {}
+    for part in text.split(","):
+        method, *settings = part.strip().split(":")
+        try:
+            fields = {"method": acquisition.check_method(method), **_parse_options(method, settings)}
+        except (TypeError, ValueError) as error:
+            raise ExperimentError(f"--methods: {part!r}: {error}") from error
+        name = _name(fields)
+        if name in variants:
+            raise ExperimentError(f"--methods: {part!r} is named twice; leave one out")
+        variants[name] = fields
+    return variants
+
+
+def with_variant(config: ConfigDict, fields: Fields) -> ConfigDict:
+    """A copy of ``config`` with ``fields`` in its acquisition."""
+    # ConfigDict(config) would share the fields within fields.
+    config = copy.deepcopy(config)
+    config.acquisition.update(fields)
+    return config
+
+
+def _parse_options(method: str, settings: list[str]) -> Fields:
+    """The options in ``["redundancy=tree", ...]``, checked."""
+    allowed = acquisition.METHODS[method].options
+    defaults = default_config().acquisition
+    options = {}
+    for setting in settings:
+        name, separator, value = setting.partition("=")
+        if name not in allowed or not separator or name in options:
+            takes = ", ".join(f"{option}=VALUE" for option in allowed) + ", each once" if allowed else "no options"
+            raise ValueError(f"{setting!r}: method {method!r} takes {takes}")
+        kind = defaults.get_type(name)
+        try:
+            options[name] = kind(value)
+        except ValueError as error:
+            raise ValueError(f"{setting!r}: {value!r} is not {_KINDS[kind]}") from error
+    acquisition.check_options(method, options)
+    return options
+
+
+def _name(fields: Fields) -> str:
+    """The variant's folder: the same however its options were ordered, words first, then numbers."""
+    method = fields["method"]
+    options = {name: fields[name] for name in acquisition.METHODS[method].options if name in fields}
+    words = [value for value in options.values() if isinstance(value, str)]
+    # A number that is whole looks the same whatever its type.
+    numbers = [f"{name}={value:.15g}" for name, value in options.items() if not isinstance(value, str)]
+    return "_".join([method, *words, *numbers])

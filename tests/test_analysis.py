@@ -1,0 +1,145 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from tables_of_runs import of_curves
+
+from lbb_jax import analysis
+
+RECORD = {
+    **{
+        "seed": 0,
+        "round": 0,
+        "labels": 20,
+        "accuracy": 0.07999999821186066,
+        "nll": 1.5,
+        "ece": 0.1,
+        "dataset": "digits",
+    },
+    **{"posterior": "deep_ensemble", "batch_size": 10, "acquired": [3, 1], "gains": [0.2, 0.1]},
+    **{"seconds": 6.0, "seconds_train": 1.0, "seconds_predict": 2.0, "seconds_acquire": 3.0},
+}
+
+
+def write_run(path, method, **options):
+    defaults = {"alpha": 1.0, "num_samples": 10_000, "pair_weight": 1.0, "redundancy": "pairwise"}
+    config = {
+        "dataset": {"num_pool": None, "num_test": None},
+        "training": {"num_steps": 5},
+        "acquisition": {"method": method, **defaults, **options},
+    }
+    path.mkdir(parents=True)
+    (path / "config.json").write_text(json.dumps({"config": config}))
+    (path / "metrics.jsonl").write_text(json.dumps(RECORD | {"method": method}) + "\n")
+    return path
+
+
+def test_runs_are_one_table_with_a_row_for_each_run_seed_and_round(tmp_path):
+    paths = [write_run(tmp_path / "a", "bald"), write_run(tmp_path / "b", "power_lbb", redundancy="tree", alpha=5.0)]
+    runs = analysis.load_runs(paths)
+    assert list(runs.columns) == [
+        *("path", "dataset", "posterior", "method", "variant", "batch_size", "alpha", "reduced"),
+        *("seed", "round", "labels", "accuracy", "nll", "ece"),
+        *("seconds", "seconds_train", "seconds_predict", "seconds_acquire"),
+    ]
+    assert runs["path"].tolist() == [str(path) for path in paths]
+    assert runs["variant"].tolist() == ["BALD", "Power LBB (tree)"]
+    assert runs["alpha"].tolist() == pytest.approx([np.nan, 5.0], nan_ok=True)
+    assert runs["seconds"].tolist() == [6.0, 6.0]
+    # To the bit.
+    assert runs["accuracy"].tolist() == [RECORD["accuracy"]] * 2
+
+
+def test_variants_that_differ_in_an_option_are_told_apart_by_it(tmp_path):
+    runs = analysis.load_runs(
+        [
+            write_run(tmp_path / "1", "power_bald", alpha=1.0),
+            write_run(tmp_path / "2", "power_bald", alpha=5.0),
+            write_run(tmp_path / "3", "lbb", alpha=5.0),
+            write_run(tmp_path / "4", "lbb", pair_weight=2.0),
+            write_run(tmp_path / "5", "lbb", redundancy="tree", pair_weight=2.0),
+        ]
+    )
+    assert runs["variant"].tolist() == [
+        *("PowerBALD, α = 1", "PowerBALD, α = 5"),
+        *("LBB (pairwise), pair weight = 1", "LBB (pairwise), pair weight = 2", "LBB (tree)"),
+    ]
+    assert analysis.base_variant("PowerBALD, α = 1") == "PowerBALD"
+
+
+def test_no_runs_and_folders_without_a_run_are_errors(tmp_path):
+    with pytest.raises(ValueError, match="paths is empty"):
+        analysis.load_runs([])
+    with pytest.raises(FileNotFoundError, match=r"config\.json"):
+        analysis.load_runs([tmp_path])
+
+
+def test_the_area_is_the_mean_height_of_the_curve_whatever_the_steps():
+    runs = of_curves({("Random", 0): (0.5, 0.7, 0.9), ("BALD", 3): (0.6, 0.6, 0.6)}, labels=(20, 30, 60))
+    areas = analysis.areas_under_curve(runs.iloc[::-1])
+    # (10 * 0.6 + 30 * 0.8) / 40, by hand.
+    assert areas.set_index(["variant", "seed"])["area"].to_dict() == pytest.approx(
+        {("BALD", 3): 0.6, ("Random", 0): 0.75}
+    )
+    assert areas[analysis.EXPERIMENT].iloc[0].tolist() == ["digits", "deep_ensemble", 10, ""]
+
+
+def test_a_curve_of_one_round_has_no_area():
+    with pytest.raises(ValueError, match="Random has only one round"):
+        analysis.areas_under_curve(of_curves({("Random", 0): (0.5,)}, labels=(20,)))
+
+
+def test_runs_that_cannot_be_compared_are_errors():
+    whole = of_curves({("Random", 0): (0.5, 0.7, 0.9), ("BALD", 0): (0.5, 0.7, 0.9)})
+    with pytest.raises(ValueError, match=r"BALD with seed 0 goes from 20 to 30 labels.*Random.*from 20 to 40"):
+        analysis.areas_under_curve(whole.iloc[:-1])
+    twice = pd.concat([whole, whole.assign(path="runs/again")])
+    with pytest.raises(ValueError, match=r"several runs of Random with seed 0 \(runs/Random, runs/again\)"):
+        analysis.final_errors(twice)
+
+
+CURVES = {
+    ("Random", 0): (0.5, 0.7, 0.9),
+    ("Random", 1): (0.5, 0.9, 0.7),
+    ("BALD", 0): (0.8, 0.9, 0.9),
+    ("BALD", 1): (0.1, 0.2, 0.3),
+}
+
+
+def test_labels_to_reach_are_those_of_the_first_round_at_the_target():
+    savings = analysis.labels_to_reach(of_curves(CURVES), shares=(1.0,))
+    assert savings["target"].tolist() == pytest.approx([0.8] * 4)
+    assert savings.set_index(["variant", "seed"])["labels"].to_dict() == {
+        ("Random", 0): 40,
+        ("Random", 1): 30,
+        ("BALD", 0): 20,
+        ("BALD", 1): np.inf,
+    }
+    assert savings["saved"].tolist() == [0, 0, 20, -np.inf]
+
+
+def test_what_neither_run_reaches_saves_no_known_number_of_labels():
+    curves = {("Random", 0): (0.1, 0.1, 0.1), ("Random", 1): (0.1, 0.1, 0.9), ("BALD", 0): (0.2, 0.2, 0.2)}
+    savings = analysis.labels_to_reach(of_curves(curves), shares=(0.9,)).set_index(["variant", "seed"])
+    assert savings.loc[("BALD", 0), "labels"] == np.inf
+    assert np.isnan(savings.loc[("BALD", 0), "saved"])
+
+
+def test_savings_are_summarised_with_never_as_infinite():
+    savings = analysis.labels_to_reach(of_curves(CURVES), shares=(0.5, 1.0))
+    summary = analysis.summarise_savings(savings)
+    assert list(summary.columns) == ["labels to 50% (0.400)", "labels to 100% (0.800)"]
+    assert summary.loc["Random"].tolist() == ["20", "35 (30 to 40)"]
+    assert summary.loc["BALD"].tolist() == ["never (20 to never)", "never (20 to never)"]
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.1, np.nan])
+def test_shares_out_of_range_are_errors(share):
+    with pytest.raises(ValueError, match=f"shares holds {share}"):
+        analysis.labels_to_reach(of_curves(CURVES), shares=(0.9, share))
+
+
+def test_savings_need_the_baseline():
+    with pytest.raises(ValueError, match=r"no run of baseline='Entropy'; there are Random, BALD"):
+        analysis.labels_to_reach(of_curves(CURVES), baseline="Entropy")

@@ -1,0 +1,206 @@
+import json
+import multiprocessing
+
+import pandas as pd
+import processes_of_sweeps as processes
+import pytest
+
+from lbb_jax import experiment
+from lbb_jax.experiment import driver, records, sweep
+from lbb_jax.experiment.variants import with_variant
+
+pytestmark = pytest.mark.usefixtures("training_settings")
+
+VARIANTS = experiment.parse_methods("random,bald,power_bald:alpha=5")
+SECONDS = ["seconds", "seconds_train", "seconds_predict", "seconds_acquire"]
+
+
+def small_config():
+    config = experiment.default_config()
+    config.update(
+        dataset={"num_pool": 60, "num_test": 50},
+        network={"hidden_sizes": (8,)},
+        posterior={"num_members": 2},
+        training={"num_steps": 3},
+        initial_size=10,
+        batch_size=4,
+        final_size=18,
+        seeds=2,
+    )
+    return config
+
+
+def table_of(workdir):
+    return pd.read_csv(workdir / "runs.csv", float_precision="round_trip").drop(columns=SECONDS)
+
+
+@pytest.fixture(scope="module")
+def finished(training_settings, tmp_path_factory):
+    """The folder of a finished sweep."""
+    workdir = tmp_path_factory.mktemp("sweep")
+    assert experiment.run_sweep(small_config(), VARIANTS, workdir) == {}
+    return workdir
+
+
+def test_a_sweep_leaves_a_run_for_every_variant_and_one_table(finished):
+    table = pd.read_csv(finished / "runs.csv", keep_default_na=False, float_precision="round_trip")
+    assert table["path"].unique().tolist() == ["random", "bald", "power_bald_alpha=5"]
+    assert table["variant"].unique().tolist() == ["Random", "BALD", "PowerBALD"]
+    assert len(table) == 3 * 3 * 2
+    for name in VARIANTS:
+        lines = [json.loads(line) for line in (finished / name / "metrics.jsonl").read_text().splitlines()]
+        of_run = table[table["path"] == name]
+        assert of_run["accuracy"].tolist() == [line["accuracy"] for line in lines]
+        assert of_run["seed"].tolist() == [0, 1] * 3
+        assert (finished / name / "figures" / "learning_curve.png").exists()
+
+
+def test_a_finished_sweep_started_again_runs_nothing_and_keeps_its_table(finished, monkeypatch):
+    before = (finished / "runs.csv").read_bytes()
+    monkeypatch.setattr(driver, "run", None)
+    monkeypatch.setattr(sweep, "_start", None)
+    for num_processes in (1, 2):
+        assert experiment.run_sweep(small_config(), VARIANTS, finished, num_processes=num_processes) == {}
+    assert (finished / "runs.csv").read_bytes() == before
+
+
+def test_a_stopped_sweep_started_again_gives_the_same_table(finished, tmp_path, monkeypatch):
+    original, saved = driver.Checkpoints.save, []
+
+    def stop_in_the_second_run(self, states):
+        original(self, states)
+        saved.append(int(states.round[0]))
+        if len(saved) == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(driver.Checkpoints, "save", stop_in_the_second_run)
+        with pytest.raises(KeyboardInterrupt):
+            experiment.run_sweep(small_config(), VARIANTS, tmp_path)
+    assert not (tmp_path / "runs.csv").exists()
+    ran = []
+    monkeypatch.setattr(driver.Checkpoints, "save", lambda self, states: (ran.append(states), original(self, states)))
+    assert experiment.run_sweep(small_config(), VARIANTS, tmp_path) == {}
+    assert len(ran) == 2 + 3
+    pd.testing.assert_frame_equal(table_of(tmp_path), table_of(finished), check_exact=True)
+
+
+def test_runs_in_processes_do_the_same_and_one_that_fails_does_not_stop_the_others(finished, tmp_path, monkeypatch):
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    other = small_config()
+    other.batch_size = 5
+    (tmp_path / "bald").mkdir()
+    records.write_config(tmp_path / "bald" / "config.json", other)
+    failures = experiment.run_sweep(small_config(), experiment.parse_methods("bald,random"), tmp_path, num_processes=2)
+    assert failures.keys() == {"bald"}
+    assert "config.batch_size=5 (here: 4)" in failures["bald"]
+    expected = table_of(finished).query("path == 'random'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(table_of(tmp_path), expected, check_exact=True)
+
+
+def fake_run(config, workdir, *, on_round):
+    """Writes what a run writes, and fails in two ways."""
+    method = config.acquisition.method
+    if method == "random":
+        raise experiment.ExperimentError("config.final_size=5000: too large")
+    if method == "bald":
+        raise RuntimeError("out of memory")
+    record = {"seed": 0, "round": 0, "labels": 10, "accuracy": 0.5, "method": method, "seconds": 1.0}
+    records.write_config(workdir / "config.json", config)
+    records.write_records(workdir / "metrics.jsonl", [record])
+    on_round([record, record | {"accuracy": 0.6}])
+
+
+def test_a_run_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(driver, "run", fake_run)
+    with caplog.at_level("INFO", logger="lbb_jax"):
+        failures = experiment.run_sweep(small_config(), VARIANTS, tmp_path)
+    assert failures == {"random": "config.final_size=5000: too large", "bald": "RuntimeError: out of memory"}
+    assert pd.read_csv(tmp_path / "runs.csv")["path"].tolist() == ["power_bald_alpha=5"]
+    assert [record.getMessage() for record in caplog.records if record.levelname == "INFO"] == [
+        "0 of 3 runs are complete",
+        "random: starting",
+        "1 of 3: random failed",
+        "bald: starting",
+        "2 of 3: bald failed",
+        "power_bald_alpha=5: starting",
+        "power_bald_alpha=5: 10 labels, accuracy 0.550",
+        "3 of 3: power_bald_alpha=5 is complete",
+    ]
+    # What was not foreseen is shown with the place where it arose.
+    assert [record.exc_info is not None for record in caplog.records if record.levelname == "ERROR"] == [True]
+
+
+def test_without_a_complete_run_there_is_no_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(driver, "run", fake_run)
+    assert len(experiment.run_sweep(small_config(), experiment.parse_methods("random,bald"), tmp_path)) == 2
+    assert not (tmp_path / "runs.csv").exists()
+
+
+def test_a_process_that_is_killed_does_not_stop_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "_run_and_report", processes.killed_if_bald)
+    monkeypatch.setattr(sweep, "_write_table", lambda workdir, names: (workdir / "names").write_text(" ".join(names)))
+    failures = experiment.run_sweep(small_config(), VARIANTS, tmp_path, num_processes=2)
+    assert failures == {
+        "bald": "its process ended with signal SIGKILL; the same command goes on from its last checkpoint"
+    }
+    assert (tmp_path / "names").read_text() == "random power_bald_alpha=5"
+
+
+def test_stopping_a_sweep_stops_its_processes(tmp_path, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "_run_and_report", processes.endless)
+    monkeypatch.setattr(sweep._Progress, "round", stop)
+    with pytest.raises(KeyboardInterrupt):
+        experiment.run_sweep(small_config(), VARIANTS, tmp_path, num_processes=2)
+    assert multiprocessing.active_children() == []
+
+
+def test_the_number_of_processes_is_checked(tmp_path):
+    with pytest.raises(experiment.ExperimentError, match="--processes=0: must be at least 1"):
+        experiment.run_sweep(small_config(), VARIANTS, tmp_path, num_processes=0)
+
+
+def test_methods_are_parsed_with_their_options():
+    assert experiment.parse_methods("random, lbb,power_lbb:alpha=5:redundancy=tree,batch_bald:num_samples=100") == {
+        "random": {"method": "random"},
+        "lbb": {"method": "lbb"},
+        "power_lbb_tree_alpha=5": {"method": "power_lbb", "alpha": 5.0, "redundancy": "tree"},
+        "batch_bald_num_samples=100": {"method": "batch_bald", "num_samples": 100},
+    }
+
+
+def test_the_default_methods_are_parsed():
+    assert list(experiment.parse_methods(experiment.DEFAULT_METHODS)) == [
+        *("random", "bald", "power_bald", "lbb_pairwise", "lbb_tree", "power_lbb_tree", "batch_bald")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("random,bold", r"--methods: 'bold': method='bold': must be one of 'random', .*'power_lbb'"),
+        ("", r"--methods: '': method='': must be one of"),
+        ("bald:alpha=2", r"'alpha=2': method 'bald' takes no options"),
+        ("lbb:tree", r"'tree': method 'lbb' takes pair_weight=VALUE, redundancy=VALUE, each once"),
+        ("power_bald:alpha=1:alpha=2", r"'alpha=2': method 'power_bald' takes alpha=VALUE, each once"),
+        ("power_bald:alpha=five", r"'alpha=five': 'five' is not a number"),
+        ("batch_bald:num_samples=1.5", r"'num_samples=1\.5': '1\.5' is not an integer"),
+        ("batch_bald:num_samples=0", r"num_samples=0: must be at least 1"),
+        ("lbb:redundancy=forest", r"redundancy='forest': must be one of 'pairwise', 'tree'"),
+        ("lbb:redundancy=tree:pair_weight=2", r"pair_weight=2\.0: must be 1 with redundancy='tree'"),
+        ("power_lbb:alpha=5:redundancy=tree,power_lbb:redundancy=tree:alpha=5.0", r"is named twice"),
+    ],
+)
+def test_methods_that_cannot_be_are_errors(text, message):
+    with pytest.raises(experiment.ExperimentError, match=message):
+        experiment.parse_methods(text)
+
+
+def test_a_variant_changes_a_copy_of_the_configuration():
+    config = small_config()
+    changed = with_variant(config, {"method": "power_bald", "alpha": 5.0})
+    assert (changed.acquisition.method, changed.acquisition.alpha) == ("power_bald", 5.0)
+    assert (config.acquisition.method, config.acquisition.alpha) == ("bald", 1.0)
