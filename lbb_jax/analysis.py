@@ -16,12 +16,18 @@ NAMES = {
     "batch_bald": "BatchBALD",
     "lbb": "LBB",
     "power_lbb": "Power LBB",
+    "lbb_released": "LBB (released)",
+    "epig": "EPIG",
 }
+# Methods that always sample, and those that do with the option ``power``.
+_ALWAYS_POWER, _POWER_IF_ASKED = ("power_bald", "power_lbb"), ("lbb_released", "epig")
 
 
-def variant_name(method: str, redundancy: str) -> str:
-    """The name of a method as figures show it, with the redundancy of those that have one."""
-    return f"{NAMES[method]} ({redundancy})" if method in ("lbb", "power_lbb") else NAMES[method]
+def variant_name(method: str, *, redundancy: str = "pairwise", power: bool = False) -> str:
+    """The name of a method as figures show it, with the redundancy, or the power sampling, of those that have it."""
+    if method in ("lbb", "power_lbb"):
+        return f"{NAMES[method]} ({redundancy})"
+    return f"Power {NAMES[method]}" if power and method in _POWER_IF_ASKED else NAMES[method]
 
 
 def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
@@ -32,9 +38,8 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
 
     Returns:
       One row per run, seed and round, in the order given: the fields of ``metrics.jsonl``, ``variant`` (the method's
-      name as figures show it, with the redundancy of LBB), ``alpha`` (of the power methods, else NaN), ``reduced``
-      (what was cut down from the whole data set, in words; empty for nothing), ``seconds`` (of the whole round) and
-      ``path``.
+      name as figures show it, with the redundancy of LBB), ``alpha`` (of power sampling, else NaN), ``reduced`` (what
+      was cut down from the whole data set, in words; empty for nothing), ``seconds`` (of the whole round) and ``path``.
 
     Raises:
       FileNotFoundError: If a path holds no run.
@@ -44,8 +49,10 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
         config = json.loads((path / "config.json").read_text())["config"]
         frame = pd.read_json(path / "metrics.jsonl", lines=True)
         method, options = config["acquisition"]["method"], config["acquisition"]
-        frame["variant"] = variant_name(method, options["redundancy"])
-        frame["alpha"] = options["alpha"] if method in ("power_bald", "power_lbb") else float("nan")
+        power = options.get("power", False)
+        frame["variant"] = variant_name(method, redundancy=options["redundancy"], power=power)
+        samples = method in _ALWAYS_POWER or (power and method in _POWER_IF_ASKED)
+        frame["alpha"] = options["alpha"] if samples else float("nan")
         frame["reduced"] = _reduction(config)
         if "seconds" not in frame:
             frame["seconds"] = frame["seconds_train"] + frame["seconds_predict"] + frame["seconds_acquire"]
