@@ -29,8 +29,9 @@ def epig(
     """Picks the points with the highest ``mean_j I(y_x; y_j)`` over the targets, or samples by its powers.
 
     Targets drawn from the pool stand for all points like these. So that none gains from being drawn, a point is not
-    its own target: its score is the mean over the others, and 0 where there are none. Given targets are taken as they
-    are; one that equals a point of the pool is another point with independent labels given the parameters.
+    its own target: its score is the mean over the others, and 0 where there are none. (Exact copies, of which one is
+    drawn and one is not, then have different scores.) Given targets are taken as they are; one that equals a point of
+    the pool is another point with independent labels given the parameters.
 
     Args:
       key: Random key, consumed by the drawing of targets and by the sampling. Each point has its own variates for

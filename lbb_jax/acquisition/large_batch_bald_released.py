@@ -31,7 +31,8 @@ def large_batch_bald_released(
         a_ic = Σ_{j∈G, j≠i} mean_k p_ik(c) p_jk(c),    e_ic = Σ_{j∈G, j≠i} p_i(c) p_j(c),
 
     where ``p_i = mean_k p_ik``, the score is ``I(y_i; θ) + Σ_c a_ic (log(1 + a_ic) - log(1 + e_ic))``. It depends on
-    the order of the pool, can be negative, and grows with the chunk: it is no information.
+    the order of the pool, so that exact copies in different chunks differ, can be negative, and grows with the chunk:
+    it is no information.
 
     Args:
       key: Random key, consumed by the sampling, ignored without it. Each point has its own variates, whatever is
