@@ -5,8 +5,9 @@
         --methods=random,power_bald:alpha=5,power_lbb:redundancy=tree:alpha=5
 
 Methods are separated by commas, their options follow after colons: alpha=NUMBER (power_bald, power_lbb),
-num_samples=INTEGER (batch_bald), redundancy=pairwise or tree and pair_weight=NUMBER (lbb, power_lbb). An option that is
-not named is that of the configuration, any field of which can be overridden as --config.FIELD=VALUE.
+num_samples=INTEGER (batch_bald), redundancy=pairwise or tree and pair_weight=NUMBER (lbb, power_lbb),
+num_targets=INTEGER (epig), power=True or False and with it alpha=NUMBER (epig, lbb_released). An option that is not
+named is that of the configuration, any field of which can be overridden as --config.FIELD=VALUE.
 
 Each method's run, with all seeds, has its own folder in the working directory, as experiments/run.py leaves it; the
 complete ones are gathered in runs.csv, a row for every seed and round. A run that fails does not stop the others. The

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from lbb_jax import analysis
 from lbb_jax.files import write_whole
 
-# Paul Tol's "muted" scheme, with a dark grey for the baseline.
+# Paul Tol's "muted" scheme, with a dark grey for the baseline; his "vibrant" scheme and black where that ends.
 COLOURS = {
     "Random": "#666666",
     "Least confident": "#DDCC77",
@@ -27,6 +27,10 @@ COLOURS = {
     "LBB (tree)": "#332288",
     "Power LBB (pairwise)": "#44AA99",
     "Power LBB (tree)": "#117733",
+    "LBB (released)": "#0077BB",
+    "Power LBB (released)": "#000000",
+    "EPIG": "#EE7733",
+    "Power EPIG": "#CC3311",
 }
 # Of variants that share a colour, as they differ in an option alone; of targets that are drawn in one figure.
 _DASHES = ("-", "--", ":", "-.")
@@ -76,7 +80,8 @@ def time_against_batch_size(records: Sequence[Mapping[str, Any]]) -> Figure:
     by_variant: dict[str, list[tuple[int, float]]] = {}
     for record in records:
         if record["case"] in analysis.NAMES:
-            variant = analysis.variant_name(record["case"], record.get("redundancy", "pairwise"))
+            options = {name: record[name] for name in ("redundancy", "power") if name in record}
+            variant = analysis.variant_name(record["case"], **options)
             by_variant.setdefault(variant, []).append((record["b"], record["milliseconds"]))
     for variant, points in by_variant.items():
         if len(points) > 1:

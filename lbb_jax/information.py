@@ -65,8 +65,9 @@ def pairwise_mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:
 
 def _entropy_of_pairs(probs_a: jax.Array, probs_b: jax.Array) -> jax.Array:
     """Joint entropy ``[n, m]`` of the label pairs of the points ``probs_a[n, K, C]`` and ``probs_b[m, K, C]``."""
-    joint = jnp.einsum("nkc,mkd->nmcd", probs_a, probs_b, precision=jax.lax.Precision.HIGHEST) / probs_a.shape[1]
-    return -jnp.sum(entropy.p_log_p(joint), axis=(-2, -1))
+    # The order of axes that a matrix product leaves them in, so that none are moved.
+    joint = jnp.einsum("nkc,mkd->ncmd", probs_a, probs_b, precision=jax.lax.Precision.HIGHEST) / probs_a.shape[1]
+    return -jnp.sum(entropy.sum_of_terms(entropy.p_log_p(joint)), axis=1)
 
 
 def paired_mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:

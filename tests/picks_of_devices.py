@@ -15,6 +15,8 @@ METHODS = [
     ("batch_bald", {"num_samples": 50}),
     ("lbb", {"redundancy": "tree"}),
     ("power_lbb", {"redundancy": "tree"}),
+    ("lbb_released", {}),
+    ("epig", {"num_targets": 20, "power": True}),
 ]
 
 

@@ -106,6 +106,32 @@ def lbb_gains(
     return bald(probs) - pair_weight * shared.sum(axis=1)
 
 
+def released_scores(probs: np.ndarray, available: np.ndarray | None = None) -> np.ndarray:
+    """The score of the paper's published code, pair by pair, NaN for points that are not available."""
+    scores = np.full(len(probs), np.nan)
+    points = np.arange(len(probs)) if available is None else np.flatnonzero(available)
+    for start in range(0, len(points), 1024):
+        chunk = points[start : start + 1024]
+        means = probs[chunk].mean(axis=1)
+        for i, point in enumerate(chunk):
+            others = np.delete(chunk, i)
+            together = (probs[others] * probs[point]).mean(axis=1).sum(axis=0)
+            expected = (np.delete(means, i, axis=0) * means[i]).sum(axis=0)
+            excess = np.sum(together * (np.log(1 + together) - np.log(1 + expected)))
+            scores[point] = bald(probs[[point]])[0] + excess
+    return scores
+
+
+def epig_scores(probs: np.ndarray, available: np.ndarray | None = None) -> np.ndarray:
+    """``mean_j I(y_i; y_j)`` over all other available points, NaN for points that are not available."""
+    scores = np.full(len(probs), np.nan)
+    points = np.arange(len(probs)) if available is None else np.flatnonzero(available)
+    pairs = pairwise_information(probs[points], probs[points])
+    sums = pairs.sum(axis=1) - np.diag(pairs)
+    scores[points] = sums / max(1, len(points) - 1)
+    return scores
+
+
 def greedy(gains_after, num_points: int, batch_size: int) -> tuple[list[int], list[float], list[float]]:
     """Greedy picks by ``gains_after(batch) -> [N]``, their gains, and by how much each beat the next best point."""
     batch, gains, gaps = [], [], []

@@ -19,6 +19,7 @@ METHOD_NAMES = {
     "max_entropy": "entropy",
     "large_batch_bald": "lbb",
     "power_large_batch_bald": "power_lbb",
+    "large_batch_bald_released": "lbb_released",
 }
 
 
@@ -138,11 +139,14 @@ def test_a_second_call_compiles_nothing(name, compilations):
 
 
 @pytest.mark.parametrize(
-    ("method", "option"), [("power_bald", "alpha"), ("power_lbb", "alpha"), ("power_lbb", "pair_weight")]
+    ("method", "option"),
+    [("power_bald", "alpha"), ("power_lbb", "alpha"), ("power_lbb", "pair_weight"), ("epig", "alpha")],
 )
 def test_numbers_are_no_part_of_the_program(method, option, compilations):
+    fixed = {"power": True} if method == "epig" else {}
+
     def run(**options):
-        acquisition.acquire(jax.random.key(0), LOG_PROBS[:11], method=method, batch_size=3, **options)
+        acquisition.acquire(jax.random.key(0), LOG_PROBS[:11], method=method, batch_size=3, **fixed, **options)
 
     run()
     compilations.clear()
@@ -190,6 +194,17 @@ def test_batch_bald_takes_ten_thousand_samples_by_default():
             acquisition.acquire(jax.random.key(seed), log_probs, method="batch_bald", batch_size=5) for seed in (0, 1)
         )
         assert np.any(one.scores[4] != other.scores[4]) == key_matters
+
+
+def test_other_targets_are_no_other_program(compilations):
+    def run(targets):
+        return acquisition.acquire(jax.random.key(0), LOG_PROBS, method="epig", batch_size=3, targets=targets)
+
+    one = run(LOG_PROBS[:7])
+    compilations.clear()
+    other = run(LOG_PROBS[5:])
+    assert compilations == []
+    assert np.any(one.scores != other.scores)
 
 
 def with_entry(value, index=(3, 2, 1)):
@@ -243,7 +258,7 @@ BAD_ARGUMENTS = [
     ("mask too short", {"available": np.ones(11, bool)}, ValueError, ["available", "(11,)", "bool", "(12,)"]),
     ("mask of rank 2", {"available": np.ones((12, 1), bool)}, ValueError, ["available", "(12, 1)", "bool", "(12,)"]),
     ("mask a list", {"available": [True] * 12}, TypeError, ["available", "list", "array"]),
-    ("method unknown", {"method": "epig"}, ValueError, ["method='epig'", "'batch_bald'", "'power_lbb'"]),
+    ("method unknown", {"method": "badge"}, ValueError, ["method='badge'", "'batch_bald'", "'power_lbb'"]),
     ("method in capitals", {"method": "BALD"}, ValueError, ["method='BALD'", "'bald'"]),
     ("method a list", {"method": ["bald"]}, (TypeError, ValueError), ["method=['bald']", "'bald'"]),
     ("option of another method", {"alpha": 1.0}, ValueError, ["alpha=1.0", "'lbb'", "pair_weight", "redundancy"]),
@@ -259,6 +274,56 @@ BAD_ARGUMENTS = [
     ("num_samples 0", {"method": "batch_bald", "num_samples": 0}, ValueError, ["num_samples=0", "at least 1"]),
     ("num_samples negative", {"method": "batch_bald", "num_samples": -3}, ValueError, ["num_samples=-3", "at least 1"]),
     ("num_samples float", {"method": "batch_bald", "num_samples": 1e4}, TypeError, ["num_samples=10000.0", "integer"]),
+    ("num_targets 0", {"method": "epig", "num_targets": 0}, ValueError, ["num_targets=0", "at least 1"]),
+    ("num_targets float", {"method": "epig", "num_targets": 5.0}, TypeError, ["num_targets=5.0", "integer"]),
+    (
+        "num_targets with targets",
+        {"method": "epig", "num_targets": 5, "targets": LOG_PROBS},
+        ValueError,
+        ["num_targets=5", "targets=...", "leave it out"],
+    ),
+    ("power integer", {"method": "epig", "power": 1}, TypeError, ["power=1", "True or False", "int"]),
+    ("power string", {"method": "lbb_released", "power": "yes"}, TypeError, ["power='yes'", "True or False", "str"]),
+    (
+        "alpha without power",
+        {"method": "lbb_released", "alpha": 5.0},
+        ValueError,
+        ["alpha=5.0", "must be 1 with power=False", "power=True"],
+    ),
+    (
+        "targets rank 2",
+        {"method": "epig", "targets": LOG_PROBS[0]},
+        ValueError,
+        ["targets has shape (6, 3)", "[T, K, C]"],
+    ),
+    ("targets none", {"method": "epig", "targets": LOG_PROBS[:0]}, ValueError, ["targets", "T, the", "at least 1"]),
+    ("targets integers", {"method": "epig", "targets": np.zeros((4, 6, 3), int)}, ValueError, ["targets", "int64"]),
+    ("targets a list", {"method": "epig", "targets": LOG_PROBS.tolist()}, TypeError, ["targets", "list", "array"]),
+    (
+        "targets of other draws",
+        {"method": "epig", "targets": LOG_PROBS[:, :5]},
+        ValueError,
+        ["targets has shape (12, 5, 3)", "must be [T, 6, 3]", "same draws"],
+    ),
+    (
+        "targets of other classes",
+        {"method": "epig", "targets": np.zeros((4, 6, 1), np.float32)},
+        ValueError,
+        ["targets has shape (4, 6, 1)", "must be [T, 6, 3]"],
+    ),
+    (
+        "targets with NaN",
+        {"method": "epig", "targets": with_entry(np.nan)},
+        ValueError,
+        ["targets[3, 2]", "NaN", "leave such points out"],
+    ),
+    (
+        "targets not logarithms",
+        {"method": "epig", "targets": POOL},
+        ValueError,
+        ["targets[0, 0]", "sum to", "1 within"],
+    ),
+    ("targets of another method", {"targets": LOG_PROBS}, ValueError, ["targets=", "'lbb'", "redundancy"]),
     ("redundancy unknown", {"redundancy": "full"}, ValueError, ["redundancy='full'", "'pairwise'", "'tree'"]),
     ("redundancy None", {"redundancy": None}, (TypeError, ValueError), ["redundancy=None", "'pairwise'", "'tree'"]),
     (
@@ -299,6 +364,10 @@ def test_takes_rows_that_sum_to_almost_one(excess):
         {"method": "lbb", "pair_weight": 0},
         {"method": "lbb", "redundancy": "tree", "pair_weight": 1.0},
         {"method": "batch_bald", "num_samples": np.int64(1)},
+        {"method": "epig", "num_targets": np.int64(3), "power": np.True_},
+        {"method": "epig", "targets": None, "alpha": 1},
+        {"method": "epig", "targets": OnlyArray(LOG_PROBS[:2].astype(np.float64))},
+        {"method": "lbb_released", "power": True, "alpha": 0},
         {"method": "bald", "batch_size": np.int32(12)},
         {"method": "bald", "available": jnp.ones(12, bool)},
         {"method": "bald", "available": OnlyArray(np.ones(12, bool))},

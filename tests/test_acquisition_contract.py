@@ -1,4 +1,4 @@
-"""What all eight methods promise, whatever they maximise: masking, exhaustion, chunks, prefixes, jit, vmap and keys."""
+"""What all methods promise, whatever they maximise: masking, exhaustion, chunks, prefixes, jit, vmap and keys."""
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +45,8 @@ def test_rows_of_unavailable_points_are_never_looked_at(name, rubbish):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in variants.ALL if name not in ("least_confident", "entropy", "random")]
+    "name",
+    [name for name in variants.ALL if name not in ("least_confident", "entropy", "random", *variants.BESIDE_OTHERS)],
 )
 def test_an_unavailable_point_is_as_good_as_one_that_tells_nothing(name):
     # Neither is picked while others tell something, and neither shifts the random numbers of the others.
@@ -108,7 +109,9 @@ def test_single_points_draws_and_classes(name, shape):
 # Chunks, prefixes, jit, vmap, keys.
 
 
-@pytest.mark.parametrize("name", ["batch_bald", "batch_bald sampled", "lbb", "lbb tree", "power_lbb", "power_lbb tree"])
+@pytest.mark.parametrize(
+    "name", ["batch_bald", "batch_bald sampled", "lbb", "lbb tree", "power_lbb", "power_lbb tree", "epig"]
+)
 @pytest.mark.parametrize("budget", [1])
 def test_picks_do_not_depend_on_the_chunk_size(name, budget, monkeypatch):
     whole = variants.pick(name, POOL, 4)
@@ -139,7 +142,9 @@ def test_vmap_over_keys(name):
         assert_same(jax.tree.map(lambda leaf, place=place: leaf[place], together), alone, atol=5e-6)
 
 
-@pytest.mark.parametrize("name", ["bald", "power_bald", "batch_bald sampled", "lbb tree", "power_lbb"])
+@pytest.mark.parametrize(
+    "name", ["bald", "power_bald", "batch_bald sampled", "lbb tree", "power_lbb", "lbb_released", "epig power"]
+)
 def test_vmap_over_pools_and_masks(name):
     run = variants.compiled(name)
     pools = np.stack([reference.log32(POOL[order]) for order in (slice(None), slice(None, None, -1))])

@@ -41,7 +41,7 @@ def test_every_pick_is_the_best_and_its_score_is_its_gain(name, probs):
 def test_only_available_points_are_considered(name, probs):
     available = np.arange(len(probs)) % 3 != 0
     picked = variants.pick(name, probs, BATCH_SIZE, available=available)
-    assert_greedy(picked, variants.gains_of(name, probs), available)
+    assert_greedy(picked, variants.gains_of(name, probs, available), available)
 
 
 @pytest.mark.parametrize("name", variants.GREEDY)
@@ -135,7 +135,9 @@ def test_exact_copies_go_to_the_lowest_index(name, shape):
         assert index == min(copies)
 
 
-@pytest.mark.parametrize("name", ["bald", "batch_bald", "batch_bald sampled", "lbb", "lbb printed", "lbb tree"])
+@pytest.mark.parametrize(
+    "name", ["bald", "batch_bald", "batch_bald sampled", "lbb", "lbb printed", "lbb tree", "lbb_released", "epig"]
+)
 @pytest.mark.parametrize("kind", ["smooth", "sharp"])
 def test_information_that_is_only_rounding_is_a_tie(name, kind):
     # All draws agree, so that nothing tells anything: the lowest indices, each with the score 0.

@@ -11,6 +11,7 @@ from scipy import stats
 NUM_KEYS = 20_000
 # Each chi-square test below would reject the right distribution for one seed in a thousand; the seeds are fixed.
 SIGNIFICANCE = 1e-3
+POWERS = ("power_bald", "power_lbb", "power_lbb tree", "lbb_released power", "epig power")
 
 
 def assert_frequencies(indices: np.ndarray, probabilities: dict[tuple[int, ...], float]) -> None:
@@ -37,9 +38,9 @@ def assert_frequencies(indices: np.ndarray, probabilities: dict[tuple[int, ...],
 
 
 def expected_frequencies(name, probs, num_picks, alpha, available=None):
-    available = range(len(probs)) if available is None else np.flatnonzero(available)
-    gains_after = variants.gains_of(name, probs)
-    return reference.ordered_pick_probabilities(gains_after, [int(x) for x in available], num_picks, alpha)
+    points = range(len(probs)) if available is None else np.flatnonzero(available)
+    gains_after = variants.gains_of(name, probs, available)
+    return reference.ordered_pick_probabilities(gains_after, [int(x) for x in points], num_picks, alpha)
 
 
 def informative_pool() -> np.ndarray:
@@ -54,7 +55,7 @@ def half_empty_pool() -> np.ndarray:
     return probs
 
 
-@pytest.mark.parametrize("name", ["power_bald", "power_lbb", "power_lbb tree"])
+@pytest.mark.parametrize("name", POWERS)
 @pytest.mark.parametrize("alpha", [1.0, 3.0])
 def test_first_two_picks_follow_the_powers_of_their_gains(name, alpha):
     probs = informative_pool()
@@ -62,14 +63,14 @@ def test_first_two_picks_follow_the_powers_of_their_gains(name, alpha):
     assert_frequencies(picked.indices, expected_frequencies(name, probs, 2, alpha))
 
 
-@pytest.mark.parametrize("name", ["power_bald", "power_lbb", "power_lbb tree"])
+@pytest.mark.parametrize("name", POWERS)
 def test_three_picks_in_turn_follow_the_gains_that_are_left(name):
     probs = informative_pool()
     picked = variants.pick_for_many_keys(name, probs, 3, NUM_KEYS, seed=1, alpha=1.0)
     assert_frequencies(picked.indices, expected_frequencies(name, probs, 3, 1.0))
 
 
-@pytest.mark.parametrize("name", ["power_bald", "power_lbb", "power_lbb tree"])
+@pytest.mark.parametrize("name", POWERS)
 def test_only_available_points_take_part(name):
     probs, available = informative_pool(), np.array([True, False, True, True, True])
     probs[1] = np.nan

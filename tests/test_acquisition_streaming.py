@@ -12,6 +12,7 @@ from lbb_jax.acquisition import streaming
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 NUM_POINTS, BATCH_SIZE = 200, 8
+TARGETS = reference.log32(reference.random_probs(7, 9, 6, 3))
 
 METHODS = {
     "random": ("random", {}),
@@ -24,6 +25,8 @@ METHODS = {
     "lbb tree": ("lbb", {"redundancy": "tree"}),
     "power_lbb": ("power_lbb", {"alpha": 2.0}),
     "power_lbb tree": ("power_lbb", {"redundancy": "tree"}),
+    "epig": ("epig", {"targets": TARGETS}),
+    "epig power": ("epig", {"targets": TARGETS, "power": True, "alpha": 2.0}),
 }
 methods = pytest.mark.parametrize("name", METHODS)
 
@@ -71,7 +74,7 @@ def test_with_places_for_all_points_the_stream_is_the_pool(name):
     assert_same(picked, whole(name, pool()))
 
 
-@pytest.mark.parametrize("name", ["random", "least_confident", "entropy", "bald", "power_bald"])
+@pytest.mark.parametrize("name", ["random", "least_confident", "entropy", "bald", "power_bald", "epig", "epig power"])
 def test_methods_that_score_points_alone_need_no_more_places_than_picks(name):
     picked = streamed(name, [pool()], num_candidates=BATCH_SIZE)
     assert picked.certified
@@ -202,6 +205,19 @@ def test_bad_input_is_an_error_that_names_it(batches, options, message):
 def test_what_is_no_stream_is_refused(batches):
     with pytest.raises(TypeError, match="not an iterable of blocks"):
         streamed("bald", batches)
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "message"),
+    [
+        ("lbb_released", {}, "method='lbb_released': scores a point beside others of the pool.*use acquire"),
+        ("epig", {}, r"targets=None: method 'epig' draws its targets from the whole pool.*pass targets\[T, K, C\]"),
+        ("epig", {"targets": TARGETS[:, :4]}, r"targets has shape \(9, 4, 3\): must be \[T, 6, 3\]"),
+    ],
+)
+def test_what_needs_the_whole_pool_is_refused(method, options, message):
+    with pytest.raises(ValueError, match=message):
+        acquisition.acquire_stream(jax.random.key(0), [pool()], method=method, batch_size=2, **options)
 
 
 def test_unknown_methods_and_options_are_refused():

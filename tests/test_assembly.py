@@ -6,7 +6,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from lbb_jax import datasets, examples, experiment, labelled_set
-from lbb_jax.experiment import assembly
+from lbb_jax.experiment import assembly, configuration
 
 pytestmark = pytest.mark.usefixtures("training_settings")
 
@@ -104,6 +104,24 @@ def test_validation_examples_reach_training(monkeypatch):
     digits = datasets.load("digits", num_pool=100)
     monkeypatch.setattr(assembly.datasets, "load", lambda **fields: digits._replace(validation=digits.test))
     assert assembly.assemble(config_by_epochs()).data.validation is digits.test
+
+
+@pytest.mark.parametrize(
+    ("overrides", "options"),
+    [
+        ({"method": "lbb"}, {"redundancy": "pairwise", "pair_weight": 2.0}),
+        ({"method": "lbb", "redundancy": "tree"}, {"redundancy": "tree"}),
+        ({"method": "power_bald"}, {"alpha": 5.0}),
+        ({"method": "lbb_released"}, {"power": False}),
+        ({"method": "lbb_released", "power": True}, {"power": True, "alpha": 5.0}),
+        ({"method": "epig"}, {"num_targets": 500, "power": False}),
+        ({"method": "epig", "power": True, "num_targets": 50}, {"num_targets": 50, "power": True, "alpha": 5.0}),
+    ],
+)
+def test_a_method_has_the_fields_that_are_its_own_and_have_an_effect(overrides, options):
+    config = experiment.default_config()
+    config.acquisition.update({"alpha": 5.0, "pair_weight": 2.0, **overrides})
+    assert configuration.acquisition_options(config) == options
 
 
 def test_fields_of_another_network_are_an_error():

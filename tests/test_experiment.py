@@ -185,6 +185,7 @@ def test_another_configuration_in_the_same_folder_is_an_error_that_shows_the_dif
         ({"acquisition.method": "power_lbb", "acquisition.alpha": -1.0}, r"alpha=-1\.0"),
         ({"acquisition.method": "lbb", "acquisition.redundancy": "forest"}, r"'forest'.*'pairwise', 'tree'"),
         ({"acquisition.method": "batch_bald", "acquisition.num_samples": 0}, r"num_samples=0"),
+        ({"acquisition.method": "epig", "acquisition.num_targets": 0}, r"num_targets=0"),
     ],
 )
 def test_a_field_out_of_range_is_an_error_before_training(overrides, message, tmp_path, monkeypatch):

@@ -46,8 +46,10 @@ def test_what_was_reduced_stands_in_the_title():
 def test_every_variant_of_every_method_has_a_colour_of_its_own():
     variants = set()
     for method in acquisition.METHODS:
-        redundancies = (" (pairwise)", " (tree)") if method in ("lbb", "power_lbb") else ("",)
-        variants |= {analysis.NAMES[method] + redundancy for redundancy in redundancies}
+        options = acquisition.METHODS[method].options
+        for redundancy in ("pairwise", "tree") if "redundancy" in options else ("",):
+            for power in (False, True) if "power" in options else (False,):
+                variants.add(analysis.variant_name(method, redundancy=redundancy, power=power))
     assert variants == set(figures.COLOURS)
     assert len(set(figures.COLOURS.values())) == len(variants)
 
@@ -206,3 +208,28 @@ def test_nothing_to_draw_is_an_error():
     runs = of_curves({("Random", 0): (0.5, 0.6)}, labels=(20, 30))
     with pytest.raises(ValueError, match="nothing to draw"):
         figures.area_differences(analysis.paired_differences(analysis.areas_under_curve(runs)))
+
+
+@pytest.mark.parametrize(
+    ("options", "variant", "alpha"),
+    [
+        ({"method": "bald", "power": True}, "BALD", None),
+        ({"method": "power_bald"}, "PowerBALD", 5.0),
+        ({"method": "lbb", "redundancy": "tree"}, "LBB (tree)", None),
+        ({"method": "power_lbb", "redundancy": "tree"}, "Power LBB (tree)", 5.0),
+        ({"method": "epig", "power": False}, "EPIG", None),
+        ({"method": "epig", "power": True}, "Power EPIG", 5.0),
+        ({"method": "lbb_released", "power": True}, "Power LBB (released)", 5.0),
+    ],
+)
+def test_a_run_has_the_name_of_its_variant_and_the_alpha_it_sampled_with(options, variant, alpha, tmp_path):
+    config = {
+        "dataset": {"num_pool": None, "num_test": None},
+        "training": {},
+        "acquisition": {"redundancy": "pairwise", "alpha": 5.0, **options},
+    }
+    (tmp_path / "config.json").write_text(json.dumps({"config": config}))
+    (tmp_path / "metrics.jsonl").write_text(json.dumps({"labels": 20, "seconds": 1.0}) + "\n")
+    run = analysis.load_runs([tmp_path]).iloc[0]
+    assert run["variant"] == variant
+    assert run["alpha"] == alpha if alpha is not None else pd.isna(run["alpha"])

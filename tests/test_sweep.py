@@ -172,6 +172,14 @@ def test_methods_are_parsed_with_their_options():
     }
 
 
+def test_switches_are_parsed():
+    assert experiment.parse_methods("epig,epig:power=True:alpha=5,lbb_released:power=false") == {
+        "epig": {"method": "epig"},
+        "epig_power_alpha=5": {"method": "epig", "power": True, "alpha": 5.0},
+        "lbb_released_power=False": {"method": "lbb_released", "power": False},
+    }
+
+
 def test_the_default_methods_are_parsed():
     assert list(experiment.parse_methods(experiment.DEFAULT_METHODS)) == [
         *("random", "bald", "power_bald", "lbb_pairwise", "lbb_tree", "power_lbb_tree", "batch_bald")
@@ -191,6 +199,9 @@ def test_the_default_methods_are_parsed():
         ("batch_bald:num_samples=0", r"num_samples=0: must be at least 1"),
         ("lbb:redundancy=forest", r"redundancy='forest': must be one of 'pairwise', 'tree'"),
         ("lbb:redundancy=tree:pair_weight=2", r"pair_weight=2\.0: must be 1 with redundancy='tree'"),
+        ("epig:power=5", r"'power=5': '5' is not True or False"),
+        ("epig:alpha=5", r"alpha=5\.0: must be 1 with power=False"),
+        ("epig:targets=5", r"method 'epig' takes num_targets=VALUE, power=VALUE, alpha=VALUE, each once"),
         ("power_lbb:alpha=5:redundancy=tree,power_lbb:redundancy=tree:alpha=5.0", r"is named twice"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The eight methods with the options under test, compiled once for each shape, and the gains that each maximises."""
+"""The methods with the options under test, compiled once for each shape, and the gains that each maximises."""
 
 import functools
 
@@ -23,12 +23,27 @@ VARIANTS = {
     "lbb tree": ("large_batch_bald", {"redundancy": "tree"}),
     "power_lbb": ("power_large_batch_bald", {}),
     "power_lbb tree": ("power_large_batch_bald", {"alpha": 2.0, "redundancy": "tree"}),
+    "lbb_released": ("large_batch_bald_released", {}),
+    "lbb_released power": ("large_batch_bald_released", {"power": True, "alpha": 2.0}),
+    # All other points are targets in the pools of the tests, which are small, and only five of them.
+    "epig": ("epig", {}),
+    "epig power": ("epig", {"num_targets": 5, "power": True, "alpha": 2.0}),
 }
 # The printed formula is another number in the program of "lbb", and left to the tests of gains.
 ALL = tuple(name for name in VARIANTS if name != "lbb printed")
-SAMPLING = ("random", "power_bald", "batch_bald sampled", "power_lbb", "power_lbb tree")
+SAMPLING = (
+    "random",
+    "power_bald",
+    "batch_bald sampled",
+    "power_lbb",
+    "power_lbb tree",
+    "lbb_released power",
+    "epig power",
+)
 # The methods whose picks are the same for every key.
 GREEDY = tuple(name for name in VARIANTS if name not in SAMPLING)
+# The methods whose score of a point depends on which other points are available.
+BESIDE_OTHERS = ("lbb_released", "lbb_released power", "epig", "epig power")
 
 
 def function_of(name: str):
@@ -67,14 +82,18 @@ def pick_for_many_keys(
     return jax.tree.map(np.asarray, run(keys, (reference.log32(probs), available), numbers))
 
 
-def gains_of(name: str, probs: np.ndarray):
-    """The reference ``batch -> gains[N]`` of a variant that is not random."""
+def gains_of(name: str, probs: np.ndarray, available: np.ndarray | None = None):
+    """The reference ``batch -> gains[N]`` of a variant that is not random, all points being targets of EPIG."""
     fixed = {
         "least_confident": reference.least_confident,
         "entropy": reference.marginal_entropy,
         "bald": reference.bald,
         "power_bald": reference.bald,
     }
+    beside_others = {"lbb_released": reference.released_scores, "epig": reference.epig_scores}
+    if name in BESIDE_OTHERS:
+        values = beside_others[name.removesuffix(" power")](probs, available)
+        return lambda batch: values
     if name in fixed:
         values = fixed[name](probs)
         return lambda batch: values

@@ -13,14 +13,13 @@ import jax.numpy as jnp
 from lbb_jax import entropy
 from lbb_jax.acquisition import race
 from lbb_jax.acquisition.batch_bald import pick_greedily as pick_batch_bald
+from lbb_jax.acquisition.epig import mean_information_about
 from lbb_jax.acquisition.large_batch_bald import pick_by_race, pick_greedily
 from lbb_jax.acquisition.pointwise import bald_scores, lack_of_confidence
 from lbb_jax.acquisition.selection import Acquisition, highest
 
 # Methods whose picks do not change what other points are worth.
-POINTWISE = ("random", "least_confident", "entropy", "bald", "power_bald")
-# Methods whose worth is the key of a race, which is a logarithm.
-RACES = ("power_bald", "power_lbb")
+POINTWISE = ("random", "least_confident", "entropy", "bald", "power_bald", "epig")
 
 _FEW = 512
 _NUM_BINS, _LOWEST_BIN, _HIGHEST_BIN = 4096, -64.0, 64.0
@@ -69,30 +68,52 @@ def nothing_yet(num_candidates: int, num_draws: int, num_classes: int) -> Candid
     )
 
 
-def worth_by_itself(
-    method: str, key: jax.Array, points: jax.Array, log_probs: jax.Array, options: Mapping[str, Any]
-) -> jax.Array:
-    """What the points with the indices ``points[n]`` and the predictions ``log_probs[n, K, C]`` are worth, ``[n]``."""
+def is_race(method: str, options: Mapping[str, Any]) -> bool:
+    """Whether points are worth the key of a race, which is a logarithm."""
+    return method in ("power_bald", "power_lbb") or options.get("power", False)
+
+
+def scores_by_themselves(method: str, log_probs: jax.Array, options: Mapping[str, Any]) -> jax.Array:
+    """The scores that ``method`` gives to the points of ``log_probs[n, K, C]`` before any pick, ``[n]``."""
     match method:
         case "random":
-            return race.variates(key, points, log_probs.dtype).gumbel
+            return jnp.zeros(len(log_probs), log_probs.dtype)
         case "least_confident":
             return lack_of_confidence(log_probs)
         case "entropy":
             return entropy.marginal_entropy(log_probs)
-        case "power_bald" | "power_lbb":
-            variates = race.variates(key, points, log_probs.dtype)
-            return race.first_keys(variates, race.log_rate(bald_scores(log_probs), options["alpha"]))
+        case "epig":
+            return mean_information_about(log_probs, options["targets"])
         case _:
             return bald_scores(log_probs)
 
 
+def worth_by_itself(
+    method: str, key: jax.Array, points: jax.Array, log_probs: jax.Array, options: Mapping[str, Any]
+) -> jax.Array:
+    """What the points with the indices ``points[n]`` and the predictions ``log_probs[n, K, C]`` are worth, ``[n]``."""
+    if method == "random":
+        return race.variates(key, points, log_probs.dtype).gumbel
+    scores = scores_by_themselves(method, log_probs, options)
+    if is_race(method, options):
+        variates = race.variates(key, points, log_probs.dtype)
+        return race.first_keys(variates, race.log_rate(scores, options["alpha"]))
+    return scores
+
+
 def absorb(
-    method: str, candidates: Candidates, worth: jax.Array, points: jax.Array, log_probs: jax.Array
+    candidates: Candidates, worth: jax.Array, points: jax.Array, log_probs: jax.Array, *, are_logs: bool
 ) -> Candidates:
-    """The candidates after a block of ``n`` points, ``worth`` being ``-inf`` for those that are not available.
+    """The candidates after a block of points.
 
     Of equal points those that came first are kept.
+
+    Args:
+      candidates: Those so far.
+      worth: ``[n]``, ``-inf`` for points that are not available.
+      points: Indices of the points in the pool, ``[n]`` int32.
+      log_probs: ``[n, K, C]``.
+      are_logs: Whether ``worth`` is a logarithm.
     """
     size = len(candidates.worth)
 
@@ -111,7 +132,7 @@ def absorb(
     num_better = jnp.sum(worth > candidates.worth[-1])
     merged = jax.lax.cond(num_better < few, lambda: merge(few), lambda: merge(size + 1))
     counts = (worth > -jnp.inf).astype(jnp.int32)
-    return merged._replace(histogram=candidates.histogram.at[_bins(method, worth)].add(counts))
+    return merged._replace(histogram=candidates.histogram.at[_bins(worth, are_logs=are_logs)].add(counts))
 
 
 def choose(
@@ -137,22 +158,20 @@ def choose(
         case _:
             picked = highest(worth, available, batch_size=batch_size)
             picked_worth = picked.scores
-            if method == "power_bald":
-                picked = picked._replace(scores=bald_scores(log_probs)[picked.indices])
-            elif method == "random":
-                picked = picked._replace(scores=jnp.zeros_like(picked.scores))
+            if method == "random" or is_race(method, options):
+                picked = picked._replace(scores=scores_by_themselves(method, log_probs, options)[picked.indices])
     picked = picked._replace(indices=points[picked.indices])
     return Choice(picked, jnp.min(picked_worth / most), jnp.max(most * candidates.best_left_out - picked_worth))
 
 
-def count_at_least(method: str, candidates: Candidates, worth: jax.Array) -> jax.Array:
+def count_at_least(candidates: Candidates, worth: jax.Array, *, are_logs: bool) -> jax.Array:
     """About how many points of the pool, of those absorbed, are worth ``worth`` or more by themselves, ``[]`` int32."""
-    is_counted = jnp.arange(_NUM_BINS) >= _bins(method, worth)
+    is_counted = jnp.arange(_NUM_BINS) >= _bins(worth, are_logs=are_logs)
     return jnp.sum(jnp.where(is_counted, candidates.histogram, 0))
 
 
-def _bins(method: str, worth: jax.Array) -> jax.Array:
+def _bins(worth: jax.Array, *, are_logs: bool) -> jax.Array:
     """The bin of the histogram that each worth falls into: of its logarithm."""
-    logs = worth if method in RACES else jnp.log(jnp.maximum(worth, 1e-30))
+    logs = worth if are_logs else jnp.log(jnp.maximum(worth, 1e-30))
     share = (logs - _LOWEST_BIN) / (_HIGHEST_BIN - _LOWEST_BIN)
     return jnp.clip(jnp.floor(share * _NUM_BINS), 0, _NUM_BINS - 1).astype(jnp.int32)

@@ -1,6 +1,7 @@
 """The table of acquisition methods, and `acquire`, the front door to all of them."""
 
 import inspect
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -9,7 +10,9 @@ import jax.numpy as jnp
 
 from lbb_jax.acquisition import validation
 from lbb_jax.acquisition.batch_bald import batch_bald
+from lbb_jax.acquisition.epig import epig
 from lbb_jax.acquisition.large_batch_bald import large_batch_bald, power_large_batch_bald
+from lbb_jax.acquisition.large_batch_bald_released import large_batch_bald_released
 from lbb_jax.acquisition.pointwise import bald, least_confident, max_entropy, power_bald, random
 from lbb_jax.acquisition.selection import Acquisition
 
@@ -19,7 +22,7 @@ class Option(NamedTuple):
 
     Attributes:
       check: Takes the option's name and value, returns the value or raises ValueError or TypeError.
-      static: Whether another value means another program (a size or a name) or only other numbers.
+      static: Whether another value means another program (a size, a name or a choice) or only other numbers.
     """
 
     check: validation.OptionCheck
@@ -29,8 +32,11 @@ class Option(NamedTuple):
 OPTIONS = {
     "alpha": Option(validation.check_alpha),
     "num_samples": Option(validation.check_positive_integer, static=True),
+    "num_targets": Option(validation.check_positive_integer, static=True),
     "pair_weight": Option(validation.check_finite_and_not_negative),
+    "power": Option(validation.check_boolean, static=True),
     "redundancy": Option(validation.check_redundancy, static=True),
+    "targets": Option(validation.check_targets),
 }
 
 
@@ -57,6 +63,8 @@ METHODS: dict[str, Method] = {
     "batch_bald": Method(batch_bald, ("num_samples",)),
     "lbb": Method(large_batch_bald, ("pair_weight", "redundancy")),
     "power_lbb": Method(power_large_batch_bald, ("alpha", "pair_weight", "redundancy")),
+    "lbb_released": Method(large_batch_bald_released, ("power", "alpha")),
+    "epig": Method(epig, ("targets", "num_targets", "power", "alpha")),
 }
 
 _COMPILED = {
@@ -79,20 +87,59 @@ def check_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of ``method``, each checked.
 
     Raises:
-      ValueError: For an unknown method, an option that the method does not have, or a value out of range.
+      ValueError: For an unknown method, an option that the method does not have, a value out of range, or an option
+        that another one leaves without effect.
       TypeError: For a value of the wrong kind.
     """
     allowed = METHODS[check_method(method)].options
     for name in options:
         if name not in allowed:
             has = f"has the options {', '.join(allowed)}" if allowed else "has no options"
-            raise ValueError(f"{name}={options[name]!r}: method {method!r} {has}")
+            raise ValueError(f"{name}={reprlib.repr(options[name])}: method {method!r} {has}")
     checked = {name: OPTIONS[name].check(name, value) for name, value in options.items()}
+    _check_together(checked, has_power="power" in allowed)
+    return checked
+
+
+def options_with_effect(method: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``fields`` that are options of ``method`` and that no other one of them leaves without effect.
+
+    >>> options_with_effect("power_lbb", {"alpha": 5.0, "redundancy": "tree", "pair_weight": 1.0, "power": False})
+    {'alpha': 5.0, 'redundancy': 'tree'}
+
+    Args:
+      method: A name in `METHODS`.
+      fields: Values by name, of any options.
+
+    Raises:
+      ValueError: For an unknown method.
+    """
+    options = {name: fields[name] for name in METHODS[check_method(method)].options if name in fields}
+    if options.get("redundancy") == "tree":
+        # The pair weight belongs to the pairwise sum; the tree has none.
+        options.pop("pair_weight", None)
+    if not options.get("power", True):
+        # So does alpha to power sampling.
+        options.pop("alpha", None)
+    return options
+
+
+def _check_together(checked: Mapping[str, Any], *, has_power: bool) -> None:
+    """Raises ValueError for an option that another one leaves without effect."""
     if checked.get("redundancy") == "tree" and checked.get("pair_weight", 1.0) != 1.0:
         raise ValueError(
             f"pair_weight={checked['pair_weight']}: must be 1 with redundancy='tree', which has no sum over pairs"
         )
-    return checked
+    if has_power and not checked.get("power") and checked.get("alpha", 1.0) != 1.0:
+        raise ValueError(
+            f"alpha={checked['alpha']}: must be 1 with power=False, which picks the highest scores; pass power=True to "
+            "sample by their powers"
+        )
+    if checked.get("targets") is not None and "num_targets" in checked:
+        raise ValueError(
+            f"num_targets={checked['num_targets']}: is the number of targets drawn from the pool; leave it out with "
+            "targets=..., all of which are used"
+        )
 
 
 def complete_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,22 +174,25 @@ def acquire(
       method: A name in `METHODS`.
       batch_size: Points to pick, from 1 to the number available.
       available: Bool ``[N]``: which points may be picked; None for all. Rows of other points may hold anything.
-      **options: Options of the method: ``alpha`` (from 0 to 1e30), ``num_samples`` (at least 1), ``pair_weight`` (at
-        least 0), ``redundancy`` ("pairwise" or "tree").
+      **options: Options of the method: ``alpha`` (from 0 to 1e30), ``num_samples`` and ``num_targets`` (at least 1),
+        ``pair_weight`` (at least 0), ``power`` (bool), ``redundancy`` ("pairwise" or "tree"), ``targets``
+        (log-probabilities ``[T, K, C]``, of the same kinds as ``log_probs``).
 
     Returns:
       The picks in order, and each one's score when it was picked (nats, for all methods but "random", whose scores
-      are 0, and "least_confident").
+      are 0, "least_confident" and "lbb_released").
 
     Raises:
       ValueError: For a shape other than ``[N, K, C]`` or an empty axis, a dtype that is not floating point, rows of
         available points that are not normalised log-probabilities (within 1e-3), a batch size out of range, a mask
-        that is not bool ``[N]``, an unknown method, an option that the method does not have or that is out of range.
+        that is not bool ``[N]``, an unknown method, an option that the method does not have, that is out of range or
+        that another option leaves without effect, and targets whose draws or classes are not those of ``log_probs``.
       TypeError: For an argument of the wrong kind.
     """
     values = complete_options(method, options)
     array = validation.as_array("log_probs", log_probs)
     validation.check_shape(array)
+    validation.check_targets_agree(values.get("targets"), array)
     mask = jnp.asarray(validation.check_available(available, array.shape[0]))
     batch_size = validation.check_batch_size(batch_size, int(jnp.sum(mask)))
     array = jnp.asarray(array, jnp.float32)

@@ -61,9 +61,7 @@ def power_bald(
 ) -> Acquisition:
     """Samples points without replacement with probability proportional to ``BALD**alpha`` (Eq. 2.13).
 
-    The first ``batch_size`` to arrive in a race at these rates are such a sample (Kirsch et al., 2023, in the form of
-    the largest of ``alpha log BALD + Gumbel``). Points whose BALD is below 1e-6 nats have probability 0; when only
-    such points are left, they are picked uniformly.
+    Points whose BALD is below 1e-6 nats have probability 0; when only such points are left, they are picked uniformly.
 
     Args:
       key: Random key, consumed. Each point has its own variates, whatever is available.
@@ -75,7 +73,4 @@ def power_bald(
     Returns:
       The picks in the order drawn; the scores are their BALD in nats.
     """
-    scores = bald_scores(log_probs)
-    variates = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
-    picked = highest(race.first_keys(variates, race.log_rate(scores, alpha)), available, batch_size=batch_size)
-    return picked._replace(scores=jnp.where(picked.indices >= 0, scores[picked.indices], -jnp.inf))
+    return race.first_arrivals(key, bald_scores(log_probs), available, batch_size=batch_size, alpha=alpha)

@@ -76,7 +76,8 @@ def acquire_stream(
       key: Random key, consumed by the methods that sample. The picks are those of `acquire` for the same key.
       batches: Yields ``log_probs[n, K, C]`` of any length ``n``, or pairs of that and ``available[n]`` (bool); or the
         path of a ``.npy`` file of ``[N, K, C]``, which is mapped and not read at once.
-      method: As for `acquire`.
+      method: As for `acquire`, but "lbb_released" and, without ``targets``, "epig": these score a point beside others
+        of the pool.
       batch_size: Points to pick, at most ``num_candidates`` and the number available.
       num_candidates: Points kept.
       **options: As for `acquire`.
@@ -90,6 +91,7 @@ def acquire_stream(
       TypeError: For an argument of the wrong kind.
     """
     values = complete_options(method, options)
+    _check_streamed(method, values)
     num_candidates = validation.check_positive_integer("num_candidates", num_candidates)
     batch_size = validation.check_integer("batch_size", batch_size)
     if not 1 <= batch_size <= num_candidates:
@@ -100,12 +102,13 @@ def acquire_stream(
     state, check_last, num_points, num_available = None, None, 0, 0
     for block in _blocks(_pairs(batches)):
         if state is None:
+            validation.check_targets_agree(values.get("targets"), block.log_probs)
             state = candidates_lib.nothing_yet(num_candidates, *block.log_probs.shape[1:])
         if num_points + block.num_points > _MOST_POINTS:
             raise ValueError(f"batches: more than {_MOST_POINTS:,} points; split the stream")
         log_probs, available = jnp.asarray(block.log_probs, jnp.float32), jnp.asarray(block.available)
         fault = validation.find_fault(log_probs, available)
-        state = _absorb(method, key, state, jnp.int32(num_points), log_probs, available, numbers)
+        state = _absorb(method, static, key, state, jnp.int32(num_points), log_probs, available, numbers)
         # Faults are looked at a block later, so that reading goes on while the device computes.
         if check_last is not None:
             check_last()
@@ -121,6 +124,19 @@ def acquire_stream(
         raise ValueError(f"batch_size={batch_size}: must be at most the {num_available} available points of batches")
     choice, needed = _choose(method, key, state, batch_size, static, numbers)
     return _certify(method, choice, float(state.best_left_out), num_points, int(needed))
+
+
+def _check_streamed(method: str, options: Mapping[str, Any]) -> None:
+    """Raises ValueError for a method that cannot score a point before it knows the pool."""
+    if method == "lbb_released":
+        raise ValueError(
+            f"method={method!r}: scores a point beside others of the pool, which a stream does not hold; use acquire"
+        )
+    if method == "epig" and options["targets"] is None:
+        raise ValueError(
+            "targets=None: method 'epig' draws its targets from the whole pool, which a stream does not hold; pass "
+            "targets[T, K, C], or use acquire"
+        )
 
 
 class _Block(NamedTuple):
@@ -202,9 +218,10 @@ def _join(parts: list[tuple[Any, np.ndarray]], size: int) -> _Block:
     return _Block(log_probs, available, num_points)
 
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=2)
+@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
 def _absorb(
     method: str,
+    static: tuple[tuple[str, Any], ...],
     key: jax.Array,
     state: Candidates,
     first_point: jax.Array,
@@ -213,10 +230,12 @@ def _absorb(
     numbers: Mapping[str, jax.Array],
 ) -> Candidates:
     """The candidates after a block."""
+    options = {**dict(static), **numbers}
     points = first_point + jnp.arange(len(log_probs), dtype=jnp.int32)
-    worth = candidates_lib.worth_by_itself(method, key, points, log_probs, numbers)
+    worth = candidates_lib.worth_by_itself(method, key, points, log_probs, options)
     worth = jnp.where(available, worth, -jnp.inf)
-    return candidates_lib.absorb(method, state, worth, points, log_probs)
+    are_logs = candidates_lib.is_race(method, options)
+    return candidates_lib.absorb(state, worth, points, log_probs, are_logs=are_logs)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))
@@ -229,8 +248,10 @@ def _choose(
     numbers: Mapping[str, jax.Array],
 ) -> tuple[candidates_lib.Choice, jax.Array]:
     """The picks, and about how many candidates would have certified them."""
-    choice = candidates_lib.choose(method, key, state, batch_size=batch_size, options={**dict(static), **numbers})
-    return choice, candidates_lib.count_at_least(method, state, choice.threshold)
+    options = {**dict(static), **numbers}
+    choice = candidates_lib.choose(method, key, state, batch_size=batch_size, options=options)
+    are_logs = candidates_lib.is_race(method, options)
+    return choice, candidates_lib.count_at_least(state, choice.threshold, are_logs=are_logs)
 
 
 def _certify(

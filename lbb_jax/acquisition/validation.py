@@ -39,15 +39,25 @@ def check_available(available: Any, num_points: int) -> jax.Array | np.ndarray:
     return mask
 
 
-def check_shape(log_probs: jax.Array | np.ndarray) -> None:
+def check_shape(log_probs: jax.Array | np.ndarray, *, name: str = "log_probs", axes: str = "NKC") -> None:
     """Raises ValueError unless ``log_probs`` is a floating-point ``[N, K, C]`` without an empty axis."""
     if log_probs.ndim != 3:
-        raise ValueError(f"log_probs has shape {log_probs.shape}: must be [N, K, C] (points, draws, classes)")
+        raise ValueError(f"{name} has shape {log_probs.shape}: must be [{', '.join(axes)}] (points, draws, classes)")
     if not jnp.issubdtype(log_probs.dtype, jnp.floating):
-        raise ValueError(f"log_probs has dtype {log_probs.dtype}: must be floating point log-probabilities")
-    for name, axis, size in zip(("points", "draws", "classes"), "NKC", log_probs.shape, strict=True):
+        raise ValueError(f"{name} has dtype {log_probs.dtype}: must be floating point log-probabilities")
+    for of_what, axis, size in zip(("points", "draws", "classes"), axes, log_probs.shape, strict=True):
         if size == 0:
-            raise ValueError(f"log_probs has shape {log_probs.shape}: {axis}, the number of {name}, must be at least 1")
+            raise ValueError(f"{name} has shape {log_probs.shape}: {axis}, the number of {of_what}, must be at least 1")
+
+
+def check_targets_agree(targets: jax.Array | None, log_probs: jax.Array | np.ndarray) -> None:
+    """Raises ValueError unless ``targets[T, K, C]``, if there are any, have the draws and classes of ``log_probs``."""
+    if targets is not None and targets.shape[1:] != log_probs.shape[1:]:
+        _, num_draws, num_classes = log_probs.shape
+        raise ValueError(
+            f"targets has shape {targets.shape}: must be [T, {num_draws}, {num_classes}], with the draws and classes "
+            "of log_probs; predict the targets with the same draws as the pool"
+        )
 
 
 class Fault(NamedTuple):
@@ -74,27 +84,25 @@ def find_fault(log_probs: jax.Array, available: jax.Array) -> Fault:
     return Fault(is_fault[row], row, log_probs.reshape(len(is_fault), -1)[row])
 
 
-def check_values(log_probs: jax.Array, available: jax.Array) -> None:
+def check_values(log_probs: jax.Array, available: jax.Array, *, name: str = "log_probs") -> None:
     """Raises ValueError unless the rows of all available points are normalised log-probabilities."""
-    raise_if_fault(find_fault(log_probs, available), log_probs.shape[1])
+    raise_if_fault(find_fault(log_probs, available), log_probs.shape[1], name=name)
 
 
-def raise_if_fault(fault: Fault, num_draws: int, *, first_point: int = 0) -> None:
+def raise_if_fault(fault: Fault, num_draws: int, *, first_point: int = 0, name: str = "log_probs") -> None:
     """Raises ValueError if there is a fault, in rows of ``num_draws`` draws of the points from ``first_point`` on."""
     fault = jax.device_get(fault)
     if not fault.exists:
         return
     point, draw = divmod(int(fault.row), num_draws)
-    name = f"log_probs[{first_point + point}, {draw}]"
+    row = f"{name}[{first_point + point}, {draw}]"
     if np.any(np.isnan(fault.log_probs) | (fault.log_probs == np.inf)):
-        raise ValueError(
-            f"{name} holds NaN or +inf: must be log-probabilities (-inf is allowed); mark points without a prediction "
-            "as not available"
-        )
+        remedy = "mark points without a prediction as not available" if name == "log_probs" else "leave such points out"
+        raise ValueError(f"{row} holds NaN or +inf: must be log-probabilities (-inf is allowed); {remedy}")
     with np.errstate(over="ignore"):
         total = np.sum(np.exp(fault.log_probs))
     raise ValueError(
-        f"{name}: the probabilities sum to {total:.4g}, must be 1 within {NORMALISATION_TOLERANCE}; pass normalised "
+        f"{row}: the probabilities sum to {total:.4g}, must be 1 within {NORMALISATION_TOLERANCE}; pass normalised "
         "log-probabilities (np.log(probs), or jax.nn.log_softmax(logits) in float32)"
     )
 
@@ -147,6 +155,24 @@ def check_redundancy(name: str, value: Any) -> str:
     if not isinstance(value, str) or value not in REDUNDANCIES:
         raise ValueError(f"{name}={value!r}: must be one of {', '.join(map(repr, REDUNDANCIES))}")
     return value
+
+
+def check_boolean(name: str, value: Any) -> bool:
+    """``value`` as a bool; TypeError for anything but True and False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name}={value!r}: must be True or False, not {type(value).__name__}")
+    return bool(value)
+
+
+def check_targets(name: str, value: Any) -> jax.Array | None:
+    """Normalised log-probabilities ``[T, K, C]`` in float32; None for None."""
+    if value is None:
+        return None
+    array = as_array(name, value)
+    check_shape(array, name=name, axes="TKC")
+    array = jnp.asarray(array, jnp.float32)
+    check_values(array, jnp.ones(len(array), bool), name=name)
+    return array
 
 
 OptionCheck = Callable[[str, Any], Any]

@@ -12,15 +12,19 @@ NAMES = {
     "batch_bald": "BatchBALD",
     "lbb": "LBB",
     "power_lbb": "Power LBB",
+    "lbb_released": "LBB (released)",
+    "epig": "EPIG",
 }
 _SYMBOLS = {"alpha": "α"}
 # Between a variant's name and the options that tell it from another of the same name.
 _SEPARATOR = ", "
 
 
-def variant_name(method: str, redundancy: str) -> str:
-    """The name of a method as figures show it, with the redundancy of those that have one."""
-    return f"{NAMES[method]} ({redundancy})" if method in ("lbb", "power_lbb") else NAMES[method]
+def variant_name(method: str, *, redundancy: str = "pairwise", power: bool = False) -> str:
+    """The name of a method as figures show it, with the redundancy, or the power sampling, of those that have it."""
+    if method in ("lbb", "power_lbb"):
+        return f"{NAMES[method]} ({redundancy})"
+    return f"Power {NAMES[method]}" if power and method in ("lbb_released", "epig") else NAMES[method]
 
 
 def tell_apart(names: Sequence[str], options: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -27,8 +27,8 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
     Returns:
       One row per run, seed and round, in the order given. Columns: ``path`` (as given), ``dataset``, ``posterior``,
       ``method``, ``variant`` (the method's name as figures show it, with the redundancy of LBB and, where ``paths``
-      hold the same variant with several values of an option, that option), ``batch_size``, ``alpha`` (of the power
-      methods, else NaN), ``reduced`` (what was cut down from the whole data set, in words; empty for nothing),
+      hold the same variant with several values of an option, that option), ``batch_size``, ``alpha`` (of power
+      sampling, else NaN), ``reduced`` (what was cut down from the whole data set, in words; empty for nothing),
       ``seed``, ``round``, ``labels``, ``accuracy`` and ``ece`` (from 0 to 1), ``nll`` (nats), and for each seed's
       share of the round ``seconds``, ``seconds_train``, ``seconds_predict`` and ``seconds_acquire`` (NaN where stages
       were not timed apart). The points acquired and their gains stay in ``metrics.jsonl``.
@@ -41,7 +41,7 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
     if not paths:
         raise ValueError("paths is empty: name at least one run's folder")
     configs = [json.loads((path / "config.json").read_text())["config"] for path in paths]
-    names = [variant_name(config["acquisition"]["method"], config["acquisition"]["redundancy"]) for config in configs]
+    names = [_name(config["acquisition"]) for config in configs]
     variants = tell_apart(names, [_numeric_options(config["acquisition"]) for config in configs])
     frames = [_load_run(*run) for run in zip(paths, configs, variants, strict=True)]
     return pd.concat(frames, ignore_index=True)
@@ -59,14 +59,16 @@ def _load_run(path: Path, config: dict[str, Any], variant: str) -> pd.DataFrame:
     return frame.reindex(columns=[name for name in _COLUMNS if name in frame])
 
 
+def _name(fields: dict[str, Any]) -> str:
+    """The name of the variant that a configuration's acquisition describes."""
+    return variant_name(fields["method"], redundancy=fields["redundancy"], power=fields.get("power", False))
+
+
 def _numeric_options(fields: dict[str, Any]) -> dict[str, float]:
     """The numbers in a configuration's acquisition that its method depends on."""
-    names = acquisition.METHODS[fields["method"]].options
-    options = {name: fields[name] for name in names if isinstance(fields.get(name), int | float)}
-    if fields["redundancy"] == "tree":
-        # The pair weight belongs to the pairwise sum; the tree has none.
-        options.pop("pair_weight", None)
-    return options
+    options = acquisition.options_with_effect(fields["method"], fields)
+    # Not isinstance: a truth value is an int, too.
+    return {name: value for name, value in options.items() if type(value) in (int, float)}
 
 
 def _reduction(config: dict[str, Any]) -> str:

@@ -49,7 +49,9 @@ def default_config() -> ConfigDict:
     # Each is used by the methods that have it.
     config.acquisition.alpha = 1.0
     config.acquisition.num_samples = 10_000
+    config.acquisition.num_targets = 500
     config.acquisition.pair_weight = 1.0
+    config.acquisition.power = False
     config.acquisition.redundancy = "pairwise"
 
     # Labels to start with (balanced by class), to acquire in a round, and to end with.
@@ -117,11 +119,7 @@ def acquisition_options(config: ConfigDict) -> dict[str, Any]:
     """
     method = config.acquisition.method
     try:
-        names = acquisition.METHODS[acquisition.check_method(method)].options
-        options = {name: config.acquisition[name] for name in names}
-        if options.get("redundancy") == "tree":
-            # The pair weight belongs to the pairwise sum; the tree has none.
-            del options["pair_weight"]
+        options = acquisition.options_with_effect(method, config.acquisition.to_dict())
         return acquisition.check_options(method, options)
     except (TypeError, ValueError) as error:
         raise ExperimentError(f"config.acquisition: {error}") from error

@@ -15,7 +15,8 @@ DEFAULT_METHODS = (
 # The fields of ``config.acquisition`` that a variant sets.
 Fields = dict[str, Any]
 
-_KINDS = {int: "an integer", float: "a number", str: "a text"}
+_TRUTH_VALUES = {"true": True, "false": False}
+_KINDS = {bool: "True or False", int: "an integer", float: "a number", str: "a text"}
 
 
 def parse_methods(text: str) -> dict[str, Fields]:
@@ -61,8 +62,9 @@ def with_variant(config: ConfigDict, fields: Fields) -> ConfigDict:
 
 def _parse_options(method: str, settings: list[str]) -> Fields:
     """The options in ``["redundancy=tree", ...]``, checked."""
-    allowed = acquisition.METHODS[method].options
     defaults = default_config().acquisition
+    # What is an array, such as targets, is no field.
+    allowed = [name for name in acquisition.METHODS[method].options if name in defaults]
     options = {}
     for setting in settings:
         name, separator, value = setting.partition("=")
@@ -71,18 +73,19 @@ def _parse_options(method: str, settings: list[str]) -> Fields:
             raise ValueError(f"{setting!r}: method {method!r} takes {takes}")
         kind = defaults.get_type(name)
         try:
-            options[name] = kind(value)
-        except ValueError as error:
+            options[name] = _TRUTH_VALUES[value.lower()] if kind is bool else kind(value)
+        except (KeyError, ValueError) as error:
             raise ValueError(f"{setting!r}: {value!r} is not {_KINDS[kind]}") from error
     acquisition.check_options(method, options)
     return options
 
 
 def _name(fields: Fields) -> str:
-    """The variant's folder: the same however its options were ordered, words first, then numbers."""
+    """The variant's folder: the same however its options were ordered, words first, then switches and numbers."""
     method = fields["method"]
     options = {name: fields[name] for name in acquisition.METHODS[method].options if name in fields}
     words = [value for value in options.values() if isinstance(value, str)]
+    switches = [name if value else f"{name}=False" for name, value in options.items() if isinstance(value, bool)]
     # A number that is whole looks the same whatever its type.
-    numbers = [f"{name}={value:.15g}" for name, value in options.items() if not isinstance(value, str)]
-    return "_".join([method, *words, *numbers])
+    numbers = [f"{name}={value:.15g}" for name, value in options.items() if type(value) in (int, float)]
+    return "_".join([method, *words, *switches, *numbers])

@@ -1,0 +1,87 @@
+"""The score that the paper's published code made its figures with. It is for reproducing these, and for nothing else.
+
+The code that was released with "Scalable Batch Acquisition for Deep Bayesian Active Learning" (Rubashevskii, Kotova and
+Panov, SDM 2023) does not maximise Eq. 2.12. It adds to BALD a term that rewards a point for agreeing with the points
+that happen to lie near it in the pool, and picks all points at once. `large_batch_bald` is the method of the paper.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from lbb_jax.acquisition import race
+from lbb_jax.acquisition.pointwise import bald_scores
+from lbb_jax.acquisition.selection import Acquisition, highest, without_rounding
+
+CHUNK_SIZE = 1024
+
+
+def large_batch_bald_released(
+    key: jax.Array,
+    log_probs: jax.Array,
+    available: jax.Array,
+    *,
+    batch_size: int,
+    power: bool = False,
+    alpha: jax.Array | float = 1.0,
+) -> Acquisition:
+    """Picks the points with the highest score of the released code, or samples by its powers.
+
+    The available points, in the order of the pool, are cut into chunks of 1,024. With ``G`` the chunk of point ``i``,
+
+        a_ic = Σ_{j∈G, j≠i} mean_k p_ik(c) p_jk(c),    e_ic = Σ_{j∈G, j≠i} p_i(c) p_j(c),
+
+    where ``p_i = mean_k p_ik``, the score is ``I(y_i; θ) + Σ_c a_ic (log(1 + a_ic) - log(1 + e_ic))``. It depends on
+    the order of the pool, so that exact copies in different chunks differ, can be negative, and grows with the chunk:
+    it is no information.
+
+    Args:
+      key: Random key, consumed by the sampling, ignored without it. Each point has its own variates, whatever is
+        available.
+      log_probs: ``[N, K, C]``.
+      available: ``[N]`` bool.
+      batch_size: Static, at most ``N``.
+      power: Static: whether to sample without replacement with probability proportional to ``score**alpha``
+        (Eq. 2.13), a negative score counting as 0, instead of picking the highest scores.
+      alpha: At least 0, of no effect without ``power``.
+
+    Returns:
+      The picks; the scores are those above, those within 1e-6 of 0 as exactly 0.
+    """
+    scores = without_rounding(bald_scores(log_probs) + _agreement(log_probs, available))
+    if power:
+        return race.first_arrivals(key, scores, available, batch_size=batch_size, alpha=alpha)
+    return highest(scores, available, batch_size=batch_size)
+
+
+def _agreement(log_probs: jax.Array, available: jax.Array) -> jax.Array:
+    """What the released code adds to BALD: ``[N]``, 0 for points that are not available."""
+    num_points = len(log_probs)
+    chunk_size = min(CHUNK_SIZE, num_points)
+    num_chunks = -(-num_points // chunk_size)
+    # The available points in order, and after them indices past the end: these read as probability 0.
+    points = jnp.flatnonzero(available, size=num_chunks * chunk_size, fill_value=num_points)
+
+    def of_chunk(members: jax.Array) -> jax.Array:
+        return _agreement_in_chunk(jnp.exp(log_probs.at[members].get(mode="fill", fill_value=-jnp.inf)))
+
+    terms = jax.lax.map(of_chunk, points.reshape(num_chunks, chunk_size))
+    return jnp.zeros(num_points, log_probs.dtype).at[points].set(terms.reshape(-1), mode="drop")
+
+
+def _agreement_in_chunk(probs: jax.Array) -> jax.Array:
+    """``Σ_c a_ic (log(1 + a_ic) - log(1 + e_ic))`` among the points ``probs[n, K, C]``, ``[n]``.
+
+    Points whose probabilities are all 0 change nothing.
+    """
+    means = jnp.mean(probs, axis=1)
+    deviations = probs - means[:, None]
+    expected = means * _sum_over_others(means)
+    together = jnp.mean(probs * _sum_over_others(probs), axis=1)
+    # `together - expected` is the covariance over draws; computed as that, it does not cancel.
+    covariance = jnp.mean(deviations * _sum_over_others(deviations), axis=1)
+    return jnp.sum(together * jnp.log1p(covariance / (1 + expected)), axis=-1)
+
+
+def _sum_over_others(values: jax.Array) -> jax.Array:
+    """For each point of ``values[n, ...]`` the sum of the others, exactly 0 where all others are 0: ``[n, ...]``."""
+    return jnp.sum(values, axis=0, keepdims=True) - values
