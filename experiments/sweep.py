@@ -9,22 +9,32 @@ num_samples=INTEGER (batch_bald), redundancy=pairwise or tree and pair_weight=NU
 num_targets=INTEGER (epig), power=True or False and with it alpha=NUMBER (epig, lbb_released). An option that is not
 named is that of the configuration, any field of which can be overridden as --config.FIELD=VALUE.
 
-Each method's run, with all seeds, has its own folder in the working directory, as experiments/run.py leaves it; the
-complete ones are gathered in runs.csv, a row for every seed and round. A run that fails does not stop the others. The
-same command again runs only what is not complete.
+With --also=FILE[:ARGUMENTS], any number of times, the same is done for further experiments, with the same overrides.
+
+Each method's run, with all seeds, has its own folder in the working directory (in one named after the experiment, if
+there are several), as experiments/run.py leaves it; the complete ones are gathered in runs.csv, a row for every seed
+and round. A run that fails does not stop the others. The same command again runs only what is not complete.
+
+Several runs at once: --processes=N on this machine, --devices=0,1,... one on each of these GPUs, or
+--slurm=timeout_min=600,slurm_partition=gpu as jobs (submitit's parameters; the same command without --slurm gathers the
+table when they have ended).
 """
 
 import sys
+from collections.abc import Mapping
 
 from absl import app, flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
 from lbb_jax import experiment
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file, with arguments after a colon.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of all runs; made if needed.")
 _METHODS = flags.DEFINE_string("methods", experiment.DEFAULT_METHODS, "Methods and their options.")
+_ALSO = flags.DEFINE_multi_string("also", [], "A further experiment: its configuration file with arguments.")
 _PROCESSES = flags.DEFINE_integer("processes", 1, "Runs at once, each in a process of its own if more than 1.")
+_DEVICES = flags.DEFINE_list("devices", [], "GPUs by number, to run one run on each at a time.")
+_SLURM = flags.DEFINE_string("slurm", None, "Parameters of the jobs to submit to SLURM, as NAME=VALUE,...")
 
 
 def main(arguments: list[str]) -> None:
@@ -34,17 +44,42 @@ def main(arguments: list[str]) -> None:
     experiment.show_warnings()
     experiment.use_cache()
     try:
-        variants = experiment.parse_methods(_METHODS.value)
-        failures = experiment.run_sweep(_CONFIG.value, variants, _WORKDIR.value, num_processes=_PROCESSES.value)
+        configs = experiment.combine(_experiments(), experiment.parse_methods(_METHODS.value))
+        if _SLURM.value is not None:
+            _submit(configs)
+            return
+        failures = experiment.run_sweep(
+            configs, _WORKDIR.value, num_processes=_PROCESSES.value, devices=tuple(_DEVICES.value)
+        )
     except experiment.ExperimentError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         experiment.leave(f"stopped; the same command goes on with {_WORKDIR.value} where it was")
-    if len(failures) < len(variants):
-        print(f"{len(variants) - len(failures)} of {len(variants)} runs are complete: {_WORKDIR.value}/runs.csv")
+    if len(failures) < len(configs):
+        print(f"{len(configs) - len(failures)} of {len(configs)} runs are complete: {_WORKDIR.value}/runs.csv")
     if failures:
         lines = "".join(f"\n  {name}: {message}" for name, message in failures.items())
-        sys.exit(f"error: {len(failures)} of {len(variants)} runs failed{lines}")
+        sys.exit(f"error: {len(failures)} of {len(configs)} runs failed{lines}")
+
+
+def _experiments() -> dict[str, ConfigDict]:
+    """The configurations that ``--config`` and ``--also`` name, by the names of their folders."""
+    flag = flags.FLAGS["config"]
+    experiments = {experiment.experiment_name(flag.config_filename): _CONFIG.value}
+    for reference in _ALSO.value:
+        name = experiment.experiment_name(reference)
+        if name in experiments:
+            raise experiment.ExperimentError(f"--also={reference}: is named twice; leave one out")
+        experiments[name] = experiment.load_config(reference, config_flags.get_override_values(flag))
+    return experiments
+
+
+def _submit(configs: Mapping[str, ConfigDict]) -> None:
+    """Submits the runs as jobs, and says which."""
+    jobs = experiment.slurm.submit(configs, _WORKDIR.value, experiment.slurm.parse_parameters(_SLURM.value))
+    for name, job in jobs.items():
+        print(f"job {job}: {name}")
+    print(f"{len(jobs)} jobs submitted; the same command without --slurm gathers the table when they have ended")
 
 
 if __name__ == "__main__":

@@ -15,3 +15,13 @@ def endless(config, workdir, sender):
     """Finishes one round and never ends."""
     sender.send([{"labels": 10, "accuracy": 0.5}])
     time.sleep(600)
+
+
+def writes_its_device(config, workdir, sender):
+    """Writes which GPU it sees."""
+    workdir.with_suffix(".device").write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+
+
+def writes_its_name(config, workdir):
+    """Writes the name of its folder, as a job."""
+    workdir.with_suffix(".name").write_text(workdir.name)

@@ -1,17 +1,21 @@
 import json
 import multiprocessing
+import os
+import time
+from pathlib import Path
 
 import pandas as pd
 import processes_of_sweeps as processes
 import pytest
 
 from lbb_jax import experiment
-from lbb_jax.experiment import driver, records, sweep
+from lbb_jax.experiment import driver, records, slurm, sweep
 from lbb_jax.experiment.variants import with_variant
 
 pytestmark = pytest.mark.usefixtures("training_settings")
 
 VARIANTS = experiment.parse_methods("random,bald,power_bald:alpha=5")
+CONFIGS = Path(__file__).parents[1] / "configs"
 SECONDS = ["seconds", "seconds_train", "seconds_predict", "seconds_acquire"]
 
 
@@ -30,6 +34,11 @@ def small_config():
     return config
 
 
+def configs_of(methods=VARIANTS, config=None):
+    """The configurations of a sweep over one experiment."""
+    return experiment.combine({"digits": config or small_config()}, methods)
+
+
 def table_of(workdir):
     return pd.read_csv(workdir / "runs.csv", float_precision="round_trip").drop(columns=SECONDS)
 
@@ -38,7 +47,7 @@ def table_of(workdir):
 def finished(training_settings, tmp_path_factory):
     """The folder of a finished sweep."""
     workdir = tmp_path_factory.mktemp("sweep")
-    assert experiment.run_sweep(small_config(), VARIANTS, workdir) == {}
+    assert experiment.run_sweep(configs_of(), workdir) == {}
     return workdir
 
 
@@ -60,7 +69,7 @@ def test_a_finished_sweep_started_again_runs_nothing_and_keeps_its_table(finishe
     monkeypatch.setattr(driver, "run", None)
     monkeypatch.setattr(sweep, "_start", None)
     for num_processes in (1, 2):
-        assert experiment.run_sweep(small_config(), VARIANTS, finished, num_processes=num_processes) == {}
+        assert experiment.run_sweep(configs_of(), finished, num_processes=num_processes) == {}
     assert (finished / "runs.csv").read_bytes() == before
 
 
@@ -76,11 +85,11 @@ def test_a_stopped_sweep_started_again_gives_the_same_table(finished, tmp_path, 
     with monkeypatch.context() as patched:
         patched.setattr(driver.Checkpoints, "save", stop_in_the_second_run)
         with pytest.raises(KeyboardInterrupt):
-            experiment.run_sweep(small_config(), VARIANTS, tmp_path)
+            experiment.run_sweep(configs_of(), tmp_path)
     assert not (tmp_path / "runs.csv").exists()
     ran = []
     monkeypatch.setattr(driver.Checkpoints, "save", lambda self, states: (ran.append(states), original(self, states)))
-    assert experiment.run_sweep(small_config(), VARIANTS, tmp_path) == {}
+    assert experiment.run_sweep(configs_of(), tmp_path) == {}
     assert len(ran) == 2 + 3
     pd.testing.assert_frame_equal(table_of(tmp_path), table_of(finished), check_exact=True)
 
@@ -91,7 +100,7 @@ def test_runs_in_processes_do_the_same_and_one_that_fails_does_not_stop_the_othe
     other.batch_size = 5
     (tmp_path / "bald").mkdir()
     records.write_config(tmp_path / "bald" / "config.json", other)
-    failures = experiment.run_sweep(small_config(), experiment.parse_methods("bald,random"), tmp_path, num_processes=2)
+    failures = experiment.run_sweep(configs_of(experiment.parse_methods("bald,random")), tmp_path, num_processes=2)
     assert failures.keys() == {"bald"}
     assert "config.batch_size=5 (here: 4)" in failures["bald"]
     expected = table_of(finished).query("path == 'random'").reset_index(drop=True)
@@ -114,7 +123,7 @@ def fake_run(config, workdir, *, on_round):
 def test_a_run_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(driver, "run", fake_run)
     with caplog.at_level("INFO", logger="lbb_jax"):
-        failures = experiment.run_sweep(small_config(), VARIANTS, tmp_path)
+        failures = experiment.run_sweep(configs_of(), tmp_path)
     assert failures == {"random": "config.final_size=5000: too large", "bald": "RuntimeError: out of memory"}
     assert pd.read_csv(tmp_path / "runs.csv")["path"].tolist() == ["power_bald_alpha=5"]
     assert [record.getMessage() for record in caplog.records if record.levelname == "INFO"] == [
@@ -133,14 +142,14 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, caplog
 
 def test_without_a_complete_run_there_is_no_table(tmp_path, monkeypatch):
     monkeypatch.setattr(driver, "run", fake_run)
-    assert len(experiment.run_sweep(small_config(), experiment.parse_methods("random,bald"), tmp_path)) == 2
+    assert len(experiment.run_sweep(configs_of(experiment.parse_methods("random,bald")), tmp_path)) == 2
     assert not (tmp_path / "runs.csv").exists()
 
 
 def test_a_process_that_is_killed_does_not_stop_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "_run_and_report", processes.killed_if_bald)
     monkeypatch.setattr(sweep, "_write_table", lambda workdir, names: (workdir / "names").write_text(" ".join(names)))
-    failures = experiment.run_sweep(small_config(), VARIANTS, tmp_path, num_processes=2)
+    failures = experiment.run_sweep(configs_of(), tmp_path, num_processes=2)
     assert failures == {
         "bald": "its process ended with signal SIGKILL; the same command goes on from its last checkpoint"
     }
@@ -154,13 +163,86 @@ def test_stopping_a_sweep_stops_its_processes(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "_run_and_report", processes.endless)
     monkeypatch.setattr(sweep._Progress, "round", stop)
     with pytest.raises(KeyboardInterrupt):
-        experiment.run_sweep(small_config(), VARIANTS, tmp_path, num_processes=2)
+        experiment.run_sweep(configs_of(), tmp_path, num_processes=2)
     assert multiprocessing.active_children() == []
 
 
 def test_the_number_of_processes_is_checked(tmp_path):
     with pytest.raises(experiment.ExperimentError, match="--processes=0: must be at least 1"):
-        experiment.run_sweep(small_config(), VARIANTS, tmp_path, num_processes=0)
+        experiment.run_sweep(configs_of(), tmp_path, num_processes=0)
+
+
+def test_a_run_on_each_device_leaves_no_room_for_processes_or_twins(tmp_path):
+    with pytest.raises(experiment.ExperimentError, match="--processes=2: leave it out with --devices"):
+        experiment.run_sweep(configs_of(), tmp_path, num_processes=2, devices=("0", "1"))
+    with pytest.raises(experiment.ExperimentError, match="--devices=1,1: name each once"):
+        experiment.run_sweep(configs_of(), tmp_path, devices=("1", "1"))
+
+
+def test_each_process_sees_one_device_and_leaves_it_to_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "_run_and_report", processes.writes_its_device)
+    monkeypatch.setattr(sweep, "_write_table", lambda workdir, names: None)
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    assert experiment.run_sweep(configs_of(), tmp_path, devices=("3", "7")) == {}
+    seen = {name: (tmp_path / f"{name}.device").read_text() for name in VARIANTS}
+    assert (seen["random"], seen["bald"]) == ("3", "7")
+    assert seen["power_bald_alpha=5"] in {"3", "7"}
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == before
+
+
+def test_several_experiments_have_folders_of_their_own_in_one_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(driver, "run", fake_run)
+    first, second = small_config(), small_config()
+    second.batch_size = 5
+    configs = experiment.combine({"digits": first, "digits_b=5": second}, {"entropy": {"method": "entropy"}})
+    assert experiment.run_sweep(configs, tmp_path) == {}
+    assert pd.read_csv(tmp_path / "runs.csv")["path"].tolist() == ["digits/entropy", "digits_b=5/entropy"]
+
+
+def test_further_experiments_are_loaded_with_the_same_overrides():
+    config = experiment.load_config(f"{CONFIGS}/digits.py:mc_dropout,b=5", {"posterior.num_draws": 7, "seeds": 2})
+    assert (config.posterior.name, config.batch_size) == ("mc_dropout", 5)
+    assert (config.posterior.num_draws, config.seeds) == (7, 2)
+
+
+@pytest.mark.parametrize(
+    ("reference", "overrides", "message"),
+    [
+        ("configs/absent.py:small", {}, "'configs/absent.py:small': there is no configuration file configs/absent.py"),
+        (f"{CONFIGS}/digits.py", {"training.weight_decay": 0.1}, "its fields are not those that were set"),
+        (f"{CONFIGS}/digits.py", {"seeds": "many"}, "its fields are not those that were set"),
+    ],
+)
+def test_experiments_that_cannot_be_loaded_are_errors(reference, overrides, message):
+    with pytest.raises(experiment.ExperimentError, match=message):
+        experiment.load_config(reference, overrides)
+
+
+def test_jobs_are_submitted_for_what_is_not_complete(tmp_path, monkeypatch):
+    pytest.importorskip("submitit")
+    monkeypatch.setattr(driver, "is_complete", lambda config, workdir: workdir.name == "bald")
+    monkeypatch.setattr(slurm, "_run", processes.writes_its_name)
+    # So that the jobs find it, too.
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    jobs = experiment.slurm.submit(configs_of(), tmp_path, {"timeout_min": 5}, cluster="local")
+    assert jobs.keys() == {"random", "power_bald_alpha=5"}
+    end = time.monotonic() + 60
+    for name in jobs:
+        while not (tmp_path / f"{name}.name").exists() and time.monotonic() < end:
+            time.sleep(0.1)
+        assert (tmp_path / f"{name}.name").exists(), (tmp_path / "slurm").glob("*.err")
+
+
+def test_parameters_of_jobs_are_parsed_and_those_that_there_are_not_are_errors(tmp_path):
+    assert slurm.parse_parameters("timeout_min=600,slurm_partition=gpu") == {
+        "timeout_min": 600,
+        "slurm_partition": "gpu",
+    }
+    with pytest.raises(experiment.ExperimentError, match="--slurm: 'gpu': must be NAME=VALUE"):
+        slurm.parse_parameters("gpu")
+    pytest.importorskip("submitit")
+    with pytest.raises(experiment.ExperimentError, match=r"--slurm: .*time_limit"):
+        slurm.submit(configs_of(), tmp_path, {"time_limit": 5}, cluster="local")
 
 
 def test_methods_are_parsed_with_their_options():
@@ -178,6 +260,11 @@ def test_switches_are_parsed():
         "epig_power_alpha=5": {"method": "epig", "power": True, "alpha": 5.0},
         "lbb_released_power=False": {"method": "lbb_released", "power": False},
     }
+
+
+def test_an_experiments_folder_is_named_after_its_configuration():
+    assert experiment.experiment_name("configs/mnist.py:repeated,mlp,b=20") == "mnist_repeated_mlp_b=20"
+    assert experiment.experiment_name("configs/digits.py") == "digits"
 
 
 def test_the_default_methods_are_parsed():

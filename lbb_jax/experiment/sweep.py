@@ -1,4 +1,4 @@
-"""Runs several variants of one experiment, each in a folder of its own, and gathers them in one table."""
+"""Runs several configurations, each in a folder of its own, and gathers them in one table."""
 
 import contextlib
 import functools
@@ -6,7 +6,7 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -22,7 +22,6 @@ from lbb_jax.experiment.configuration import ExperimentError
 from lbb_jax.experiment.interruption import Interruption
 from lbb_jax.experiment.messages import show_warnings
 from lbb_jax.experiment.records import Record
-from lbb_jax.experiment.variants import Fields, with_variant
 from lbb_jax.files import write_whole
 
 _LOGGER = logging.getLogger(__name__)
@@ -36,35 +35,46 @@ class _Ended(NamedTuple):
 
 
 def run_sweep(
-    config: ConfigDict, variants: Mapping[str, Fields], workdir: str | os.PathLike, *, num_processes: int = 1
+    configs: Mapping[str, ConfigDict],
+    workdir: str | os.PathLike,
+    *,
+    num_processes: int = 1,
+    devices: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Runs every variant of an experiment in a folder of its own, and writes all that are complete to one table.
+    """Runs several configurations, each in a folder of its own, and writes all that are complete to one table.
 
     Each run is that of `lbb_jax.experiment.run` in ``workdir/NAME``: complete runs are left as they are, stopped ones
     go on, and one that fails does not keep the others from running. ``workdir/runs.csv`` is the table of
-    `lbb_jax.analysis.load_runs` over the complete runs in ``variants``; in it, ``path`` is the folder within
+    `lbb_jax.analysis.load_runs` over the complete runs in ``configs``; in it, ``path`` is the folder within
     ``workdir``. Where no run is complete it is not written.
 
     Args:
-      config: Of the experiment; the variants share all of it but what they set.
-      variants: Names of the runs, and what each sets in ``config.acquisition``, as `parse_methods` returns them.
+      configs: By the name of the run's folder, as `combine` returns them.
       workdir: Folder of all runs; made if needed.
       num_processes: Runs at once. With 1 they run in this process, one after the other; with more, each in a process
         of its own, which on an accelerator need memory for all of them.
+      devices: NVIDIA GPUs, as ``CUDA_VISIBLE_DEVICES`` names them; if there are any, as many runs go on at once, each
+        in a process of its own that sees one of them alone.
 
     Returns:
       What went wrong, by the name of the run; empty if all are complete.
 
     Raises:
-      ExperimentError: If ``num_processes`` is below 1, or the table cannot be written.
+      ExperimentError: If ``num_processes`` is below 1 or given beside ``devices``, a device is named twice, or the
+        table cannot be written.
       KeyboardInterrupt: On Ctrl-C or SIGTERM, when all runs have been stopped; the same call goes on from there.
     """
     if num_processes < 1:
         raise ExperimentError(f"--processes={num_processes}: must be at least 1")
+    if devices and num_processes > 1:
+        raise ExperimentError(f"--processes={num_processes}: leave it out with --devices, on each of which runs one")
+    if len(set(devices)) < len(devices):
+        raise ExperimentError(f"--devices={','.join(devices)}: name each once")
     workdir = Path(workdir)
-    configs = {name: with_variant(config, fields) for name, fields in variants.items()}
     left = {name: config for name, config in configs.items() if not driver.is_complete(config, workdir / name)}
-    run_all = _in_turn if num_processes == 1 else functools.partial(_at_once, num_processes=num_processes)
+    run_all = _in_turn
+    if devices or num_processes > 1:
+        run_all = functools.partial(_at_once, places=list(devices) or [None] * num_processes)
     failures = {}
     progress = _Progress(len(configs), num_done=len(configs) - len(left))
     with contextlib.closing(progress), contextlib.closing(run_all(left, workdir, progress)) as ended:
@@ -139,34 +149,40 @@ def _attempt(config: ConfigDict, workdir: Path, on_round: Callable[[list[Record]
     return None
 
 
+# Where a process runs: on one GPU alone, or wherever JAX puts it.
+_Place = str | None
+
+
 class _Running(NamedTuple):
     name: str
     process: SpawnProcess
+    place: _Place
 
 
 def _at_once(
-    configs: Mapping[str, ConfigDict], workdir: Path, progress: _Progress, num_processes: int
+    configs: Mapping[str, ConfigDict], workdir: Path, progress: _Progress, places: list[_Place]
 ) -> Iterator[_Ended]:
-    """Runs ``configs`` in processes of their own, ``num_processes`` at a time; stops them when left early."""
-    waiting = list(configs)
+    """Runs ``configs`` in processes of their own, one in each of ``places``; stops them when left early."""
+    waiting, free = list(configs), list(places)
     running: dict[Connection, _Running] = {}
     messages: dict[str, str] = {}
     with Interruption().handled():
         try:
             while waiting or running:
-                while waiting and len(running) < num_processes:
-                    name = waiting.pop(0)
+                while waiting and free:
+                    name, place = waiting.pop(0), free.pop(0)
                     progress.begin(name)
-                    connection, process = _start(configs[name], workdir / name)
-                    running[connection] = _Running(name, process)
+                    connection, process = _start(configs[name], workdir / name, place)
+                    running[connection] = _Running(name, process, place)
                 for connection in wait(list(running)):
-                    name, process = running[connection]
+                    name, process, place = running[connection]
                     try:
                         message = connection.recv()
                     except EOFError:
                         process.join()
                         del running[connection]
                         connection.close()
+                        free.append(place)
                         yield _Ended(name, messages.get(name) or _cause_of_death(process.exitcode))
                         continue
                     if isinstance(message, str):
@@ -174,22 +190,37 @@ def _at_once(
                     else:
                         progress.round(name, message)
         finally:
-            for _, process in running.values():
-                process.terminate()
-            for _, process in running.values():
-                process.join()
+            for left in running.values():
+                left.process.terminate()
+            for left in running.values():
+                left.process.join()
 
 
-def _start(config: ConfigDict, workdir: Path) -> tuple[Connection, SpawnProcess]:
+def _start(config: ConfigDict, workdir: Path, place: _Place) -> tuple[Connection, SpawnProcess]:
     """Starts a run, and returns the end of the pipe on which it reports and its process."""
     # A forked process would inherit the threads of JAX in a state that it cannot go on from.
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_run_and_report, args=(config, workdir, sender), daemon=True)
-    process.start()
+    with _visible(place):
+        process.start()
     # So that only the process holds it, and its end is seen here as the end of what is received.
     sender.close()
     return receiver, process
+
+
+@contextlib.contextmanager
+def _visible(place: _Place) -> Iterator[None]:
+    """Within, processes are started that see ``place`` alone."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    try:
+        if place is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = place
+        yield
+    finally:
+        os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+        if before is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before
 
 
 def _run_and_report(config: ConfigDict, workdir: Path, sender: Connection) -> None:
@@ -218,7 +249,7 @@ def _write_table(workdir: Path, names: list[str]) -> None:
     if not names:
         return
     runs = analysis.load_runs(workdir / name for name in names)
-    runs["path"] = [Path(path).name for path in runs["path"]]
+    runs["path"] = [Path(path).relative_to(workdir).as_posix() for path in runs["path"]]
     try:
         write_whole(workdir / "runs.csv", runs.to_csv(index=False))
     except OSError as error:

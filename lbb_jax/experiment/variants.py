@@ -1,6 +1,10 @@
-"""The variants of a sweep: methods of acquisition with options, as a command names them."""
+"""The runs of a sweep: experiments, and methods of acquisition with options, as a command names them."""
 
 import copy
+import re
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -50,6 +54,60 @@ def parse_methods(text: str) -> dict[str, Fields]:
             raise ExperimentError(f"--methods: {part!r} is named twice; leave one out")
         variants[name] = fields
     return variants
+
+
+def experiment_name(reference: str) -> str:
+    """The folder of an experiment in a sweep of several.
+
+    >>> experiment_name("configs/mnist.py:mc_dropout,b=20")
+    'mnist_mc_dropout_b=20'
+
+    Args:
+      reference: A configuration file, with arguments after a colon.
+    """
+    file, _, argument = reference.partition(":")
+    return re.sub(r"[^\w=.-]+", "_", "_".join(filter(None, (Path(file).stem, argument))))
+
+
+def load_config(reference: str, overrides: Mapping[str, Any]) -> ConfigDict:
+    """The configuration ``FILE:ARGUMENT``, with some of its fields set.
+
+    Args:
+      reference: A configuration file, with arguments after a colon.
+      overrides: Values by the name of the field, with dots, such as ``"acquisition.alpha"``.
+
+    Raises:
+      ExperimentError: If there is no such file, or no such field.
+    """
+    file, _, argument = reference.partition(":")
+    if not Path(file).is_file():
+        raise ExperimentError(f"{reference!r}: there is no configuration file {file}")
+    config = runpy.run_path(file)["get_config"](argument or None)
+    # Without the lock, a field that is not there would be added.
+    config.lock()
+    try:
+        config.update_from_flattened_dict(overrides)
+    except (KeyError, TypeError) as error:
+        raise ExperimentError(f"{reference!r}: its fields are not those that were set ({error})") from error
+    config.unlock()
+    return config
+
+
+def combine(experiments: Mapping[str, ConfigDict], variants: Mapping[str, Fields]) -> dict[str, ConfigDict]:
+    """Every variant of every experiment.
+
+    Args:
+      experiments: By name.
+      variants: By name, as `parse_methods` returns them.
+
+    Returns:
+      The configurations by the folder of their runs: ``EXPERIMENT/VARIANT``, ``VARIANT`` for one experiment alone.
+    """
+    return {
+        variant if len(experiments) == 1 else f"{name}/{variant}": with_variant(config, fields)
+        for name, config in experiments.items()
+        for variant, fields in variants.items()
+    }
 
 
 def with_variant(config: ConfigDict, fields: Fields) -> ConfigDict:
