@@ -155,7 +155,7 @@ def gradients(probs: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
 
 
 def badge_gains(rows: np.ndarray, batch: list[int]) -> np.ndarray:
-    """Squared distance of each of the gradients to the nearest of the batch; before the first pick its squared length."""
+    """Squared distance of each of the gradients to the nearest of the batch; before any pick its squared length."""
     centres = rows[batch] if batch else np.zeros((1, rows.shape[1]))
     return np.array([min(np.sum((row - centre) ** 2) for centre in centres) for row in rows])
 

@@ -327,7 +327,7 @@ BAD_ARGUMENTS = [
         "embeddings missing",
         {"method": "badge"},
         ValueError,
-        ["embeddings: not given", "'badge'", "[N, D]", "last layer"],
+        ["embeddings: not given", "'badge'", "[N, D]", "pass"],
     ),
     ("embeddings None", {"method": "core_set", "embeddings": None}, TypeError, ["embeddings", "NoneType", "array"]),
     (
