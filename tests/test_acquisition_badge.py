@@ -21,9 +21,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 NUM_POINTS, NUM_DRAWS, NUM_CLASSES, NUM_FEATURES, BATCH_SIZE = 12, 4, 3, 5, 6
 
 run = jax.jit(acquisition.badge, static_argnames="batch_size")
-distances_to = jax.jit(
-    lambda log_probs, embeddings, index: _squared_distances(_residuals(log_probs), embeddings, index)
-)
+distances_to = jax.jit(lambda log_probs, *arguments: _squared_distances(_residuals(log_probs), *arguments))
 gumbel = jax.jit(
     lambda key, place: race.variates(jax.random.fold_in(key, place), jnp.arange(NUM_POINTS), jnp.float32).gumbel
 )
@@ -91,11 +89,9 @@ def test_picks_are_those_of_k_means_plus_plus_on_the_explicit_gradients(pool, se
 
 
 def test_the_first_pick_has_the_largest_gradient():
-    probs, embeddings = np.full((4, 1, 2), 0.5), np.array([[1.0], [3.0], [2.0], [3.0]], np.float32)
+    log_probs, embeddings = reference.log32(np.full((4, 1, 2), 0.5)), np.array([[1], [3], [2], [3]], np.float32)
     for seed in range(5):
-        picked = run(
-            jax.random.key(seed), reference.log32(probs), np.ones(4, bool), batch_size=2, embeddings=embeddings
-        )
+        picked = run(jax.random.key(seed), log_probs, np.ones(4, bool), batch_size=2, embeddings=embeddings)
         assert picked.indices[0] == 1
         np.testing.assert_allclose(picked.scores[0], 0.5 * 3**2, rtol=1e-6)
 
@@ -105,8 +101,8 @@ def many(probs, embeddings, num_picks, available=None, seed=0):
     log_probs, embeddings, rows = in_float32(probs, embeddings)
     available = np.ones(len(probs), bool) if available is None else available
     keys = jax.random.split(jax.random.key(seed), NUM_KEYS)
-    pick = functools.partial(acquisition.badge, batch_size=num_picks)
-    picked = jax.jit(jax.vmap(lambda key: pick(key, log_probs, available, embeddings=jnp.asarray(embeddings))))(keys)
+    pick = functools.partial(acquisition.badge, batch_size=num_picks, embeddings=jnp.asarray(embeddings))
+    picked = jax.jit(jax.vmap(lambda key: pick(key, log_probs, available)))(keys)
     return jax.tree.map(np.asarray, picked), rows
 
 

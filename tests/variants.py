@@ -57,7 +57,7 @@ BESIDE_OTHERS = ("lbb_released", "lbb_released power", "epig", "epig power", "co
 
 def options_of(name: str, num_points: int) -> dict:
     """The variant's options for a pool of ``num_points``, with embeddings if it needs them."""
-    embeddings = {"embeddings": EMBEDDINGS[:num_points]} if name in WITH_EMBEDDINGS else {}
+    embeddings = {"embeddings": jnp.asarray(EMBEDDINGS[:num_points])} if name in WITH_EMBEDDINGS else {}
     return {**VARIANTS[name][1], **embeddings}
 
 
