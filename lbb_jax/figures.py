@@ -16,7 +16,7 @@ from lbb_jax import analysis
 from lbb_jax.files import write_whole
 
 # Paul Tol's "muted" scheme, with a dark grey for the baseline; where that ends his "vibrant" scheme and black, and then
-# what is far from all these, however colours are seen, in Okabe and Ito's and in his "dark" and "medium contrast" schemes.
+# colours of his "dark" and "medium contrast" schemes and a yellow of Okabe and Ito's that are far from all these.
 COLOURS = {
     "Random": "#666666",
     "Least confident": "#DDCC77",
