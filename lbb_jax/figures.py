@@ -15,7 +15,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from lbb_jax import analysis
 from lbb_jax.files import write_whole
 
-# Paul Tol's "muted" scheme, with a dark grey for the baseline; his "vibrant" scheme and black where that ends.
+# Paul Tol's "muted" scheme, with a dark grey for the baseline; where that ends his "vibrant" scheme and black, and then
+# colours of his "dark" and "medium contrast" schemes and a yellow of Okabe and Ito's that are far from all these.
 COLOURS = {
     "Random": "#666666",
     "Least confident": "#DDCC77",
@@ -31,6 +32,9 @@ COLOURS = {
     "Power LBB (released)": "#000000",
     "EPIG": "#EE7733",
     "Power EPIG": "#CC3311",
+    "Margin": "#F0E442",
+    "Core-set": "#663333",
+    "BADGE": "#6699CC",
 }
 # Of variants that share a colour, as they differ in an option alone; of targets that are drawn in one figure.
 _DASHES = ("-", "--", ":", "-.")

@@ -30,13 +30,15 @@ class Settings(NamedTuple):
 
     Attributes:
       posterior: The approximate posterior, trained from scratch in each round.
-      acquire: The pure function ``(key, log_probs, available, *, batch_size) -> Acquisition``.
+      acquire: The pure function ``(key, log_probs, available, *, batch_size) -> Acquisition``, which takes
+        ``embeddings`` too where it uses them.
       num_classes: ``C``.
       initial_size: Labels that the run starts with, balanced by class.
       batch_size: Labels acquired in a round; the last round acquires fewer where they do not divide evenly.
       final_size: Labels that it ends with.
       test_draws: Draws to evaluate with; None for the posterior's own number.
       uses_predictions: Whether ``acquire`` looks at ``log_probs``; where it does not, the pool is not predicted.
+      uses_embeddings: Whether ``acquire`` takes ``embeddings``; where it does not, the pool is not embedded.
     """
 
     posterior: Posterior
@@ -47,6 +49,7 @@ class Settings(NamedTuple):
     final_size: int
     test_draws: int | None = None
     uses_predictions: bool = True
+    uses_embeddings: bool = False
 
     @property
     def num_rounds(self) -> int:
@@ -68,6 +71,18 @@ class State(NamedTuple):
     round: jax.Array
 
 
+class Predictions(NamedTuple):
+    """What the methods of acquisition look at.
+
+    Attributes:
+      log_probs: Of the whole pool, ``[N, K, C]``; uniform ones of one draw where the method needs none.
+      embeddings: Of the whole pool, ``[N, D]``; None where the method needs none.
+    """
+
+    log_probs: jax.Array
+    embeddings: jax.Array | None = None
+
+
 class Batch(NamedTuple):
     """What a round acquired.
 
@@ -75,7 +90,7 @@ class Batch(NamedTuple):
       picked: The batch in the order picked, ``[b]``.
       num_labelled: How many of the batch were labelled, ``[]`` int32: ``b``; fewer where the final size or the end of
         the pool is nearer, 0 in the last round.
-      num_faults: Predictions of the pool that were NaN, ``[]`` int32; with any, the batch is meaningless.
+      num_faults: Numbers predicted of the pool that were NaN, ``[]`` int32; with any, the batch is meaningless.
     """
 
     picked: Acquisition
@@ -133,26 +148,31 @@ def evaluate(state: State, params: Any, data: Data, settings: Settings) -> Metri
     return metrics.evaluate(log_probs, example_lib.all_labels(data.test))
 
 
-def predict(state: State, params: Any, data: Data, settings: Settings) -> jax.Array:
-    """Log-probabilities ``[N, K, C]`` of the whole pool; uniform ones of one draw where the method needs none."""
-    if not settings.uses_predictions:
-        shape = (data.pool.num_examples, 1, settings.num_classes)
-        return jnp.full(shape, -jnp.log(settings.num_classes))
-    return settings.posterior.sample(_stage_key(state, 2), params, data.pool)
+def predict(state: State, params: Any, data: Data, settings: Settings) -> Predictions:
+    """What the method needs to know of the whole pool."""
+    if settings.uses_predictions:
+        log_probs = settings.posterior.sample(_stage_key(state, 2), params, data.pool)
+    else:
+        log_probs = jnp.full((data.pool.num_examples, 1, settings.num_classes), -jnp.log(settings.num_classes))
+    embeddings = settings.posterior.embed(params, data.pool) if settings.uses_embeddings else None
+    return Predictions(log_probs, embeddings)
 
 
-def acquire(state: State, log_probs: jax.Array, settings: Settings) -> tuple[State, Batch]:
+def acquire(state: State, predictions: Predictions, settings: Settings) -> tuple[State, Batch]:
     """Picks a batch, labels as much of it as the final size and the pool allow, and moves on to the next round.
 
     A batch cut short is its first picks: every method picks in order, so they are what a smaller batch would be.
     """
-    num_points = log_probs.shape[0]
+    num_points = len(predictions.log_probs)
     available = ~labelled_set.contains(state.labelled, num_points)
-    picked = settings.acquire(_stage_key(state, 3), log_probs, available, batch_size=settings.batch_size)
+    more = {"embeddings": predictions.embeddings} if settings.uses_embeddings else {}
+    picked = settings.acquire(
+        _stage_key(state, 3), predictions.log_probs, available, batch_size=settings.batch_size, **more
+    )
     last_size = min(settings.final_size, num_points)
     count = jnp.minimum(settings.batch_size, last_size - state.labelled.size)
     labelled = labelled_set.add(state.labelled, picked.indices, count)
-    num_faults = jnp.sum(jnp.isnan(log_probs), dtype=jnp.int32)
+    num_faults = sum(jnp.sum(jnp.isnan(leaf), dtype=jnp.int32) for leaf in jax.tree.leaves(predictions))
     return State(state.key, labelled, state.round + 1), Batch(picked, count, num_faults)
 
 

@@ -37,6 +37,11 @@ def least_confident(probs: np.ndarray) -> np.ndarray:
     return 1 - probs.mean(axis=1).max(axis=-1)
 
 
+def lack_of_margin(probs: np.ndarray) -> np.ndarray:
+    ascending = np.sort(np.concatenate([probs.mean(axis=1), np.zeros((len(probs), 1))], axis=1))
+    return 1 - (ascending[:, -1] - ascending[:, -2])
+
+
 def joint_distribution(probs: np.ndarray) -> np.ndarray:
     """``mean_k Π_i p(y_i | θ_k)`` of every configuration of the batch ``probs[b, K, C]``, ``[C**b]``."""
     num_points, _, num_classes = probs.shape
@@ -130,6 +135,29 @@ def epig_scores(probs: np.ndarray, available: np.ndarray | None = None) -> np.nd
     sums = pairs.sum(axis=1) - np.diag(pairs)
     scores[points] = sums / max(1, len(points) - 1)
     return scores
+
+
+def core_set_distances(embeddings: np.ndarray, available: np.ndarray | None, batch: list[int]) -> np.ndarray:
+    """Distance of every point to the nearest labelled or picked one; without any, to the mean of what is available."""
+    embeddings = embeddings.astype(np.float64)
+    available = np.ones(len(embeddings), bool) if available is None else available
+    centres = embeddings[[*np.flatnonzero(~available), *batch]]
+    if len(centres) == 0:
+        centres = embeddings[available].mean(axis=0, keepdims=True)
+    return np.array([min(np.linalg.norm(point - centre) for centre in centres) for point in embeddings])
+
+
+def gradients(probs: np.ndarray, embeddings: np.ndarray) -> np.ndarray:
+    """The gradients that BADGE picks from, of the last layer's weights by hallucinated label: ``[N, C * D]``."""
+    means = probs.mean(axis=1)
+    residuals = means - np.eye(means.shape[1])[means.argmax(axis=1)]
+    return np.array([np.outer(*pair).ravel() for pair in zip(residuals, embeddings.astype(np.float64), strict=True)])
+
+
+def badge_gains(rows: np.ndarray, batch: list[int]) -> np.ndarray:
+    """Squared distance of each of the gradients to the nearest of the batch; before any pick its squared length."""
+    centres = rows[batch] if batch else np.zeros((1, rows.shape[1]))
+    return np.array([min(np.sum((row - centre) ** 2) for centre in centres) for row in rows])
 
 
 def greedy(gains_after, num_points: int, batch_size: int) -> tuple[list[int], list[float], list[float]]:

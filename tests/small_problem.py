@@ -38,8 +38,11 @@ class NormalisedClassifier(nn.Module):
         hidden = self.hidden(inputs.reshape(len(inputs), -1))
         return nn.relu(self.normalisation(hidden, use_running_average=not training))
 
+    def features(self, hidden, mode):
+        return self.dropout(hidden, mode)
+
     def after_dropout(self, hidden, mode):
-        return self.output(self.dropout(hidden, mode))
+        return self.output(self.features(hidden, mode))
 
     def __call__(self, inputs, mode=OFF):
         return self.after_dropout(self.before_dropout(inputs, training=mode == EACH_INPUT), mode)
@@ -102,4 +105,5 @@ def settings(
         final_size=final_size,
         test_draws=3 if posterior_name == "mc_dropout" else None,
         uses_predictions=chosen.uses_predictions,
+        uses_embeddings=chosen.uses_embeddings,
     )

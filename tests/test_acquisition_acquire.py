@@ -24,7 +24,7 @@ METHOD_NAMES = {
 
 
 def acquire_variant(name, log_probs, *, batch_size=4, seed=0, **more):
-    function, options = variants.VARIANTS[name]
+    function, options = variants.VARIANTS[name][0], variants.options_of(name, len(log_probs))
     method = METHOD_NAMES.get(function, function)
     return acquisition.acquire(
         jax.random.key(seed), log_probs, method=method, batch_size=batch_size, **{**options, **more}
@@ -323,6 +323,50 @@ BAD_ARGUMENTS = [
         ValueError,
         ["targets[0, 0]", "sum to", "1 within"],
     ),
+    (
+        "embeddings missing",
+        {"method": "badge"},
+        ValueError,
+        ["embeddings: not given", "'badge'", "[N, D]", "pass"],
+    ),
+    ("embeddings None", {"method": "core_set", "embeddings": None}, TypeError, ["embeddings", "NoneType", "array"]),
+    (
+        "embeddings rank 1",
+        {"method": "core_set", "embeddings": np.ones(12)},
+        ValueError,
+        ["embeddings has shape (12,)", "must be [N, D]"],
+    ),
+    (
+        "embeddings empty",
+        {"method": "badge", "embeddings": np.ones((12, 0))},
+        ValueError,
+        ["embeddings has shape (12, 0)", "must be [N, D]"],
+    ),
+    (
+        "embeddings integers",
+        {"method": "badge", "embeddings": np.ones((12, 2), int)},
+        ValueError,
+        ["embeddings has dtype int64", "floating point", "astype"],
+    ),
+    (
+        "embeddings of other points",
+        {"method": "badge", "embeddings": np.ones((11, 2))},
+        ValueError,
+        ["embeddings has shape (11, 2)", "must be [12, D]"],
+    ),
+    (
+        "embeddings with NaN",
+        {"method": "core_set", "embeddings": np.where(np.arange(24).reshape(12, 2) == 7, np.nan, 1.0)},
+        ValueError,
+        ["embeddings[3] holds NaN", "not available"],
+    ),
+    (
+        "embeddings too large",
+        {"method": "badge", "embeddings": np.where(np.arange(24).reshape(12, 2) == 8, -2e15, 1.0)},
+        ValueError,
+        ["embeddings[4] holds", "beyond 1e+15", "scale"],
+    ),
+    ("embeddings of another method", {"embeddings": np.ones((12, 2))}, ValueError, ["embeddings=", "'lbb'"]),
     ("targets of another method", {"targets": LOG_PROBS}, ValueError, ["targets=", "'lbb'", "redundancy"]),
     ("redundancy unknown", {"redundancy": "full"}, ValueError, ["redundancy='full'", "'pairwise'", "'tree'"]),
     ("redundancy None", {"redundancy": None}, (TypeError, ValueError), ["redundancy=None", "'pairwise'", "'tree'"]),
@@ -368,6 +412,13 @@ def test_takes_rows_that_sum_to_almost_one(excess):
         {"method": "epig", "targets": None, "alpha": 1},
         {"method": "epig", "targets": OnlyArray(LOG_PROBS[:2].astype(np.float64))},
         {"method": "lbb_released", "power": True, "alpha": 0},
+        {"method": "badge", "embeddings": np.ones((12, 5))},
+        {"method": "core_set", "embeddings": OnlyArray(np.ones((12, 5)))},
+        {
+            "method": "badge",
+            "embeddings": np.where(np.arange(12) > 3, 1.0, np.nan).reshape(-1, 1).repeat(5, axis=1),
+            "available": np.arange(12) > 3,
+        },
         {"method": "bald", "batch_size": np.int32(12)},
         {"method": "bald", "available": jnp.ones(12, bool)},
         {"method": "bald", "available": OnlyArray(np.ones(12, bool))},

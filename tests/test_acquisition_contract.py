@@ -10,6 +10,8 @@ import variants
 from lbb_jax import chunks, information
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
+# The methods that prefer points of which all draws are equally uncertain to points of which nothing is left to learn.
+OF_UNCERTAINTY = ("least_confident", "margin", "entropy")
 all_methods = pytest.mark.parametrize("name", variants.ALL)
 
 # No two best points are close in this pool, for any of the methods.
@@ -46,7 +48,7 @@ def test_rows_of_unavailable_points_are_never_looked_at(name, rubbish):
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in variants.ALL if name not in ("least_confident", "entropy", "random", *variants.BESIDE_OTHERS)],
+    [name for name in variants.ALL if name not in (*OF_UNCERTAINTY, "random", "badge", *variants.BESIDE_OTHERS)],
 )
 def test_an_unavailable_point_is_as_good_as_one_that_tells_nothing(name):
     # Neither is picked while others tell something, and neither shifts the random numbers of the others.
@@ -59,7 +61,7 @@ def test_an_unavailable_point_is_as_good_as_one_that_tells_nothing(name):
         assert_same(variants.pick(name, probs, 3, seed=seed), masked)
 
 
-@pytest.mark.parametrize("name", ["random", "least_confident", "entropy", "bald", "power_bald"])
+@pytest.mark.parametrize("name", ["random", *OF_UNCERTAINTY, "bald", "power_bald"])
 def test_masking_leaves_the_order_of_the_others_as_it_was(name):
     # Methods whose scores do not depend on the batch.
     available = np.arange(12) % 3 != 1
@@ -102,7 +104,7 @@ def test_single_points_draws_and_classes(name, shape):
     assert len(set(picked.indices.tolist())) == len(picked.indices)
     assert np.all((picked.indices >= 0) & (picked.indices < shape[0]))
     assert np.all(np.isfinite(picked.scores))
-    if 1 in shape[1:] and name not in ("least_confident", "entropy"):
+    if 1 in shape[1:] and name not in (*OF_UNCERTAINTY, *variants.WITH_EMBEDDINGS):
         np.testing.assert_array_equal(picked.scores, 0)
 
 
@@ -143,7 +145,8 @@ def test_vmap_over_keys(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["bald", "power_bald", "batch_bald sampled", "lbb tree", "power_lbb", "lbb_released", "epig power"]
+    "name",
+    ["bald", "power_bald", "batch_bald sampled", "lbb tree", "power_lbb", "lbb_released", "epig power", "core_set"],
 )
 def test_vmap_over_pools_and_masks(name):
     run = variants.compiled(name)

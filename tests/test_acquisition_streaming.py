@@ -17,6 +17,7 @@ TARGETS = reference.log32(reference.random_probs(7, 9, 6, 3))
 METHODS = {
     "random": ("random", {}),
     "least_confident": ("least_confident", {}),
+    "margin": ("margin", {}),
     "entropy": ("entropy", {}),
     "bald": ("bald", {}),
     "power_bald": ("power_bald", {"alpha": 2.0}),
@@ -211,6 +212,8 @@ def test_what_is_no_stream_is_refused(batches):
     ("method", "options", "message"),
     [
         ("lbb_released", {}, "method='lbb_released': scores a point beside others of the pool.*use acquire"),
+        ("core_set", {"embeddings": np.ones((200, 2))}, "method='core_set': scores a point beside others.*use acquire"),
+        ("badge", {}, "method='badge': scores a point beside others of the pool.*use acquire"),
         ("epig", {}, r"targets=None: method 'epig' draws its targets from the whole pool.*pass targets\[T, K, C\]"),
         ("epig", {"targets": TARGETS[:, :4]}, r"targets has shape \(9, 4, 3\): must be \[T, 6, 3\]"),
     ],
@@ -221,7 +224,7 @@ def test_what_needs_the_whole_pool_is_refused(method, options, message):
 
 
 def test_unknown_methods_and_options_are_refused():
-    with pytest.raises(ValueError, match="method='badge'"):
-        acquisition.acquire_stream(jax.random.key(0), [pool()], method="badge", batch_size=2)
+    with pytest.raises(ValueError, match="method='bait'"):
+        acquisition.acquire_stream(jax.random.key(0), [pool()], method="bait", batch_size=2)
     with pytest.raises(ValueError, match="alpha"):
         acquisition.acquire_stream(jax.random.key(0), [pool()], method="bald", batch_size=2, alpha=2.0)

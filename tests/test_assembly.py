@@ -47,7 +47,7 @@ def test_posteriors_train_networks_with_and_without_normalisation_in_both_ways(p
     if training_name == "fixed_steps":
         config.training = experiment.default_config().training
     data, settings, *_ = assembly.assemble(config)
-    init, fit, sample = settings.posterior
+    init, fit, sample, embed = settings.posterior
     # Shapes show that all parts fit together, and need no compilation.
     params = jax.eval_shape(init, jax.random.key(0), examples.inputs(data.pool, jnp.arange(1)))
     labelled = labelled_set.create(jnp.arange(20), capacity=40)
@@ -56,6 +56,7 @@ def test_posteriors_train_networks_with_and_without_normalisation_in_both_ways(p
     members, draws = (5, 5) if posterior_name == "deep_ensemble" else (1, 100)
     assert losses.shape == (members, 300 if training_name == "fixed_steps" else 2)
     assert jax.eval_shape(sample, jax.random.key(0), trained, data.test).shape == (500, draws, 10)
+    assert jax.eval_shape(embed, trained, data.test).shape == (500, 128 if network == "mlp" else 32)
 
 
 @pytest.mark.parametrize(("batch_size", "minibatch"), [(10, 50), (60, 60)])
@@ -122,6 +123,15 @@ def test_a_method_has_the_fields_that_are_its_own_and_have_an_effect(overrides, 
     config = experiment.default_config()
     config.acquisition.update({"alpha": 5.0, "pair_weight": 2.0, **overrides})
     assert configuration.acquisition_options(config) == options
+
+
+@pytest.mark.parametrize(
+    ("method", "predictions", "embeddings"),
+    [("random", False, False), ("bald", True, False), ("core_set", False, True), ("badge", True, True)],
+)
+def test_the_pool_is_predicted_and_embedded_where_the_method_needs_it(method, predictions, embeddings):
+    settings = assembly.assemble(config_by_epochs(**{"acquisition.method": method})).settings
+    assert (settings.uses_predictions, settings.uses_embeddings) == (predictions, embeddings)
 
 
 def test_fields_of_another_network_are_an_error():

@@ -35,10 +35,11 @@ def test_no_method_labels_a_point_twice(method):
     options = {"num_samples": 20} if method == "batch_bald" else {}
     settings = small_problem.settings(method, **options)
     log_probs = jax.nn.log_softmax(jax.random.normal(jax.random.key(0), (120, 3, 10)))
+    embeddings = jax.random.normal(jax.random.key(1), (120, 4)) if settings.uses_embeddings else None
     state = loop.init(jax.random.key(0), small_problem.data(), settings)
-    acquire = jax.jit(lambda state, log_probs: loop.acquire(state, log_probs, settings)[0])
+    acquire = jax.jit(lambda state, predictions: loop.acquire(state, predictions, settings)[0])
     for _ in range(3):
-        state = acquire(state, log_probs)
+        state = acquire(state, loop.Predictions(log_probs, embeddings))
     assert len(set(np.asarray(state.labelled.indices).tolist())) == 20
 
 
@@ -92,7 +93,7 @@ def test_labelled_points_are_not_offered_again():
     data = small_problem.data()
     state = loop.init(jax.random.key(0), data, settings)
     uninformative = jnp.full((120, 2, 10), -jnp.log(10.0))
-    next_state, batch = loop.acquire(state, uninformative, settings)
+    next_state, batch = loop.acquire(state, loop.Predictions(uninformative), settings)
     labelled = labelled_set.contains(state.labelled, 120)
     # Nothing is known of any point: the first four that are not labelled, in order.
     np.testing.assert_array_equal(batch.picked.indices, np.flatnonzero(~labelled)[:4])
@@ -102,7 +103,20 @@ def test_labelled_points_are_not_offered_again():
 def test_random_acquisition_does_not_predict_the_pool():
     settings = small_problem.settings("random")
     state = loop.init(jax.random.key(0), small_problem.data(), settings)
-    assert loop.predict(state, None, small_problem.data(), settings).shape == (120, 1, 10)
+    predictions = loop.predict(state, None, small_problem.data(), settings)
+    assert predictions.log_probs.shape == (120, 1, 10)
+    assert predictions.embeddings is None
+
+
+@pytest.mark.parametrize(("method", "draws"), [("core_set", 1), ("badge", 4)])
+def test_the_pool_is_embedded_for_the_methods_that_need_it(method, draws):
+    settings, data = small_problem.settings(method, "mc_dropout"), small_problem.data()
+    state = loop.init(jax.random.key(0), data, settings)
+    # Shapes need no compilation.
+    params, _ = jax.eval_shape(lambda: loop.train(state, data, settings))
+    predictions = jax.eval_shape(lambda params: loop.predict(state, params, data, settings), params)
+    assert predictions.log_probs.shape == (120, draws, 10)
+    assert predictions.embeddings.shape == (120, 16)
 
 
 def test_rounds_past_the_end_of_the_pool_label_nothing():
@@ -116,5 +130,13 @@ def test_nan_predictions_are_counted():
     settings = small_problem.settings("bald")
     state = loop.init(jax.random.key(0), small_problem.data(), settings)
     log_probs = jnp.full((120, 2, 10), -jnp.log(10.0)).at[3, 1, 2].set(jnp.nan)
-    _, batch = loop.acquire(state, log_probs, settings)
+    _, batch = loop.acquire(state, loop.Predictions(log_probs), settings)
     assert batch.num_faults == 1
+
+
+def test_nan_embeddings_are_counted():
+    settings = small_problem.settings("core_set")
+    state = loop.init(jax.random.key(0), small_problem.data(), settings)
+    predictions = loop.Predictions(jnp.zeros((120, 1, 10)), jnp.ones((120, 2)).at[5].set(jnp.nan))
+    _, batch = loop.acquire(state, predictions, settings)
+    assert batch.num_faults == 2

@@ -187,6 +187,17 @@ def test_a_shared_mask_does_not_depend_on_the_number_of_inputs(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_embeddings_are_what_the_last_layer_turns_into_logits(name):
+    network, variables, inputs = build(name)
+    embeddings = network.embed(variables, inputs)
+    assert embeddings.dtype == jnp.float32
+    output = variables.params["output"]
+    np.testing.assert_allclose(
+        embeddings @ output["kernel"] + output["bias"][None], network.logits(variables, inputs), rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_training_masks_differ_between_inputs(name):
     network, variables, inputs = build(name)
     twice = jnp.concatenate([inputs[:2], inputs[:2]])

@@ -73,6 +73,22 @@ def test_members_trained_together_are_those_trained_alone(training_name):
             np.testing.assert_allclose(found[member], expected, rtol=1e-3, atol=1e-4)
 
 
+def test_the_embeddings_of_an_ensemble_are_those_of_its_first_member():
+    posterior, params, _ = fitted("deep_ensemble")
+    pool = small_problem.data().pool
+    first = jax.tree.map(lambda leaf: leaf[0], params)
+    expected = small_problem.network().embed(first, examples.inputs(pool, jnp.arange(120)))
+    assert expected.shape == (120, 16)
+    np.testing.assert_allclose(posterior.embed(params, pool), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_embeddings_of_mc_dropout_have_no_mask():
+    posterior, params, _ = fitted("mc_dropout")
+    pool = small_problem.data().pool
+    expected = small_problem.network().embed(params, examples.inputs(pool, jnp.arange(120)))
+    np.testing.assert_allclose(posterior.embed(params, pool), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_mc_dropout_computes_what_precedes_dropout_once_per_chunk(monkeypatch):
     calls = []
     network = small_problem.network()

@@ -38,7 +38,7 @@ def recorder():
         both = jnp.stack([jnp.float32(0), variables.params])
         return jnp.tile(both, (len(inputs), 1)), (count + 1, visited.at[count].set(inputs[:, 0]))
 
-    return Network(None, None, training_logits, None, None)
+    return Network(None, None, training_logits, None, None, None)
 
 
 def start(batch_size, w=0.5):
@@ -105,7 +105,7 @@ def rising_and_falling():
         correct = inputs[:, 0] < variables.params[variables.statistics - 1]
         return jnp.stack([jnp.zeros(len(inputs)), jnp.where(correct, 1.0, -1.0)], axis=1)
 
-    return Network(None, logits, training_logits, None, None)
+    return Network(None, logits, training_logits, None, None, None)
 
 
 def test_the_first_of_the_best_epochs_is_kept_for_each_member():
@@ -202,7 +202,7 @@ def test_inputs_are_augmented_in_training_only(augment):
     trainer = small_problem.training_by_epochs(num_epochs=2, batch_size=40, augment=augment)
     kept, _ = trainer.fit(
         jax.random.key(0),
-        Network(None, logits, training_logits, None, None),
+        Network(None, logits, training_logits, None, None, None),
         Variables(jnp.float32(0), (jnp.int32(0), jnp.int32(0))),
         examples.Data(images, images, images),
         labelled_set.create(jnp.arange(40), capacity=40),

@@ -9,10 +9,14 @@ import reference
 
 from lbb_jax import acquisition
 
+# Of each point by its index, whatever is predicted of it.
+EMBEDDINGS = np.random.default_rng(11).normal(size=(10_000, 5)).astype(np.float32)
+
 # Seven samples are fewer than the configurations of two points with three classes: the third pick on is sampled.
 VARIANTS = {
     "random": ("random", {}),
     "least_confident": ("least_confident", {}),
+    "margin": ("margin", {}),
     "entropy": ("max_entropy", {}),
     "bald": ("bald", {}),
     "power_bald": ("power_bald", {"alpha": 2.0}),
@@ -28,6 +32,8 @@ VARIANTS = {
     # All other points are targets in the pools of the tests, which are small, and only five of them.
     "epig": ("epig", {}),
     "epig power": ("epig", {"num_targets": 5, "power": True, "alpha": 2.0}),
+    "core_set": ("core_set", {}),
+    "badge": ("badge", {}),
 }
 # The printed formula is another number in the program of "lbb", and left to the tests of gains.
 ALL = tuple(name for name in VARIANTS if name != "lbb printed")
@@ -39,17 +45,30 @@ SAMPLING = (
     "power_lbb tree",
     "lbb_released power",
     "epig power",
+    "badge",
 )
+# The methods that need embeddings.
+WITH_EMBEDDINGS = ("core_set", "badge")
 # The methods whose picks are the same for every key.
 GREEDY = tuple(name for name in VARIANTS if name not in SAMPLING)
 # The methods whose score of a point depends on which other points are available.
-BESIDE_OTHERS = ("lbb_released", "lbb_released power", "epig", "epig power")
+BESIDE_OTHERS = ("lbb_released", "lbb_released power", "epig", "epig power", "core_set")
+
+
+def options_of(name: str, num_points: int) -> dict:
+    """The variant's options for a pool of ``num_points``, with embeddings if it needs them."""
+    embeddings = {"embeddings": jnp.asarray(EMBEDDINGS[:num_points])} if name in WITH_EMBEDDINGS else {}
+    return {**VARIANTS[name][1], **embeddings}
 
 
 def function_of(name: str):
     """The method's pure function ``(key, log_probs, available, *, batch_size)`` with the variant's options."""
-    method, options = VARIANTS[name]
-    return functools.partial(getattr(acquisition, method), **options)
+    method = getattr(acquisition, VARIANTS[name][0])
+
+    def function(key, log_probs, available, **more):
+        return method(key, log_probs, available, **{**options_of(name, len(log_probs)), **more})
+
+    return function
 
 
 @functools.cache
@@ -86,11 +105,14 @@ def gains_of(name: str, probs: np.ndarray, available: np.ndarray | None = None):
     """The reference ``batch -> gains[N]`` of a variant that is not random, all points being targets of EPIG."""
     fixed = {
         "least_confident": reference.least_confident,
+        "margin": reference.lack_of_margin,
         "entropy": reference.marginal_entropy,
         "bald": reference.bald,
         "power_bald": reference.bald,
     }
     beside_others = {"lbb_released": reference.released_scores, "epig": reference.epig_scores}
+    if name == "core_set":
+        return lambda batch: reference.core_set_distances(EMBEDDINGS[: len(probs)], available, batch)
     if name in BESIDE_OTHERS:
         values = beside_others[name.removesuffix(" power")](probs, available)
         return lambda batch: values

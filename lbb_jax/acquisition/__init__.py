@@ -5,12 +5,14 @@ Each pure function takes ``(key, log_probs, available, *, batch_size, ...)``, re
 of a pool that is read block by block.
 """
 
+from lbb_jax.acquisition.badge import badge
 from lbb_jax.acquisition.batch_bald import batch_bald
+from lbb_jax.acquisition.core_set import core_set
 from lbb_jax.acquisition.epig import epig
 from lbb_jax.acquisition.large_batch_bald import large_batch_bald, power_large_batch_bald
 from lbb_jax.acquisition.large_batch_bald_released import large_batch_bald_released
 from lbb_jax.acquisition.methods import METHODS, acquire, check_method, check_options, options_with_effect
-from lbb_jax.acquisition.pointwise import bald, least_confident, max_entropy, power_bald, random
+from lbb_jax.acquisition.pointwise import bald, least_confident, margin, max_entropy, power_bald, random
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.acquisition.streaming import StreamAcquisition, acquire_stream
 
@@ -20,14 +22,17 @@ __all__ = [
     "StreamAcquisition",
     "acquire",
     "acquire_stream",
+    "badge",
     "bald",
     "batch_bald",
     "check_method",
     "check_options",
+    "core_set",
     "epig",
     "large_batch_bald",
     "large_batch_bald_released",
     "least_confident",
+    "margin",
     "max_entropy",
     "options_with_effect",
     "power_bald",

@@ -15,11 +15,11 @@ from lbb_jax.acquisition import race
 from lbb_jax.acquisition.batch_bald import pick_greedily as pick_batch_bald
 from lbb_jax.acquisition.epig import mean_information_about
 from lbb_jax.acquisition.large_batch_bald import pick_by_race, pick_greedily
-from lbb_jax.acquisition.pointwise import bald_scores, lack_of_confidence
+from lbb_jax.acquisition.pointwise import bald_scores, lack_of_confidence, lack_of_margin
 from lbb_jax.acquisition.selection import Acquisition, highest
 
 # Methods whose picks do not change what other points are worth.
-POINTWISE = ("random", "least_confident", "entropy", "bald", "power_bald", "epig")
+POINTWISE = ("random", "least_confident", "margin", "entropy", "bald", "power_bald", "epig")
 
 _FEW = 512
 _NUM_BINS, _LOWEST_BIN, _HIGHEST_BIN = 4096, -64.0, 64.0
@@ -80,6 +80,8 @@ def scores_by_themselves(method: str, log_probs: jax.Array, options: Mapping[str
             return jnp.zeros(len(log_probs), log_probs.dtype)
         case "least_confident":
             return lack_of_confidence(log_probs)
+        case "margin":
+            return lack_of_margin(log_probs)
         case "entropy":
             return entropy.marginal_entropy(log_probs)
         case "epig":

@@ -9,11 +9,13 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax.acquisition import validation
+from lbb_jax.acquisition.badge import badge
 from lbb_jax.acquisition.batch_bald import batch_bald
+from lbb_jax.acquisition.core_set import core_set
 from lbb_jax.acquisition.epig import epig
 from lbb_jax.acquisition.large_batch_bald import large_batch_bald, power_large_batch_bald
 from lbb_jax.acquisition.large_batch_bald_released import large_batch_bald_released
-from lbb_jax.acquisition.pointwise import bald, least_confident, max_entropy, power_bald, random
+from lbb_jax.acquisition.pointwise import bald, least_confident, margin, max_entropy, power_bald, random
 from lbb_jax.acquisition.selection import Acquisition
 
 
@@ -31,6 +33,7 @@ class Option(NamedTuple):
 
 OPTIONS = {
     "alpha": Option(validation.check_alpha),
+    "embeddings": Option(validation.check_embeddings),
     "num_samples": Option(validation.check_positive_integer, static=True),
     "num_targets": Option(validation.check_positive_integer, static=True),
     "pair_weight": Option(validation.check_finite_and_not_negative),
@@ -53,10 +56,16 @@ class Method(NamedTuple):
     options: tuple[str, ...] = ()
     uses_predictions: bool = True
 
+    @property
+    def uses_embeddings(self) -> bool:
+        """Whether it needs ``embeddings[N, D]`` of the pool."""
+        return "embeddings" in self.options
+
 
 METHODS: dict[str, Method] = {
     "random": Method(random, uses_predictions=False),
     "least_confident": Method(least_confident),
+    "margin": Method(margin),
     "entropy": Method(max_entropy),
     "bald": Method(bald),
     "power_bald": Method(power_bald, ("alpha",)),
@@ -65,6 +74,8 @@ METHODS: dict[str, Method] = {
     "power_lbb": Method(power_large_batch_bald, ("alpha", "pair_weight", "redundancy")),
     "lbb_released": Method(large_batch_bald_released, ("power", "alpha")),
     "epig": Method(epig, ("targets", "num_targets", "power", "alpha")),
+    "core_set": Method(core_set, ("embeddings",), uses_predictions=False),
+    "badge": Method(badge, ("embeddings",)),
 }
 
 _COMPILED = {
@@ -143,10 +154,21 @@ def _check_together(checked: Mapping[str, Any], *, has_power: bool) -> None:
 
 
 def complete_options(method: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """All options of ``method``: those given, checked, and the defaults of its function for the others."""
-    parameters = inspect.signature(METHODS[check_method(method)].function).parameters
-    defaults = {name: parameters[name].default for name in METHODS[method].options}
-    return {**check_options(method, defaults), **check_options(method, options)}
+    """All options of ``method``: those given, checked, and the defaults of its function for the others.
+
+    Raises:
+      ValueError: As `check_options`; also for an option without a default, ``embeddings``, that is not given.
+      TypeError: For a value of the wrong kind.
+    """
+    checked = check_options(method, options)
+    parameters = inspect.signature(METHODS[method].function).parameters
+    defaults = {name: parameters[name].default for name in METHODS[method].options if name not in checked}
+    if defaults.get("embeddings") is inspect.Parameter.empty:
+        raise ValueError(
+            f"embeddings: not given; method {method!r} needs embeddings[N, D], one row for each point of log_probs; "
+            "pass embeddings=..., such as the inputs of your network's last layer"
+        )
+    return {**check_options(method, defaults), **checked}
 
 
 def acquire(
@@ -174,19 +196,21 @@ def acquire(
       method: A name in `METHODS`.
       batch_size: Points to pick, from 1 to the number available.
       available: Bool ``[N]``: which points may be picked; None for all. Rows of other points may hold anything.
-      **options: Options of the method: ``alpha`` (from 0 to 1e30), ``num_samples`` and ``num_targets`` (at least 1),
+      **options: Options of the method: ``alpha`` (from 0 to 1e30), ``embeddings`` (``[N, D]``, of the same kinds as
+        ``log_probs``; "core_set" and "badge" need them), ``num_samples`` and ``num_targets`` (at least 1),
         ``pair_weight`` (at least 0), ``power`` (bool), ``redundancy`` ("pairwise" or "tree"), ``targets``
         (log-probabilities ``[T, K, C]``, of the same kinds as ``log_probs``).
 
     Returns:
-      The picks in order, and each one's score when it was picked (nats, for all methods but "random", whose scores
-      are 0, "least_confident" and "lbb_released").
+      The picks in order, and each one's score when it was picked: nats, for all methods but "random", whose scores
+      are 0, "least_confident", "margin", "lbb_released", "core_set" and "badge".
 
     Raises:
       ValueError: For a shape other than ``[N, K, C]`` or an empty axis, a dtype that is not floating point, rows of
         available points that are not normalised log-probabilities (within 1e-3), a batch size out of range, a mask
         that is not bool ``[N]``, an unknown method, an option that the method does not have, that is out of range or
-        that another option leaves without effect, and targets whose draws or classes are not those of ``log_probs``.
+        that another option leaves without effect, targets whose draws or classes are not those of ``log_probs``, and
+        embeddings that are missing, of another number of points, or not finite (or above 1e15) at available points.
       TypeError: For an argument of the wrong kind.
     """
     values = complete_options(method, options)
@@ -197,4 +221,5 @@ def acquire(
     batch_size = validation.check_batch_size(batch_size, int(jnp.sum(mask)))
     array = jnp.asarray(array, jnp.float32)
     validation.check_values(array, mask)
+    validation.check_embeddings_agree(values.get("embeddings"), mask)
     return _COMPILED[method](key, array, mask, batch_size=batch_size, **values)

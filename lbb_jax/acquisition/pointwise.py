@@ -1,4 +1,4 @@
-"""Methods that score each point by itself: random, least confident, entropy, BALD and PowerBALD.
+"""Methods that score each point by itself: random, least confident, margin, entropy, BALD and PowerBALD.
 
 All take ``key`` (consumed by the methods that sample, ignored by the others), ``log_probs[N, K, C]``,
 ``available[N]`` (bool) and the static ``batch_size``, at most ``N``. Equation numbers refer to Rubashevskii, Kotova
@@ -13,9 +13,24 @@ from lbb_jax.acquisition import race
 from lbb_jax.acquisition.selection import Acquisition, highest, without_rounding
 
 
+def mean_probs(log_probs: jax.Array) -> jax.Array:
+    """Predictive mean ``p_n(c)`` of ``log_probs[N, K, C]`` (Eq. 2.3): ``[N, C]``."""
+    return jnp.mean(jnp.exp(log_probs), axis=1)
+
+
 def lack_of_confidence(log_probs: jax.Array) -> jax.Array:
     """``1 - max_c p_n(c)`` of the predictive mean of ``log_probs[N, K, C]`` (Eq. 2.2): ``[N]``."""
-    return 1 - jnp.max(jnp.mean(jnp.exp(log_probs), axis=1), axis=-1)
+    return 1 - jnp.max(mean_probs(log_probs), axis=-1)
+
+
+def lack_of_margin(log_probs: jax.Array) -> jax.Array:
+    """1 less the difference of the two largest probabilities of the predictive mean of ``log_probs[N, K, C]``: ``[N]``.
+
+    A single class has nothing to be mistaken for: 0.
+    """
+    mean = mean_probs(log_probs)
+    is_likeliest = jnp.arange(mean.shape[-1])[None] == jnp.argmax(mean, axis=-1, keepdims=True)
+    return 1 - (jnp.max(mean, axis=-1) - jnp.max(jnp.where(is_likeliest, 0, mean), axis=-1))
 
 
 def bald_scores(log_probs: jax.Array) -> jax.Array:
@@ -34,6 +49,15 @@ def least_confident(key: jax.Array, log_probs: jax.Array, available: jax.Array, 
     """Picks the points with the highest ``1 - max_c p_n(c)`` of the predictive mean (Eq. 2.2)."""
     del key
     return highest(lack_of_confidence(log_probs), available, batch_size=batch_size)
+
+
+def margin(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
+    """Picks the points whose two likeliest classes are closest in the predictive mean (Scheffer et al., 2001).
+
+    The score is 1 less the difference of their probabilities, so that the highest is picked, as everywhere.
+    """
+    del key
+    return highest(lack_of_margin(log_probs), available, batch_size=batch_size)
 
 
 def max_entropy(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:

@@ -22,6 +22,8 @@ from lbb_jax.chunks import rows_per_chunk
 # Numbers in a block: enough to keep the hardware busy, and few beside any memory.
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 2**18, 2**23
 _MOST_POINTS = 2**31 - 1
+# Methods that cannot score a point before they know the pool.
+_NOT_STREAMED = ("lbb_released", "core_set", "badge")
 
 
 class StreamAcquisition(NamedTuple):
@@ -76,8 +78,8 @@ def acquire_stream(
       key: Random key, consumed by the methods that sample. The picks are those of `acquire` for the same key.
       batches: Yields ``log_probs[n, K, C]`` of any length ``n``, or pairs of that and ``available[n]`` (bool); or the
         path of a ``.npy`` file of ``[N, K, C]``, which is mapped and not read at once.
-      method: As for `acquire`, but "lbb_released" and, without ``targets``, "epig": these score a point beside others
-        of the pool.
+      method: As for `acquire`, but "lbb_released", "core_set", "badge" and, without ``targets``, "epig": these score
+        a point beside others of the pool.
       batch_size: Points to pick, at most ``num_candidates`` and the number available.
       num_candidates: Points kept.
       **options: As for `acquire`.
@@ -90,8 +92,8 @@ def acquire_stream(
         ``2**31 - 1``, and for blocks that differ in draws or classes.
       TypeError: For an argument of the wrong kind.
     """
+    _check_streamed(method, options)
     values = complete_options(method, options)
-    _check_streamed(method, values)
     num_candidates = validation.check_positive_integer("num_candidates", num_candidates)
     batch_size = validation.check_integer("batch_size", batch_size)
     if not 1 <= batch_size <= num_candidates:
@@ -128,11 +130,11 @@ def acquire_stream(
 
 def _check_streamed(method: str, options: Mapping[str, Any]) -> None:
     """Raises ValueError for a method that cannot score a point before it knows the pool."""
-    if method == "lbb_released":
+    if method in _NOT_STREAMED:
         raise ValueError(
             f"method={method!r}: scores a point beside others of the pool, which a stream does not hold; use acquire"
         )
-    if method == "epig" and options["targets"] is None:
+    if method == "epig" and options.get("targets") is None:
         raise ValueError(
             "targets=None: method 'epig' draws its targets from the whole pool, which a stream does not hold; pass "
             "targets[T, K, C], or use acquire"

@@ -13,6 +13,8 @@ from lbb_jax.acquisition.large_batch_bald import REDUNDANCIES
 
 NORMALISATION_TOLERANCE = 1e-3
 MAX_ALPHA = 1e30
+# Sums of products of these stay finite in float32.
+MAX_EMBEDDING = 1e15
 
 
 def as_array(name: str, value: Any) -> jax.Array | np.ndarray:
@@ -173,6 +175,39 @@ def check_targets(name: str, value: Any) -> jax.Array | None:
     array = jnp.asarray(array, jnp.float32)
     check_values(array, jnp.ones(len(array), bool), name=name)
     return array
+
+
+def check_embeddings(name: str, value: Any) -> jax.Array:
+    """Floating-point ``[N, D]`` without an empty axis, in float32."""
+    array = as_array(name, value)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"{name} has shape {array.shape}: must be [N, D] (points, features), neither of them 0")
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise ValueError(f"{name} has dtype {array.dtype}: must be floating point; pass {name}.astype(np.float32)")
+    return jnp.asarray(array, jnp.float32)
+
+
+def check_embeddings_agree(embeddings: jax.Array | None, available: jax.Array) -> None:
+    """Raises ValueError unless ``embeddings[N, D]``, if there are any, are those of the points of ``available[N]``."""
+    if embeddings is None:
+        return
+    if len(embeddings) != len(available):
+        raise ValueError(
+            f"embeddings has shape {embeddings.shape}: must be [{len(available)}, D], one row for each point of "
+            "log_probs"
+        )
+    is_fault = np.asarray(_are_out_of_range(embeddings, available))
+    if is_fault.any():
+        raise ValueError(
+            f"embeddings[{np.argmax(is_fault)}] holds NaN, infinity or a value beyond {MAX_EMBEDDING:g}: must be "
+            "finite and smaller; scale the embeddings, or mark points without one as not available"
+        )
+
+
+@jax.jit
+def _are_out_of_range(embeddings: jax.Array, available: jax.Array) -> jax.Array:
+    """Whether each point is available, and its row of ``embeddings[N, D]`` not to be computed with: ``[N]``."""
+    return available & ~jnp.all(jnp.abs(embeddings) <= MAX_EMBEDDING, axis=1)
 
 
 OptionCheck = Callable[[str, Any], Any]

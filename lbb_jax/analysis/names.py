@@ -6,6 +6,7 @@ from typing import Any
 NAMES = {
     "random": "Random",
     "least_confident": "Least confident",
+    "margin": "Margin",
     "entropy": "Entropy",
     "bald": "BALD",
     "power_bald": "PowerBALD",
@@ -14,6 +15,8 @@ NAMES = {
     "power_lbb": "Power LBB",
     "lbb_released": "LBB (released)",
     "epig": "EPIG",
+    "core_set": "Core-set",
+    "badge": "BADGE",
 }
 _SYMBOLS = {"alpha": "α"}
 # Between a variant's name and the options that tell it from another of the same name.

@@ -79,6 +79,7 @@ def assemble(config: ConfigDict) -> Parts:
         final_size=config.final_size,
         test_draws=config.posterior.num_test_draws if config.posterior.name == "mc_dropout" else None,
         uses_predictions=method.uses_predictions,
+        uses_embeddings=method.uses_embeddings,
     )
     seeds_at_once = config.seeds_at_once or (config.seeds if _gain_side_by_side(config) else 1)
     return Parts(Data(dataset.pool, dataset.test, dataset.validation), settings, training.unit, seeds_at_once)

@@ -60,7 +60,7 @@ def compile_stages(states: State, data: Data, settings: Settings, mesh: Mesh, *,
     train = of_seeds(lambda state, _, data: loop.train(state, data, settings))
     evaluate = of_seeds(lambda state, params, data: loop.evaluate(state, params, data, settings))
     predict = of_seeds(lambda state, params, data: loop.predict(state, params, data, settings))
-    acquire = of_seeds(lambda state, log_probs, _: loop.acquire(state, log_probs, settings))
+    acquire = of_seeds(lambda state, predictions, _: loop.acquire(state, predictions, settings))
     acquire_nothing = of_seeds(lambda state, _, data: loop.acquire_nothing(state, settings))
 
     with compilation.reported(_LOGGER):
@@ -78,9 +78,9 @@ def compile_stages(states: State, data: Data, settings: Settings, mesh: Mesh, *,
         times.append(time.perf_counter())
         metrics = evaluate(states, params, data)
         if int(states.labelled.size[0]) < settings.final_size:
-            log_probs = wait_for(predict(states, params, data))
+            predictions = wait_for(predict(states, params, data))
             times.append(time.perf_counter())
-            next_states, batch = acquire(states, log_probs, None)
+            next_states, batch = acquire(states, predictions, None)
         else:
             wait_for(metrics)
             times.append(time.perf_counter())

@@ -39,11 +39,15 @@ class ConvolutionalClassifier(nn.Module):
         """From images ``[B, 28, 28, 1]`` to the first pooled features ``[B, 12, 12, 32]``."""
         return nn.relu(max_pool(self.convolution1(inputs)))
 
-    def after_dropout(self, hidden: jax.Array, mode: str) -> jax.Array:
-        """From the first pooled features to the logits ``[B, C]``."""
+    def features(self, hidden: jax.Array, mode: str) -> jax.Array:
+        """From the first pooled features to the inputs of the last layer, ``[B, 128]``."""
         hidden = nn.relu(max_pool(self.convolution2(self.dropout1(hidden, mode))))
         hidden = self.dropout2(hidden, mode).reshape(len(hidden), -1)
-        return self.output(self.dropout3(nn.relu(self.hidden(hidden)), mode))
+        return self.dropout3(nn.relu(self.hidden(hidden)), mode)
+
+    def after_dropout(self, hidden: jax.Array, mode: str) -> jax.Array:
+        """From the first pooled features to the logits ``[B, C]``."""
+        return self.output(self.features(hidden, mode))
 
     def __call__(self, inputs: jax.Array, mode: str = OFF) -> jax.Array:
         """From the inputs ``[B, 28, 28, 1]`` to the logits ``[B, C]``."""
@@ -79,12 +83,16 @@ class EMNISTConvolutionalClassifier(nn.Module):
         """From images ``[B, 28, 28, 1]`` to the first pooled features ``[B, 13, 13, 32]``."""
         return nn.relu(max_pool(self.convolution1(inputs)))
 
-    def after_dropout(self, hidden: jax.Array, mode: str) -> jax.Array:
-        """From the first pooled features to the logits ``[B, C]``."""
+    def features(self, hidden: jax.Array, mode: str) -> jax.Array:
+        """From the first pooled features to the inputs of the last layer, ``[B, 512]``."""
         hidden = nn.relu(self.convolution2(self.dropout1(hidden, mode)))
         hidden = nn.relu(max_pool(self.convolution3(self.dropout2(hidden, mode))))
         hidden = self.dropout3(hidden, mode).reshape(len(hidden), -1)
-        return self.output(self.dropout4(nn.relu(self.hidden(hidden)), mode))
+        return self.dropout4(nn.relu(self.hidden(hidden)), mode)
+
+    def after_dropout(self, hidden: jax.Array, mode: str) -> jax.Array:
+        """From the first pooled features to the logits ``[B, C]``."""
+        return self.output(self.features(hidden, mode))
 
     def __call__(self, inputs: jax.Array, mode: str = OFF) -> jax.Array:
         """From the inputs ``[B, 28, 28, 1]`` to the logits ``[B, C]``."""

@@ -32,12 +32,16 @@ class MLP(nn.Module):
         """The first hidden layer: ``[B, ...]`` to ``[B, hidden_sizes[0]]``."""
         return nn.relu(self.hidden[0](inputs.reshape(len(inputs), -1)))
 
-    def after_dropout(self, hidden: jax.Array, mode: str) -> jax.Array:
-        """From the first hidden layer to the logits ``[B, C]``."""
+    def features(self, hidden: jax.Array, mode: str) -> jax.Array:
+        """From the first hidden layer to the inputs of the last layer, ``[B, hidden_sizes[-1]]``."""
         hidden = self.dropouts[0](hidden, mode)
         for layer, dropout in zip(self.hidden[1:], self.dropouts[1:], strict=True):
             hidden = dropout(nn.relu(layer(hidden)), mode)
-        return self.output(hidden)
+        return hidden
+
+    def after_dropout(self, hidden: jax.Array, mode: str) -> jax.Array:
+        """From the first hidden layer to the logits ``[B, C]``."""
+        return self.output(self.features(hidden, mode))
 
     def __call__(self, inputs: jax.Array, mode: str = OFF) -> jax.Array:
         """From the inputs ``[B, ...]`` to the logits ``[B, C]``."""

@@ -42,6 +42,7 @@ class Network(NamedTuple):
         normalisation by this batch, and the running statistics after it.
       before_dropout: ``(variables, inputs) -> hidden``: what comes before the first dropout.
       masked_logits: ``(key, variables, hidden) -> [B, C]`` with one dropout mask, drawn with the key, for all inputs.
+      embed: ``(variables, inputs) -> [B, D]``: the inputs of the last layer, without dropout.
     """
 
     init: Callable[[jax.Array, jax.Array], Variables]
@@ -49,6 +50,7 @@ class Network(NamedTuple):
     training_logits: Callable[[jax.Array, Variables, jax.Array], tuple[jax.Array, Any]]
     before_dropout: Callable[[Variables, jax.Array], jax.Array]
     masked_logits: Callable[[jax.Array, Variables, jax.Array], jax.Array]
+    embed: Callable[[Variables, jax.Array], jax.Array]
 
 
 def functional(module: nn.Module, *, compute_dtype: jnp.dtype = jnp.float32) -> Network:
@@ -56,9 +58,10 @@ def functional(module: nn.Module, *, compute_dtype: jnp.dtype = jnp.float32) -> 
 
     Args:
       module: Has the methods ``before_dropout(inputs)`` and ``after_dropout(hidden, mode)``, and their composition as
-        ``__call__(inputs, mode)``, which normalises by the batch if the mode is that of training.
-      compute_dtype: What layers compute in; ``bfloat16`` is faster on GPUs and TPUs. Parameters, running statistics and
-        logits are float32 all the same.
+        ``__call__(inputs, mode)``, which normalises by the batch if the mode is that of training; also
+        ``features(hidden, mode)``, which is ``after_dropout`` short of the last layer.
+      compute_dtype: What layers compute in; ``bfloat16`` is faster on GPUs and TPUs. Parameters, running statistics,
+        logits and embeddings are float32 all the same.
     """
 
     def apply(variables: Variables, inputs: jax.Array, *arguments: Any, **options: Any) -> Any:
@@ -74,6 +77,10 @@ def functional(module: nn.Module, *, compute_dtype: jnp.dtype = jnp.float32) -> 
         logits, updated = apply(variables, inputs, EACH_INPUT, rngs={"dropout": key}, mutable=[STATISTICS])
         return logits.astype(jnp.float32), updated.get(STATISTICS, {})
 
+    def embed(variables: Variables, inputs: jax.Array) -> jax.Array:
+        hidden = apply(variables, inputs, method="before_dropout")
+        return apply(variables, hidden, OFF, method="features").astype(jnp.float32)
+
     return Network(
         init=init,
         logits=lambda variables, inputs: apply(variables, inputs, OFF).astype(jnp.float32),
@@ -82,4 +89,5 @@ def functional(module: nn.Module, *, compute_dtype: jnp.dtype = jnp.float32) -> 
         masked_logits=lambda key, variables, hidden: apply(
             variables, hidden, SHARED, rngs={"dropout": key}, method="after_dropout"
         ).astype(jnp.float32),
+        embed=embed,
     )

@@ -92,9 +92,13 @@ class ResNet18(nn.Module):
             hidden = block(hidden, training)
         return jnp.mean(hidden, axis=(1, 2))
 
+    def features(self, hidden: jax.Array, mode: str) -> jax.Array:
+        """From the averaged features to the inputs of the last layer, ``[B, 8 width]``."""
+        return self.dropout(hidden, mode)
+
     def after_dropout(self, hidden: jax.Array, mode: str) -> jax.Array:
         """From the averaged features to the logits ``[B, C]``."""
-        return self.output(self.dropout(hidden, mode))
+        return self.output(self.features(hidden, mode))
 
     def __call__(self, inputs: jax.Array, mode: str = OFF) -> jax.Array:
         """From the inputs ``[B, H, W, c]`` to the logits ``[B, C]``."""

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax.chunks import map_some_at_once
-from lbb_jax.examples import Data, Examples
+from lbb_jax.examples import Data, Examples, map_inputs
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables
 from lbb_jax.posteriors.posterior import Posterior, predict_in_chunks
@@ -23,7 +23,8 @@ def deep_ensemble(
       members_at_once: How many are trained side by side, at least 1; the others wait. None for all.
 
     Returns:
-      The posterior. Its parameters are the network's variables with a leading axis ``[K]``.
+      The posterior. Its parameters are the network's variables with a leading axis ``[K]``. Embeddings are those of the
+      first member: every member has features of its own, of which a mean would be none.
 
     Raises:
       ValueError: If ``num_members`` or ``members_at_once`` is below 1; by ``sample``, if ``num_draws`` is not
@@ -57,4 +58,8 @@ def deep_ensemble(
 
         return predict_in_chunks(predict, examples)
 
-    return Posterior(init, fit, sample)
+    def embed(variables: Variables, examples: Examples) -> jax.Array:
+        first_member = jax.tree.map(lambda leaf: leaf[0], variables)
+        return map_inputs(lambda inputs: network.embed(first_member, inputs), examples)
+
+    return Posterior(init, fit, sample, embed)

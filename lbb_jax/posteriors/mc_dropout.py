@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from lbb_jax.examples import Data, Examples
+from lbb_jax.examples import Data, Examples, map_inputs
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables
 from lbb_jax.posteriors.posterior import Posterior, predict_in_chunks
@@ -22,7 +22,7 @@ def mc_dropout(network: Network, training: Training, *, num_draws: int) -> Poste
       num_draws: ``K`` where ``sample`` is not told otherwise, at least 1.
 
     Returns:
-      The posterior. Its parameters are the network's variables.
+      The posterior. Its parameters are the network's variables. Embeddings are those of the network without dropout.
 
     Raises:
       ValueError: If ``num_draws`` is below 1.
@@ -48,4 +48,7 @@ def mc_dropout(network: Network, training: Training, *, num_draws: int) -> Poste
 
         return predict_in_chunks(predict, examples)
 
-    return Posterior(network.init, fit, sample)
+    def embed(variables: Variables, examples: Examples) -> jax.Array:
+        return map_inputs(lambda inputs: network.embed(variables, inputs), examples)
+
+    return Posterior(network.init, fit, sample, embed)

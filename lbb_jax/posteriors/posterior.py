@@ -19,11 +19,14 @@ class Posterior(NamedTuple):
         ``data.pool``; a unit is what the training counts in, a step or an epoch.
       sample: ``(key, params, examples, *, num_draws=None) -> log_probs[N, K, C]``: log-probabilities of all
         ``examples`` under ``K`` draws; draw ``k`` is one function, the same for every example.
+      embed: ``(params, examples) -> embeddings[N, D]``: the inputs of the last layer of one network that stands for all
+        draws.
     """
 
     init: Callable[[jax.Array, jax.Array], Any]
     fit: Callable[[jax.Array, Any, Data, LabelledSet], tuple[Any, jax.Array]]
     sample: Callable[..., jax.Array]
+    embed: Callable[[Any, Examples], jax.Array]
 
 
 def predict_in_chunks(predict: Callable[[jax.Array], jax.Array], examples: Examples) -> jax.Array:

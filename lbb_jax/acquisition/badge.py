@@ -1,0 +1,85 @@
+"""BADGE: a batch of large and different gradients.
+
+"Deep batch active learning by diverse, uncertain gradient lower bounds" (Ash, Zhang, Krishnamurthy, Langford and
+Agarwal, ICLR 2020): the gradient of the loss in the network's last layer, were the likeliest class the label, is large
+where the network is uncertain, and k-means++ (Arthur and Vassilvitskii, 2007) picks gradients that are far apart.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from lbb_jax.acquisition import race
+from lbb_jax.acquisition.centres import pick_centres
+from lbb_jax.acquisition.pointwise import mean_probs
+from lbb_jax.acquisition.selection import Acquisition, highest
+
+
+def badge(
+    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, embeddings: jax.Array
+) -> Acquisition:
+    """Picks points by k-means++ seeding on ``g = (p - onehot(argmax_c p)) ⊗ h``.
+
+    Here ``p`` is the predictive mean and ``h`` the embedding. The first pick is the point with the largest gradient, as
+    in the authors' code; each one after it is drawn with probability proportional to its squared distance to the
+    nearest pick, and uniformly from what is available once all distances are 0. The gradients, ``[N, C D]``, are never
+    formed: their distances are sums of products of a part of the classes and a part of the embeddings.
+
+    Args:
+      key: Random key, consumed. Each point has its own variates for each pick, whatever is available.
+      log_probs: ``[N, K, C]``.
+      available: ``[N]`` bool.
+      batch_size: Static, at most ``N``. Time grows with ``N (C + D)`` times this.
+      embeddings: Inputs of the network's last layer, ``[N, D]``.
+
+    Returns:
+      The picks in order; each one's score is its squared distance to the nearest pick before it, that of the first the
+      squared length of its gradient. That of an exact copy of a pick is exactly 0.
+    """
+    residuals = _residuals(log_probs)
+
+    def squared_distances(index: jax.Array) -> jax.Array:
+        return _squared_distances(residuals, embeddings, index)
+
+    lengths = jnp.sum(jnp.square(residuals), axis=1) * jnp.sum(jnp.square(embeddings), axis=1)
+    return pick_centres(
+        key,
+        highest(lengths, available, batch_size=1),
+        jnp.full(len(lengths), jnp.inf, lengths.dtype),
+        available,
+        batch_size=batch_size,
+        squared_distances=squared_distances,
+        choose=lambda key, nearest, available: race.first_arrivals(key, nearest, available, batch_size=1, alpha=1.0),
+    )
+
+
+def _residuals(log_probs: jax.Array) -> jax.Array:
+    """``p - onehot(argmax_c p)`` of the predictive mean of ``log_probs[N, K, C]``: ``[N, C]``."""
+    mean = mean_probs(log_probs)
+    return mean - jax.nn.one_hot(jnp.argmax(mean, axis=-1), mean.shape[-1], dtype=mean.dtype)
+
+
+def _squared_distances(residuals: jax.Array, embeddings: jax.Array, index: jax.Array) -> jax.Array:
+    """``|r_n ⊗ h_n - r_i ⊗ h_i|²`` of all points to the one of ``index``, ``[N]``.
+
+    With differences Δ and midpoints the two gradients differ by ``Δr ⊗ h̄ + r̄ ⊗ Δh``. This does not cancel where the
+    points are close, as the expanded square would, and it is exactly 0 for copies.
+    """
+    of_class, of_class_mid, class_product = _differences_and_midpoints(residuals, index)
+    of_embedding, of_embedding_mid, embedding_product = _differences_and_midpoints(embeddings, index)
+    squared = of_class * of_embedding_mid + of_class_mid * of_embedding + 2 * class_product * embedding_product
+    return jnp.maximum(squared, 0)
+
+
+def _differences_and_midpoints(rows: jax.Array, index: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Squares of the difference and the midpoint of each of ``rows[N, d]`` with row ``index``, and their product.
+
+    Returns:
+      Three arrays ``[N]``.
+    """
+    row = rows[index][None]
+    differences, midpoints = rows - row, (rows + row) / 2
+    return (
+        jnp.sum(jnp.square(differences), axis=1),
+        jnp.sum(jnp.square(midpoints), axis=1),
+        jnp.sum(differences * midpoints, axis=1),
+    )

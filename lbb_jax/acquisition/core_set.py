@@ -1,0 +1,75 @@
+"""Core-set: a batch that leaves no point of the pool far from a labelled one.
+
+The greedy k-centre method of Sener and Savarese, "Active learning for convolutional neural networks: a core-set
+approach" (ICLR 2018), on the inputs of a network's last layer. It looks at no prediction.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from lbb_jax.acquisition.centres import add_centre, pick_centres
+from lbb_jax.acquisition.selection import Acquisition, highest
+
+
+def core_set(
+    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, embeddings: jax.Array
+) -> Acquisition:
+    """Picks, one after the other, the point farthest from the nearest centre, which then is a centre.
+
+    The points that are not available are taken for the labelled ones, and are the centres to begin with; those whose
+    embedding holds NaN or infinity are left out. Where there is none, the first pick is the available point that is
+    farthest from the mean of the available points.
+
+    Args:
+      key: Ignored.
+      log_probs: Ignored, ``[N, K, C]``.
+      available: ``[N]`` bool.
+      batch_size: Static, at most ``N``.
+      embeddings: ``[N, D]``, finite for available points. Time grows with ``N D`` times the number of centres.
+
+    Returns:
+      The picks; each one's score is its Euclidean distance to the nearest centre when it was picked (a first pick
+      without any centre: to the mean), and exactly 0 if it is a copy of one.
+    """
+    del log_probs
+
+    def squared_distances(index: jax.Array) -> jax.Array:
+        return _squared_distances(embeddings, embeddings[index])
+
+    nearest = _to_labelled_points(embeddings, available, squared_distances)
+    from_mean = _squared_distances(embeddings, _mean(embeddings, available))
+    first = highest(jnp.where(jnp.isposinf(nearest), from_mean, nearest), available, batch_size=1)
+    picked = pick_centres(
+        key,
+        first,
+        nearest,
+        available,
+        batch_size=batch_size,
+        squared_distances=squared_distances,
+        choose=lambda _, nearest, available: highest(nearest, available, batch_size=1),
+    )
+    distances = jnp.sqrt(jnp.maximum(picked.scores, 0))
+    return picked._replace(scores=jnp.where(picked.indices >= 0, distances, -jnp.inf))
+
+
+def _squared_distances(embeddings: jax.Array, centre: jax.Array) -> jax.Array:
+    """Of ``embeddings[N, D]`` to ``centre[D]``, ``[N]``: exactly 0 for copies, as they are not expanded."""
+    return jnp.sum(jnp.square(embeddings - centre[None]), axis=1)
+
+
+def _to_labelled_points(embeddings: jax.Array, available: jax.Array, squared_distances: jax.Array) -> jax.Array:
+    """Squared distance of each point to the nearest that is not available, ``[N]``; infinite if all are."""
+    num_points = len(embeddings)
+    labelled = jnp.flatnonzero(~available, size=num_points)
+    return jax.lax.fori_loop(
+        0,
+        jnp.sum(~available),
+        lambda place, nearest: add_centre(nearest, squared_distances, labelled[place]),
+        jnp.full(num_points, jnp.inf, embeddings.dtype),
+    )
+
+
+def _mean(embeddings: jax.Array, available: jax.Array) -> jax.Array:
+    """Mean of the available rows of ``embeddings[N, D]``: ``[D]``."""
+    count = jnp.maximum(jnp.sum(available), 1).astype(embeddings.dtype)
+    return jnp.sum(jnp.where(available[:, None], embeddings, 0), axis=0) / count
