@@ -62,7 +62,7 @@ def test_approximations_are_drawn_against_size_draws_and_classes():
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["pairs twice (as printed)", "pairs once", "tree", "released code", "total correlation"]
     assert figure.get_suptitle() == (
-        "digits, MC dropout, 50 labels (mean ± 1 s.d. of 2 seeds; sampled above b = 6)\nreduced: 100 base images"
+        "digits, MC dropout, 50 labels (median and quartiles of 2 seeds; sampled above b = 6)\nreduced: 100 base images"
     )
 
 
@@ -101,11 +101,12 @@ def test_rank_correlations_are_drawn_for_every_quantity_and_seed():
             "measurement": "released_score",
             "seed": seed,
             "agreement": {"BALD": 0.5 + 0.2 * seed, "EPIG": None},
+            "size_of_agreement": {"BALD": 0.9, "EPIG": 0.9},
             "score": {"BALD": 1.0, "EPIG": 0.0},
         }
         for seed in (0, 1)
     ]
-    agreement, score = figures.released_score(records).axes
+    agreement, _, score = figures.released_score(records).axes
     assert [label.get_text() for label in agreement.get_yticklabels()] == ["BALD", "EPIG"]
     assert list(agreement.lines[0].get_xdata()) == [0.5, 0.7]
     assert agreement.lines[1].get_xdata() == pytest.approx(0.6)

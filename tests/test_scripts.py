@@ -37,7 +37,7 @@ def test_the_demo_compares_four_methods(tmp_path):
         assert name in result.stdout
     assert "accuracy at 30" in result.stdout
     assert (tmp_path / "figures" / "learning_curves.png").exists()
-    tables = {"label_savings": "labels to 95%", "acquired": "class_entropy", "diversity": "fewest_distinct"}
+    tables = {"label_savings": "labels to 95%", "performance_profile": "posterior", "acquired": "class_entropy"}
     for figure, in_table in tables.items():
         output = tmp_path / f"{figure}.pdf"
         runs = [str(tmp_path / name) for name in ("random", "bald")]

@@ -96,5 +96,5 @@ def merge_classes(log_probs: jax.Array, num_classes: int) -> jax.Array:
     before = log_probs.shape[2]
     if num_classes == before:
         return log_probs
-    membership = jnp.arange(before) * num_classes // before == jnp.arange(num_classes)[:, None]
-    return jnp.log(jnp.einsum("nkc,dc->nkd", jnp.exp(log_probs), membership.astype(log_probs.dtype)))
+    membership = np.arange(before) * num_classes // before == np.arange(num_classes)[:, None]
+    return jnp.log(jnp.einsum("nkc,dc->nkd", jnp.exp(log_probs), jnp.asarray(membership, log_probs.dtype)))

@@ -1,5 +1,6 @@
 """What the score of the released code rewards: rank correlations over the pool."""
 
+import functools
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from lbb_jax import acquisition, entropy, information
-from lbb_jax.acquisition import large_batch_bald_released as released
+from lbb_jax.acquisition.large_batch_bald_released import agreement
 from lbb_jax.approximation.predictions import Predictions
 
 
@@ -22,45 +23,68 @@ def correlations(key: jax.Array, predictions: Predictions, *, num_targets: int, 
       batch_size: How many of the highest of each score are compared.
 
     Returns:
-      A record: ``agreement`` and ``score`` hold Spearman's rank correlation over all points of the two with
-      each quantity (None where it is the same for all points), ``overlap`` the share of the ``batch_size`` highest
-      scores that are among the highest of each quantity, too, and ``spread`` and ``spread_of_bald`` the standard
-      deviations of what is added and of BALD.
+      A record. ``agreement`` (what the score adds to BALD), ``size_of_agreement`` (its absolute value) and ``score``
+      hold Spearman's rank correlation over all points with each quantity, None where one of the two is the same for
+      all points; ``overlap`` the share of the ``batch_size`` highest scores that are among the highest of each
+      quantity, too; ``spread`` and ``spread_of_bald`` the standard deviations of what is added and of BALD;
+      ``share_below_zero`` the share of points that what is added lowers.
     """
-    quantities = _quantities(key, predictions.log_probs, num_targets=num_targets)
-    agreement = np.asarray(released.agreement(predictions.log_probs, jnp.ones(len(predictions.log_probs), bool)))
-    score = quantities["BALD"] + agreement
+    quantities = {
+        name: np.asarray(values, np.float64)
+        for name, values in _quantities(key, predictions.log_probs, num_targets=num_targets).items()
+    }
+    added = quantities.pop("agreement")
+    score = quantities["BALD"] + added
     best = _highest(score, batch_size)
     return {
         "measurement": "released_score",
         "source": predictions.source,
         "reduced": predictions.reduced,
         "seed": predictions.seed,
-        "agreement": {name: _rank_correlation(agreement, values) for name, values in quantities.items()},
-        "score": {name: _rank_correlation(score, values) for name, values in quantities.items()},
+        "agreement": _rank_correlations(added, quantities),
+        "size_of_agreement": _rank_correlations(np.abs(added), quantities),
+        "score": _rank_correlations(score, quantities),
         "overlap": {
             name: len(np.intersect1d(best, _highest(values, batch_size))) / batch_size
             for name, values in quantities.items()
         },
-        "spread": round(float(agreement.std()), 6),
+        "spread": round(float(added.std()), 6),
         "spread_of_bald": round(float(quantities["BALD"].std()), 6),
+        "share_below_zero": round(float(np.mean(added < 0)), 4),
         "batch_size": batch_size,
     }
 
 
-def _quantities(key: jax.Array, log_probs: jax.Array, *, num_targets: int) -> dict[str, np.ndarray]:
-    """What is known of each point, ``[N]`` float64 each, by name."""
+@functools.partial(jax.jit, static_argnames="num_targets")
+def _quantities(key: jax.Array, log_probs: jax.Array, *, num_targets: int) -> dict[str, jax.Array]:
+    """What is known of each point of ``log_probs[N, K, C]``, and what the released score adds to BALD, ``[N]`` each."""
     num_points = len(log_probs)
-    picked = acquisition.acquire(key, log_probs, method="epig", batch_size=num_points, num_targets=num_targets)
-    epig = jnp.zeros(num_points, log_probs.dtype).at[picked.indices].set(picked.scores)
-    quantities = {
+    available = jnp.ones(num_points, bool)
+    picked = acquisition.epig(key, log_probs, available, batch_size=num_points, num_targets=num_targets)
+    probs = jnp.exp(log_probs)
+    return {
         "predictive entropy": entropy.marginal_entropy(log_probs),
         "conditional entropy": entropy.conditional_entropy(log_probs),
         "BALD": information.mutual_information(log_probs),
-        "EPIG": epig,
-        "confidence": jnp.max(jnp.mean(jnp.exp(log_probs), axis=1), axis=1),
+        "EPIG": jnp.zeros(num_points, log_probs.dtype).at[picked.indices].set(picked.scores),
+        "confidence": jnp.max(jnp.mean(probs, axis=1), axis=1),
+        "class counts": _covariance_with_class_counts(probs),
+        "agreement": agreement(log_probs, available),
     }
-    return {name: np.asarray(values, np.float64) for name, values in quantities.items()}
+
+
+def _covariance_with_class_counts(probs: jax.Array) -> jax.Array:
+    """``Σ_c cov_k(p_nk(c), mean_j p_jk(c))`` of ``probs[N, K, C]``: ``[N]``.
+
+    It is large for a point that is of a class the more, the more of the pool the draw takes for that class.
+    """
+    deviations = probs - jnp.mean(probs, axis=1, keepdims=True)
+    return jnp.sum(jnp.mean(deviations * jnp.mean(deviations, axis=0, keepdims=True), axis=1), axis=1)
+
+
+def _rank_correlations(values: np.ndarray, quantities: dict[str, np.ndarray]) -> dict[str, float | None]:
+    """Spearman's rank correlation of ``values[N]`` with each quantity."""
+    return {name: _rank_correlation(values, of_points) for name, of_points in quantities.items()}
 
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:

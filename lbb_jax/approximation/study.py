@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lbb_jax import acquisition, analysis
-from lbb_jax.acquisition import large_batch_bald_released as released
+from lbb_jax.acquisition.large_batch_bald_released import agreement
 from lbb_jax.approximation import released_score
 from lbb_jax.approximation.estimates import estimate, is_exact
 from lbb_jax.approximation.predictions import Predictions, first_draws, merge_classes
@@ -23,12 +23,12 @@ NUM_DRAWS = (2, 5, 10, 20, 50, 100)
 NUM_CLASSES = (2, 5, 10, 20, 50, 100)
 NUM_TARGETS = 500
 METHODS = (
-    "random,entropy,bald,epig,lbb_released,batch_bald,lbb:pair_weight=2,lbb:pair_weight=1,lbb:redundancy=tree,"
+    "random,entropy,bald,epig,lbb_released,batch_bald,lbb:pair_weight=1,lbb:pair_weight=2,lbb:redundancy=tree,"
     "power_bald:alpha=1,power_bald:alpha=5,power_lbb:redundancy=tree:alpha=1,power_lbb:redundancy=tree:alpha=5"
 )
 
 _estimate = jax.jit(estimate, static_argnames="num_samples")
-_agreement = jax.jit(released.agreement)
+_agreement = jax.jit(agreement)
 
 
 def measure(
@@ -169,7 +169,7 @@ def _samples(fields: Mapping[str, Any]) -> bool:
 def _batch_measurer(predictions: Predictions, log_probs: jax.Array, *, num_samples: int) -> Callable[..., Record]:
     """A function of a key and the indices of a batch in ``log_probs[N, K, C]``, to what is measured of the batch."""
     num_points, num_draws, num_classes = log_probs.shape
-    agreement = np.asarray(_agreement(log_probs, jnp.ones(num_points, bool)))
+    added = np.asarray(_agreement(log_probs, jnp.ones(num_points, bool)))
 
     def of_batch(key: jax.Array, indices: np.ndarray) -> Record:
         values = jax.device_get(_estimate(key, log_probs[indices], num_samples=num_samples))
@@ -184,7 +184,7 @@ def _batch_measurer(predictions: Predictions, log_probs: jax.Array, *, num_sampl
             **{name: round(float(value), 6) for name, value in values._asdict().items()},
             "pairs_twice": round(2 * float(values.pairs_once), 6),
             # The released score adds to BALD what a redundancy would be taken off it.
-            "released": round(-float(agreement[indices].sum()), 6),
+            "released": round(-float(added[indices].sum()), 6),
         }
 
     return of_batch

@@ -40,7 +40,7 @@ def acquired_images(
         raise ValueError(f"pool has features of shape {shape}: must be images [height, width, 1 or 3 channels]")
     of_seed = acquired[acquired["seed"] == seed]
     if of_seed.empty:
-        raise ValueError(f"seed={seed}: acquired nothing; there are the seeds {sorted(acquired['seed'].unique())}")
+        raise ValueError(f"seed={seed}: acquired nothing; there are the seeds {sorted(set(acquired['seed'].tolist()))}")
     variants = of_seed["variant"].unique()
     figure, panels = empty_panels(len(variants), num_images, size=(1.8 + 0.72 * num_images, 0.6 + 0.86 * len(variants)))
     for axes in panels.flat:

@@ -1,15 +1,15 @@
 """How far the approximations of the total correlation are from it, and what each method's batches are worth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
-from lbb_jax.figures.style import COLOURS, draw_means, empty_panels, legend_below
+from lbb_jax.figures.style import COLOURS, draw_band, draw_means, empty_panels, legend_below
 from lbb_jax.figures.titles import describe_source, of_measurement, of_seeds
 
 _APPROXIMATIONS = {
@@ -32,9 +32,9 @@ def approximation_error(records: Sequence[Mapping[str, Any]], *, title: str | No
       title: Above the figure; source, seeds and what was reduced where None.
 
     Returns:
-      The figure: a row of panels for each kind of batch, lines of means and bands of one standard deviation over seeds
-      and batches, and the total correlation with two standard errors of sampling. The vertical axes are logarithmic on
-      both sides of 0.
+      The figure: a row of panels for each kind of batch, lines of medians and bands between the quartiles over seeds
+      and batches, and the total correlation with two standard errors of sampling. The vertical axes are logarithmic
+      on both sides of 0.
 
     Raises:
       ValueError: If ``records`` are of several sources, or hold none with ``measurement`` "approximation".
@@ -51,7 +51,7 @@ def approximation_error(records: Sequence[Mapping[str, Any]], *, title: str | No
         row[0].set_ylabel("nats")
     legend_below(figure, panels[0, 0], num_columns=5)
     sampled = "" if table["is_exact"].all() else f"; sampled above b = {table.loc[table['is_exact'], 'b'].max()}"
-    spread = of_seeds("mean ± 1 s.d.", table) + sampled
+    spread = of_seeds("median and quartiles", table) + sampled
     figure.suptitle(describe_source(table, spread) if title is None else title, fontsize=10)
     return figure
 
@@ -70,21 +70,22 @@ def approximation_of_picks(records: Sequence[Mapping[str, Any]], *, title: str |
     Raises:
       ValueError: If ``records`` are of several sources, or hold none with ``measurement`` "picks".
     """
-    table = of_measurement(records, "picks")
+    table = _sums_over_repetitions(of_measurement(records, "picks"))
     is_large = table["total_correlation"] > np.maximum(_SMALLEST, _STANDARD_ERRORS * table["standard_error"])
     large = table[is_large]
     figure, ((once, tree),) = empty_panels(1, 2, size=(9.6, 5.0))
     for axes, name, label in ((once, "pairs_once", "pairs once"), (tree, "tree", "tree")):
-        draw_means(axes, large.assign(ratio=large[name] / large["total_correlation"]), x="b", y="ratio")
+        draw_means(axes, large.assign(ratio=large[name] / large["total_correlation"]), x="b", y="ratio", band=False)
         axes.axhline(1, color="#444444", linewidth=0.8, zorder=0)
         axes.set(xlabel="batch size", ylabel=f"{label} / total correlation")
-        _set_logarithmic(axes)
+        _set_logarithmic(axes, table["b"])
     once.set_yscale("log")
-    once.yaxis.set_major_formatter(ScalarFormatter())
+    once.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    once.yaxis.set_major_formatter("{x:g}")
+    once.yaxis.set_minor_formatter(NullFormatter())
     tree.set_ylim(0, 1.05)
     legend_below(figure, once, num_columns=4)
-    spread = of_seeds("mean ± 1 s.d.", table)
-    figure.suptitle(describe_source(table, spread) if title is None else title, fontsize=10)
+    figure.suptitle(describe_source(table, of_seeds("mean", table)) if title is None else title, fontsize=10)
     return figure
 
 
@@ -103,17 +104,24 @@ def joint_information(records: Sequence[Mapping[str, Any]], *, title: str | None
     """
     table = of_measurement(records, "picks")
     figure, ((information, overlap),) = empty_panels(1, 2, size=(9.6, 5.0))
-    draw_means(information, table, x="b", y="joint_information")
+    draw_means(information, table, x="b", y="joint_information", band=False)
     draws = table["K"].max()
     information.axhline(np.log(draws), color="#444444", linewidth=0.8, linestyle=":", label=f"log {draws}")
     information.set(xlabel="batch size", ylabel="joint information (nats)", ylim=(0, None))
-    draw_means(overlap, table, x="b", y="overlap")
+    draw_means(overlap, table, x="b", y="overlap", band=False)
     overlap.set(xlabel="batch size", ylabel="share of the batch in BatchBALD's", ylim=(-0.02, 1.02))
     overlap.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     legend_below(figure, information, num_columns=4)
-    spread = of_seeds("mean ± 1 s.d.", table)
-    figure.suptitle(describe_source(table, spread) if title is None else title, fontsize=10)
+    figure.suptitle(describe_source(table, of_seeds("mean", table)) if title is None else title, fontsize=10)
     return figure
+
+
+def _sums_over_repetitions(table: pd.DataFrame) -> pd.DataFrame:
+    """The sums over the repetitions of each variant, seed and size; a ratio of sums is no mean of unsteady ratios."""
+    by_batch = table.groupby(["source", "reduced", "variant", "seed", "b"], sort=False)
+    sums = by_batch[["total_correlation", "pairs_once", "tree"]].sum()
+    sums["standard_error"] = by_batch["standard_error"].agg(np.linalg.norm)
+    return sums.reset_index()
 
 
 def _columns(table: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
@@ -134,19 +142,19 @@ def _draw_approximations(axes: Axes, table: pd.DataFrame, *, x: str) -> None:
     """Draws the total correlation and its approximations in ``table`` against the column ``x``."""
     by_x = table.groupby(x)
     for name, (label, style) in _APPROXIMATIONS.items():
-        mean, deviation = by_x[name].mean(), by_x[name].std().fillna(0)
-        axes.plot(mean.index, mean, linewidth=1.8, label=label, **style)
-        axes.fill_between(mean.index, mean - deviation, mean + deviation, color=style["color"], alpha=0.15, linewidth=0)
-    mean, error = by_x["total_correlation"].mean(), by_x["standard_error"].mean()
-    axes.errorbar(mean.index, mean, 2 * error, label="total correlation", **_TRUE)
+        median = by_x[name].median()
+        axes.plot(median.index, median, linewidth=1.8, label=label, **style)
+        draw_band(axes, by_x[name].quantile(0.25), by_x[name].quantile(0.75), colour=style["color"])
+    median, error = by_x["total_correlation"].median(), by_x["standard_error"].median()
+    axes.errorbar(median.index, median, 2 * error, label="total correlation", **_TRUE)
     axes.axhline(0, color="#444444", linewidth=0.8, zorder=0)
     axes.set_yscale("symlog", linthresh=_SMALLEST)
-    _set_logarithmic(axes)
-    axes.set_xticks(mean.index, mean.index)
+    _set_logarithmic(axes, median.index)
 
 
-def _set_logarithmic(axes: Axes) -> None:
-    """Makes the horizontal axis logarithmic, with plain numbers."""
+def _set_logarithmic(axes: Axes, values: Iterable[int]) -> None:
+    """Makes the horizontal axis logarithmic, with plain numbers at the ``values`` alone."""
+    values = sorted(set(values))
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.xaxis.set_minor_formatter(ScalarFormatter())
+    axes.set_xticks(values, [str(value) for value in values])
+    axes.minorticks_off()

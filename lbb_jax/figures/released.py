@@ -9,7 +9,11 @@ from matplotlib.figure import Figure
 from lbb_jax.figures.style import COLOURS, empty_panels
 from lbb_jax.figures.titles import describe_source, of_measurement, of_seeds
 
-_PANELS = {"agreement": "what the released code adds to BALD", "score": "the released code's score"}
+_PANELS = {
+    "agreement": "what the released code adds to BALD",
+    "size_of_agreement": "its absolute value",
+    "score": "the released code's score",
+}
 
 
 def released_score(records: Sequence[Mapping[str, Any]], *, title: str | None = None) -> Figure:
@@ -20,13 +24,14 @@ def released_score(records: Sequence[Mapping[str, Any]], *, title: str | None = 
       title: Above the figure; source, seeds and what was reduced where None.
 
     Returns:
-      The figure: two panels with a row for each quantity, a small point for each seed and a large one for their mean.
+      The figure: a panel for each of the two and for the absolute value of the latter, with a row for each quantity,
+      a small point for each seed and a large one for their mean.
 
     Raises:
       ValueError: If ``records`` are of several sources, or hold none with ``measurement`` "released_score".
     """
     table = of_measurement(records, "released_score")
-    figure, (panels,) = empty_panels(1, 2, size=(8.6, 3.0))
+    figure, (panels,) = empty_panels(1, len(_PANELS), size=(10.4, 3.2))
     for axes, (name, label) in zip(panels, _PANELS.items(), strict=True):
         correlations = pd.DataFrame(list(table[name])).astype(float)
         for row, quantity in enumerate(correlations):
@@ -37,7 +42,8 @@ def released_score(records: Sequence[Mapping[str, Any]], *, title: str | None = 
         axes.set(xlim=(-1.05, 1.05), ylim=(len(correlations.columns) - 0.5, -0.5), xlabel="rank correlation")
         axes.set_yticks(range(len(correlations.columns)), correlations.columns)
         axes.set_title(label, fontsize=9)
-    panels[1].set_yticklabels([])
+        if axes is not panels[0]:
+            axes.set_yticklabels([])
     spread = of_seeds("each and mean", table)
     figure.suptitle(describe_source(table, spread) if title is None else title, fontsize=10)
     return figure

@@ -69,7 +69,7 @@ def legend_below(figure: Figure, axes: Axes, *, num_columns: int) -> None:
     figure.legend(handles, names, frameon=False, loc="outside lower center", fontsize=8, ncols=num_columns)
 
 
-def draw_means(axes: Axes, table: pd.DataFrame, *, x: str, y: str) -> None:
+def draw_means(axes: Axes, table: pd.DataFrame, *, x: str, y: str, band: bool = True) -> None:
     """Draws the column ``y`` of a table against ``x``: of each variant the mean, and a band of one standard deviation.
 
     Args:
@@ -77,14 +77,20 @@ def draw_means(axes: Axes, table: pd.DataFrame, *, x: str, y: str) -> None:
       table: With the columns ``variant``, ``x`` and ``y``; the rows of a variant with the same ``x`` are averaged.
       x: Name of a column of numbers.
       y: Likewise.
+      band: Whether there is a band.
     """
     styles = line_styles(table["variant"].unique())
     for variant, of_variant in table.groupby("variant", sort=False):
         by_x = of_variant.groupby(x)[y]
         mean, deviation = by_x.mean(), by_x.std().fillna(0)
         axes.plot(mean.index, mean, linewidth=1.8, label=variant, **styles[variant])
-        colour = styles[variant]["color"]
-        axes.fill_between(mean.index, mean - deviation, mean + deviation, color=colour, alpha=0.15, linewidth=0)
+        if band:
+            draw_band(axes, mean - deviation, mean + deviation, colour=styles[variant]["color"])
+
+
+def draw_band(axes: Axes, low: pd.Series, high: pd.Series, *, colour: str) -> None:
+    """Fills the space between two lines, whose horizontal values are their index."""
+    axes.fill_between(low.index, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
 def line_styles(variants: Sequence[str]) -> dict[str, dict[str, str]]:
