@@ -62,7 +62,7 @@ def test_approximations_are_drawn_against_size_draws_and_classes():
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["pairs twice (as printed)", "pairs once", "tree", "released code", "total correlation"]
     assert figure.get_suptitle() == (
-        "digits, MC dropout, 50 labels (median and quartiles of 2 seeds; sampled above b = 6)\nreduced: 100 base images"
+        "digits, MC dropout, 50 labels (median of 2 seeds; sampled above b = 6)\nreduced: 100 base images"
     )
 
 

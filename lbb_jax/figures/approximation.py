@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
-from lbb_jax.figures.style import COLOURS, draw_band, draw_means, empty_panels, legend_below
+from lbb_jax.figures.style import COLOURS, draw_means, empty_panels, legend_below
 from lbb_jax.figures.titles import describe_source, of_measurement, of_seeds
 
 _APPROXIMATIONS = {
@@ -32,9 +32,8 @@ def approximation_error(records: Sequence[Mapping[str, Any]], *, title: str | No
       title: Above the figure; source, seeds and what was reduced where None.
 
     Returns:
-      The figure: a row of panels for each kind of batch, lines of medians and bands between the quartiles over seeds
-      and batches, and the total correlation with two standard errors of sampling. The vertical axes are logarithmic
-      on both sides of 0.
+      The figure: a row of panels for each kind of batch, lines of medians over seeds and batches, and the total
+      correlation with two standard errors of sampling. The vertical axes are logarithmic on both sides of 0.
 
     Raises:
       ValueError: If ``records`` are of several sources, or hold none with ``measurement`` "approximation".
@@ -51,7 +50,7 @@ def approximation_error(records: Sequence[Mapping[str, Any]], *, title: str | No
         row[0].set_ylabel("nats")
     legend_below(figure, panels[0, 0], num_columns=5)
     sampled = "" if table["is_exact"].all() else f"; sampled above b = {table.loc[table['is_exact'], 'b'].max()}"
-    spread = of_seeds("median and quartiles", table) + sampled
+    spread = of_seeds("median", table) + sampled
     figure.suptitle(describe_source(table, spread) if title is None else title, fontsize=10)
     return figure
 
@@ -144,7 +143,6 @@ def _draw_approximations(axes: Axes, table: pd.DataFrame, *, x: str) -> None:
     for name, (label, style) in _APPROXIMATIONS.items():
         median = by_x[name].median()
         axes.plot(median.index, median, linewidth=1.8, label=label, **style)
-        draw_band(axes, by_x[name].quantile(0.25), by_x[name].quantile(0.75), colour=style["color"])
     median, error = by_x["total_correlation"].median(), by_x["standard_error"].median()
     axes.errorbar(median.index, median, 2 * error, label="total correlation", **_TRUE)
     axes.axhline(0, color="#444444", linewidth=0.8, zorder=0)

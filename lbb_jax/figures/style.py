@@ -85,12 +85,8 @@ def draw_means(axes: Axes, table: pd.DataFrame, *, x: str, y: str, band: bool = 
         mean, deviation = by_x.mean(), by_x.std().fillna(0)
         axes.plot(mean.index, mean, linewidth=1.8, label=variant, **styles[variant])
         if band:
-            draw_band(axes, mean - deviation, mean + deviation, colour=styles[variant]["color"])
-
-
-def draw_band(axes: Axes, low: pd.Series, high: pd.Series, *, colour: str) -> None:
-    """Fills the space between two lines, whose horizontal values are their index."""
-    axes.fill_between(low.index, low, high, color=colour, alpha=0.15, linewidth=0)
+            colour = styles[variant]["color"]
+            axes.fill_between(mean.index, mean - deviation, mean + deviation, color=colour, alpha=0.15, linewidth=0)
 
 
 def line_styles(variants: Sequence[str]) -> dict[str, dict[str, str]]:
