@@ -48,6 +48,7 @@ def main(arguments: list[str]) -> None:
         raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
     if _CONFIG.value is not None and _PREDICTIONS.value is not None:
         raise app.UsageError("--config and --predictions: give only one of them")
+    experiment.show_warnings()
     experiment.use_cache()
     workdir = Path(_WORKDIR.value)
     path = workdir / "measurements.jsonl"

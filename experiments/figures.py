@@ -17,7 +17,7 @@ import pandas as pd
 from absl import app, flags
 from matplotlib.figure import Figure
 
-from lbb_jax import analysis, datasets, figures
+from lbb_jax import analysis, datasets, experiment, figures
 from lbb_jax.examples import Examples
 
 _FIGURE = flags.DEFINE_enum(
@@ -36,6 +36,7 @@ def main(arguments: list[str]) -> None:
     """Compares the runs named in ``arguments``."""
     if len(arguments) < 2:
         raise app.UsageError("name at least one run's folder")
+    experiment.show_warnings()
     try:
         figure, table = _draw(arguments[1:])
     except datasets.MissingDatasetError as error:

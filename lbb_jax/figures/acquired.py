@@ -42,7 +42,7 @@ def acquired_images(
     if of_seed.empty:
         raise ValueError(f"seed={seed}: acquired nothing; there are the seeds {sorted(set(acquired['seed'].tolist()))}")
     variants = of_seed["variant"].unique()
-    figure, panels = empty_panels(len(variants), num_images, size=(1.8 + 0.72 * num_images, 0.6 + 0.86 * len(variants)))
+    figure, panels = empty_panels(len(variants), num_images, size=(1.8 + 0.72 * num_images, 0.8 + 0.86 * len(variants)))
     for axes in panels.flat:
         axes.set_axis_off()
     has_copies = False

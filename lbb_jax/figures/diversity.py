@@ -24,7 +24,7 @@ def batch_diversity(diversity: pd.DataFrame, *, title: str | None = None) -> Fig
     check_one_experiment(diversity)
     figure, ((distinct, classes),) = empty_panels(1, 2, size=(9.6, 4.8))
     draw_means(distinct, diversity, x="labels", y="distinct_share")
-    distinct.set(xlabel="labelled points", ylabel="distinct base examples in a batch", ylim=(None, 1.02))
+    distinct.set(xlabel="labelled points", ylabel="distinct base examples in a batch", ylim=(0, 1.05))
     distinct.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     draw_means(classes, diversity, x="labels", y="class_entropy")
     largest = diversity.groupby("labels")["max_class_entropy"].max()
