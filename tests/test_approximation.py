@@ -139,6 +139,7 @@ def test_rank_correlations_are_those_of_the_scores(records):
         added = score - bald
         assert record["agreement"][name] == pytest.approx(spearmanr(added, values).statistic, abs=0.01)
         assert record["size_of_agreement"][name] == pytest.approx(spearmanr(abs(added), values).statistic, abs=0.01)
+    assert (record["in_last_chunk"], record["highest_in_last_chunk"]) == (1, 1)
     assert record["share_below_zero"] == pytest.approx(np.mean(score < bald), abs=1e-4)
     shared = set(np.argsort(-score)[:10]) & set(np.argsort(-bald)[:10])
     assert record["overlap"]["BALD"] == len(shared) / 10

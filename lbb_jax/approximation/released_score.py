@@ -9,7 +9,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from lbb_jax import acquisition, entropy, information
-from lbb_jax.acquisition.large_batch_bald_released import agreement
+from lbb_jax.acquisition.large_batch_bald_released import CHUNK_SIZE, agreement
 from lbb_jax.approximation.predictions import Predictions
 
 
@@ -27,7 +27,9 @@ def correlations(key: jax.Array, predictions: Predictions, *, num_targets: int, 
       hold Spearman's rank correlation over all points with each quantity, None where one of the two is the same for
       all points; ``overlap`` the share of the ``batch_size`` highest scores that are among the highest of each
       quantity, too; ``spread`` and ``spread_of_bald`` the standard deviations of what is added and of BALD;
-      ``share_below_zero`` the share of points that what is added lowers.
+      ``share_below_zero`` the share of points that what is added lowers; ``in_last_chunk`` and
+      ``highest_in_last_chunk`` the shares of the pool and of the highest scores that lie in the last of the chunks of
+      1,024 points, which is the smallest.
     """
     quantities = {
         name: np.asarray(values, np.float64)
@@ -36,6 +38,8 @@ def correlations(key: jax.Array, predictions: Predictions, *, num_targets: int, 
     added = quantities.pop("agreement")
     score = quantities["BALD"] + added
     best = _highest(score, batch_size)
+    chunks = np.arange(len(score)) // CHUNK_SIZE
+    is_in_last = chunks == chunks[-1]
     return {
         "measurement": "released_score",
         "source": predictions.source,
@@ -51,6 +55,8 @@ def correlations(key: jax.Array, predictions: Predictions, *, num_targets: int, 
         "spread": round(float(added.std()), 6),
         "spread_of_bald": round(float(quantities["BALD"].std()), 6),
         "share_below_zero": round(float(np.mean(added < 0)), 4),
+        "in_last_chunk": round(float(np.mean(is_in_last)), 4),
+        "highest_in_last_chunk": round(float(np.mean(is_in_last[best])), 4),
         "batch_size": batch_size,
     }
 
