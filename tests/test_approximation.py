@@ -22,7 +22,11 @@ METHODS = "random,bald,batch_bald:num_samples=30,lbb:redundancy=tree"
 @pytest.fixture(scope="module")
 def records(quick_compilation):
     variants = experiment.parse_methods(METHODS)
-    return study.measure(jax.random.key(0), POOL, variants, batch_size=10, repetitions=2, num_samples=4_000)
+    with pytest.MonkeyPatch.context() as patch:
+        # Fewer sizes are fewer programs to compile.
+        patch.setattr(study, "SIZES", (2, 3, 10, 50))
+        patch.setattr(study, "SIZES_OF_VARIATIONS", (3,))
+        return study.measure(jax.random.key(0), POOL, variants, batch_size=10, repetitions=2, num_samples=4_000)
 
 
 def of(records, measurement):
@@ -72,12 +76,12 @@ def test_merged_classes_have_the_probabilities_of_their_members(num_classes, gro
 def test_all_sizes_are_measured_and_in_some_fewer_draws_and_merged_classes(records):
     for kind, count in (("highest BALD", 1), ("random points", 2)):
         found = [(record["K"], record["C"], record["b"]) for record in records if record.get("batch") == kind]
-        sizes = (2, 3, 4, 5, 6, 10)
-        expected = [(4, 3, size) for size in sizes] + [(2, 3, 6), (4, 2, 6)]
+        expected = [(4, 3, size) for size in (2, 3, 10)] + [(2, 3, 3), (4, 2, 3)]
         assert sorted(found) == sorted(expected * count)
     picked = [(record["variant"], record["repetition"]) for record in of(records, "picks") if record["b"] == 2]
     assert picked == [("Random", 0), ("Random", 1), ("BALD", 0), ("BatchBALD", 0), ("LBB (tree)", 0)]
     assert {record["is_exact"] for record in records if record.get("b") == 10} == {False}
+    assert max(record["standard_error"] for record in records if record.get("b") == 10) > 0
     assert all((record["source"], record["reduced"], record["seed"]) == POOL[1:] for record in records)
 
 
@@ -89,23 +93,23 @@ def test_the_measurements_of_every_batch_keep_the_identities(records):
         assert record["joint_information"] <= np.log(record["K"])
         slack = 5 * record["standard_error"] + 1e-5
         assert record["tree"] <= record["total_correlation"] + slack
-        assert (record["standard_error"] == 0) is record["is_exact"]
+        assert record["standard_error"] == 0 or not record["is_exact"]
         if record["b"] == 2:
             assert record["tree"] == pytest.approx(record["total_correlation"], abs=1e-5)
             assert record["pairs_once"] == pytest.approx(record["total_correlation"], abs=1e-5)
 
 
 def test_the_highest_bald_of_fewer_draws_is_that_of_the_first_draws(records):
-    best = np.argsort(-reference.bald(PROBS[:, :2]))[:6]
+    best = np.argsort(-reference.bald(PROBS[:, :2]))[:3]
     (record,) = [record for record in records if record.get("batch") == "highest BALD" and record["K"] == 2]
     assert record["sum_of_bald"] == pytest.approx(reference.bald(PROBS[best, :2]).sum(), abs=1e-5)
     assert record["total_correlation"] == pytest.approx(reference.total_correlation(PROBS[best, :2]), abs=1e-5)
 
 
 def test_the_released_redundancy_is_what_its_score_takes_off_bald(records):
-    best = np.argsort(-reference.bald(PROBS))[:6]
+    best = np.argsort(-reference.bald(PROBS))[:3]
     added = (reference.released_scores(PROBS) - reference.bald(PROBS))[best].sum()
-    (record,) = [record for record in of(records, "picks") if record["variant"] == "BALD" and record["b"] == 6]
+    (record,) = [record for record in of(records, "picks") if record["variant"] == "BALD" and record["b"] == 3]
     assert record["released"] == pytest.approx(-added, abs=1e-4)
 
 
