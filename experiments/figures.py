@@ -3,23 +3,27 @@
     python experiments/figures.py --output=curves.png runs/demo/*/
     python experiments/figures.py --figure=label_savings --output=savings.png runs/demo/*/
     python experiments/figures.py --figure=performance_profile --output=profile.pdf runs/digits/*/ runs/mnist/*/
+    python experiments/figures.py --figure=diversity --output=diversity.png runs/rmnist/*/
+    python experiments/figures.py --figure=acquired --output=acquired.png runs/digits/*/
 
 The runs are working directories of experiments/run.py: for a performance profile of any experiments, for the other
-figures of one data set, posterior and batch size.
+figures of one data set, posterior and batch size. The last two read the data set, too.
 """
 
+import sys
 from pathlib import Path
 
 import pandas as pd
 from absl import app, flags
 from matplotlib.figure import Figure
 
-from lbb_jax import analysis, figures
+from lbb_jax import analysis, datasets, experiment, figures
+from lbb_jax.examples import Examples
 
 _FIGURE = flags.DEFINE_enum(
     "figure",
     "learning_curves",
-    ["learning_curves", "label_savings", "area_differences", "performance_profile"],
+    ["learning_curves", "label_savings", "area_differences", "performance_profile", "diversity", "acquired"],
     "What is drawn.",
 )
 _OUTPUT = flags.DEFINE_string(
@@ -32,8 +36,11 @@ def main(arguments: list[str]) -> None:
     """Compares the runs named in ``arguments``."""
     if len(arguments) < 2:
         raise app.UsageError("name at least one run's folder")
+    experiment.show_warnings()
     try:
-        figure, table = _draw(analysis.load_runs(arguments[1:]))
+        figure, table = _draw(arguments[1:])
+    except datasets.MissingDatasetError as error:
+        sys.exit(f"error: {error}")
     except FileNotFoundError as error:
         raise app.UsageError(f"not a run's folder: {error}") from error
     except ValueError as error:
@@ -43,8 +50,11 @@ def main(arguments: list[str]) -> None:
     print(f"{table}\n\n{_FIGURE.value.replace('_', ' ')}: {output}")
 
 
-def _draw(runs: pd.DataFrame) -> tuple[Figure, str]:
+def _draw(paths: list[str]) -> tuple[Figure, str]:
     """The figure that the flags name, and its table."""
+    if _FIGURE.value in ("diversity", "acquired"):
+        return _draw_acquired(analysis.load_acquired(paths), analysis.load_pool(paths))
+    runs = analysis.load_runs(paths)
     match _FIGURE.value:
         case "learning_curves":
             return figures.learning_curves(runs), analysis.summarise(runs, at_labels=_AT_LABELS.value).to_string()
@@ -58,6 +68,15 @@ def _draw(runs: pd.DataFrame) -> tuple[Figure, str]:
         case "performance_profile":
             errors = analysis.final_errors(runs)
             return figures.performance_profile(errors), errors.to_string(float_format="{:.4f}".format)
+
+
+def _draw_acquired(acquired: pd.DataFrame, pool: Examples) -> tuple[Figure, str]:
+    """The figure of what was acquired that the flags name, and the table of the batches' diversity."""
+    diversity = analysis.batch_diversity(acquired, pool)
+    table = analysis.summarise_diversity(diversity).to_string()
+    if _FIGURE.value == "diversity":
+        return figures.batch_diversity(diversity), table
+    return figures.acquired_images(acquired, pool), table
 
 
 if __name__ == "__main__":

@@ -18,7 +18,18 @@ FORBIDDEN = {
     "tqdm",
 }
 NUMERICS = ("acquisition", "chunks", "configurations", "entropy", "information")
-PURE = (*NUMERICS, "examples", "labelled_set", "loop", "networks", "posteriors", "seeds", "sharding", "training")
+PURE = (
+    *NUMERICS,
+    "approximation.estimates",
+    "examples",
+    "labelled_set",
+    "loop",
+    "networks",
+    "posteriors",
+    "seeds",
+    "sharding",
+    "training",
+)
 ROOT = pathlib.Path(lbb_jax.__file__).parent.parent
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -36,13 +37,33 @@ def test_the_demo_compares_four_methods(tmp_path):
         assert name in result.stdout
     assert "accuracy at 30" in result.stdout
     assert (tmp_path / "figures" / "learning_curves.png").exists()
-    for figure, in_table in (("label_savings", "labels to 95%"), ("performance_profile", "posterior")):
+    tables = {"label_savings": "labels to 95%", "performance_profile": "posterior", "acquired": "class_entropy"}
+    for figure, in_table in tables.items():
         output = tmp_path / f"{figure}.pdf"
         runs = [str(tmp_path / name) for name in ("random", "bald")]
         drawn = call("figures.py", f"--figure={figure}", f"--output={output}", *runs)
         assert drawn.returncode == 0, drawn.stderr
         assert in_table in drawn.stdout
         assert output.exists()
+
+
+def test_the_approximations_of_given_predictions_are_measured_and_drawn(tmp_path):
+    probs = np.random.default_rng(0).dirichlet(np.ones(3), size=(20, 4))
+    np.save(tmp_path / "log_probs.npy", np.log(probs))
+    workdir = tmp_path / "study"
+    result = call(
+        "approximation.py",
+        f"--predictions={tmp_path}/log_probs.npy",
+        f"--workdir={workdir}",
+        "--batch_size=2",
+        "--repetitions=1",
+        "--methods=bald,batch_bald:num_samples=50",
+    )
+    assert result.returncode == 0, result.stderr
+    lines = [json.loads(line) for line in (workdir / "measurements.jsonl").read_text().splitlines()]
+    assert [line["measurement"] for line in lines] == ["approximation"] * 2 + ["picks"] * 2 + ["released_score"]
+    for name in ("approximation_error", "approximation_of_picks", "joint_information", "released_score"):
+        assert (workdir / f"{name}.png").exists()
 
 
 def test_a_sweep_goes_on_after_a_failure_and_ends_with_it(tmp_path):

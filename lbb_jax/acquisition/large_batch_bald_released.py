@@ -47,14 +47,22 @@ def large_batch_bald_released(
     Returns:
       The picks; the scores are those above, those within 1e-6 of 0 as exactly 0.
     """
-    scores = without_rounding(bald_scores(log_probs) + _agreement(log_probs, available))
+    scores = without_rounding(bald_scores(log_probs) + agreement(log_probs, available))
     if power:
         return race.first_arrivals(key, scores, available, batch_size=batch_size, alpha=alpha)
     return highest(scores, available, batch_size=batch_size)
 
 
-def _agreement(log_probs: jax.Array, available: jax.Array) -> jax.Array:
-    """What the released code adds to BALD: ``[N]``, 0 for points that are not available."""
+def agreement(log_probs: jax.Array, available: jax.Array) -> jax.Array:
+    """What the released code adds to BALD, ``Σ_c a_ic (log(1 + a_ic) - log(1 + e_ic))``.
+
+    Args:
+      log_probs: ``[N, K, C]``.
+      available: ``[N]`` bool.
+
+    Returns:
+      ``[N]``, 0 for points that are not available.
+    """
     num_points = len(log_probs)
     chunk_size = min(CHUNK_SIZE, num_points)
     num_chunks = -(-num_points // chunk_size)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lbb_jax import acquisition
+
 NAMES = {
     "random": "Random",
     "least_confident": "Least confident",
@@ -28,6 +30,29 @@ def variant_name(method: str, *, redundancy: str = "pairwise", power: bool = Fal
     if method in ("lbb", "power_lbb"):
         return f"{NAMES[method]} ({redundancy})"
     return f"Power {NAMES[method]}" if power and method in ("lbb_released", "epig") else NAMES[method]
+
+
+def variant_names(acquisitions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names of the variants that are shown together, with the options that tell apart those of the same name.
+
+    Args:
+      acquisitions: The field ``acquisition`` of each one's configuration.
+
+    Returns:
+      The names, in the same order.
+    """
+    names = [
+        variant_name(fields["method"], redundancy=fields["redundancy"], power=fields.get("power", False))
+        for fields in acquisitions
+    ]
+    return tell_apart(names, [numeric_options(fields) for fields in acquisitions])
+
+
+def numeric_options(fields: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers in a configuration's ``acquisition`` that its method depends on."""
+    options = acquisition.options_with_effect(fields["method"], fields)
+    # Not isinstance: a truth value is an int, too.
+    return {name: value for name, value in options.items() if type(value) in (int, float)}
 
 
 def tell_apart(names: Sequence[str], options: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -2,14 +2,13 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from lbb_jax import acquisition
-from lbb_jax.analysis.names import tell_apart, variant_name
+from lbb_jax.analysis.names import numeric_options, variant_names
 
 _COLUMNS = (
     *("path", "dataset", "posterior", "method", "variant", "batch_size", "alpha", "reduced"),
@@ -37,41 +36,60 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
       FileNotFoundError: If a path holds no run.
       ValueError: If there are no paths.
     """
-    paths = [Path(path) for path in paths]
-    if not paths:
-        raise ValueError("paths is empty: name at least one run's folder")
-    configs = [json.loads((path / "config.json").read_text())["config"] for path in paths]
-    names = [_name(config["acquisition"]) for config in configs]
-    variants = tell_apart(names, [_numeric_options(config["acquisition"]) for config in configs])
-    frames = [_load_run(*run) for run in zip(paths, configs, variants, strict=True)]
-    return pd.concat(frames, ignore_index=True)
-
-
-def _load_run(path: Path, config: dict[str, Any], variant: str) -> pd.DataFrame:
-    """The rows of one run."""
-    frame = pd.read_json(path / "metrics.jsonl", lines=True, precise_float=True)
-    frame["variant"] = variant
-    frame["alpha"] = _numeric_options(config["acquisition"]).get("alpha", float("nan"))
-    frame["reduced"] = _reduction(config)
-    if "seconds" not in frame:
-        frame["seconds"] = frame["seconds_train"] + frame["seconds_predict"] + frame["seconds_acquire"]
-    frame["path"] = str(path)
+    frame = pd.concat([_with_seconds(frame) for frame in read_metrics(paths)], ignore_index=True)
     return frame.reindex(columns=[name for name in _COLUMNS if name in frame])
 
 
-def _name(fields: dict[str, Any]) -> str:
-    """The name of the variant that a configuration's acquisition describes."""
-    return variant_name(fields["method"], redundancy=fields["redundancy"], power=fields.get("power", False))
+def read_metrics(paths: Iterable[str | os.PathLike]) -> list[pd.DataFrame]:
+    """The metrics of each run as they were written, with what its configuration says beside them.
+
+    Args:
+      paths: As `load_runs`.
+
+    Returns:
+      For each run a row per seed and round: the fields of ``metrics.jsonl`` and the columns ``path``, ``variant``,
+      ``alpha`` and ``reduced`` of `load_runs`.
+
+    Raises:
+      FileNotFoundError: If a path holds no run.
+      ValueError: If there are no paths.
+    """
+    paths = [Path(path) for path in paths]
+    configs = read_configs(paths)
+    variants = variant_names([config["acquisition"] for config in configs])
+    return [_read_run(*run) for run in zip(paths, configs, variants, strict=True)]
 
 
-def _numeric_options(fields: dict[str, Any]) -> dict[str, float]:
-    """The numbers in a configuration's acquisition that its method depends on."""
-    options = acquisition.options_with_effect(fields["method"], fields)
-    # Not isinstance: a truth value is an int, too.
-    return {name: value for name, value in options.items() if type(value) in (int, float)}
+def read_configs(paths: Sequence[str | os.PathLike]) -> list[dict[str, Any]]:
+    """The resolved configuration of each run.
+
+    Raises:
+      FileNotFoundError: If a path holds no run.
+      ValueError: If there are no paths.
+    """
+    if not paths:
+        raise ValueError("paths is empty: name at least one run's folder")
+    return [json.loads((Path(path) / "config.json").read_text())["config"] for path in paths]
 
 
-def _reduction(config: dict[str, Any]) -> str:
+def _read_run(path: Path, config: dict[str, Any], variant: str) -> pd.DataFrame:
+    """The rows of one run."""
+    frame = pd.read_json(path / "metrics.jsonl", lines=True, precise_float=True)
+    frame["variant"] = variant
+    frame["alpha"] = numeric_options(config["acquisition"]).get("alpha", float("nan"))
+    frame["reduced"] = describe_reduction(config)
+    frame["path"] = str(path)
+    return frame
+
+
+def _with_seconds(frame: pd.DataFrame) -> pd.DataFrame:
+    """A run's rows with the seconds of the whole round, the sum of its stages where they were not written."""
+    if "seconds" in frame:
+        return frame
+    return frame.assign(seconds=frame["seconds_train"] + frame["seconds_predict"] + frame["seconds_acquire"])
+
+
+def describe_reduction(config: Mapping[str, Any]) -> str:
     """What a run left out of its data set, and the length of training that went with it; empty for nothing."""
     sizes = {"base images": config["dataset"]["num_pool"], "test images": config["dataset"]["num_test"]}
     parts = [f"{size:,} {name}" for name, size in sizes.items() if size is not None]

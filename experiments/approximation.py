@@ -1,0 +1,95 @@
+"""Measures how far approximations of a batch's total correlation are from it, and what each method's batches are worth.
+
+    python experiments/approximation.py --config=configs/digits.py --workdir=runs/approximation/digits
+    python experiments/approximation.py --config=configs/mnist.py:mc_dropout,mlp,small \
+        --config.posterior.num_draws=50 --labels=50 --workdir=runs/approximation/mnist
+    python experiments/approximation.py --predictions=log_probs.npy --workdir=runs/approximation/own
+    python experiments/approximation.py --workdir=runs/approximation/own    # draws the figures anew
+
+The posterior of the configuration is trained on a few labels, once for each seed; instead of it, the predictions of any
+model can be given: a file of log-probabilities [N, K, C]. The working directory receives measurements.jsonl, a line for
+each measurement, and the figures.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+from absl import app, flags
+from ml_collections import config_flags
+
+from lbb_jax import experiment, figures
+from lbb_jax.approximation import predictions, study
+from lbb_jax.approximation.predictions import Predictions
+from lbb_jax.experiment import records
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file, with arguments after a colon.")
+_PREDICTIONS = flags.DEFINE_string("predictions", None, "A .npy file of log-probabilities [N, K, C].")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the measurements; made if needed.")
+_LABELS = flags.DEFINE_integer("labels", 50, "Points that the posterior is trained on.", lower_bound=1)
+_SEEDS = flags.DEFINE_integer("seeds", 3, "Trainings, each on points of its own.", lower_bound=1)
+_METHODS = flags.DEFINE_string("methods", study.METHODS, "Methods and their options, as for experiments/sweep.py.")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 50, "The largest batch.", lower_bound=2)
+_REPETITIONS = flags.DEFINE_integer("repetitions", 3, "Batches of whatever is random, for each seed.", lower_bound=1)
+_NUM_SAMPLES = flags.DEFINE_integer("num_samples", 20_000, "Label configurations, where sampled.", lower_bound=2)
+
+_FIGURES = {
+    "approximation_error": figures.approximation_error,
+    "approximation_of_picks": figures.approximation_of_picks,
+    "joint_information": figures.joint_information,
+    "released_score": figures.released_score,
+}
+
+
+def main(arguments: list[str]) -> None:
+    """Measures what the flags name and draws it."""
+    if len(arguments) > 1:
+        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    if _CONFIG.value is not None and _PREDICTIONS.value is not None:
+        raise app.UsageError("--config and --predictions: give only one of them")
+    experiment.show_warnings()
+    experiment.use_cache()
+    workdir = Path(_WORKDIR.value)
+    path = workdir / "measurements.jsonl"
+    try:
+        if _CONFIG.value is not None or _PREDICTIONS.value is not None:
+            _measure(path)
+        elif not path.exists():
+            raise app.UsageError(f"there is no {path}: give --config or --predictions to make it")
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    measurements = records.read_records(path)
+    for name, draw in _FIGURES.items():
+        figures.save(draw(measurements), workdir / f"{name}.png")
+        print(f"{name.replace('_', ' ')}: {workdir}/{name}.png")
+
+
+def _measure(path: Path) -> None:
+    """Writes the measurements of all seeds to ``path``, anew after each seed."""
+    variants = experiment.parse_methods(_METHODS.value)
+    done = []
+    for of_seed in _predictions():
+        done += study.measure(
+            jax.random.key(of_seed.seed),
+            of_seed,
+            variants,
+            batch_size=_BATCH_SIZE.value,
+            repetitions=_REPETITIONS.value,
+            num_samples=_NUM_SAMPLES.value,
+        )
+        records.write_records(path, done)
+        print(f"{of_seed.source}, seed {of_seed.seed}: {len(done)} measurements in {path}", flush=True)
+
+
+def _predictions() -> Iterator[Predictions]:
+    """The predictions that the flags name."""
+    if _PREDICTIONS.value is not None:
+        yield predictions.from_file(_PREDICTIONS.value)
+    else:
+        yield from predictions.of_posterior(_CONFIG.value, num_labels=_LABELS.value, num_seeds=_SEEDS.value)
+
+
+if __name__ == "__main__":
+    flags.mark_flags_as_required(["workdir"])
+    app.run(main)

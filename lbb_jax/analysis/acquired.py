@@ -1,0 +1,60 @@
+"""Which points each run acquired, and the pool that they were acquired from."""
+
+import os
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from lbb_jax import datasets
+from lbb_jax.analysis.curves import EXPERIMENT
+from lbb_jax.analysis.runs import read_configs, read_metrics
+from lbb_jax.examples import Examples
+
+_COLUMNS = ["path", *EXPERIMENT, "variant", "seed", "round", "labels", "order", "index", "gain"]
+
+
+def load_acquired(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
+    """Reads what any number of runs acquired.
+
+    Args:
+      paths: Working directories, each with ``config.json`` and ``metrics.jsonl``.
+
+    Returns:
+      One row per acquired point, in the order acquired. Columns: ``path`` (as given), `EXPERIMENT`, ``variant``,
+      ``seed`` and ``round`` as `load_runs` has them, ``labels`` (before the batch was acquired), ``order`` (in the
+      batch, from 0), ``index`` (in the pool, all copies counted) and ``gain`` (the score when it was picked).
+
+    Raises:
+      FileNotFoundError: If a path holds no run.
+      ValueError: If there are no paths.
+    """
+    rounds = pd.concat(read_metrics(paths), ignore_index=True)
+    # The last round acquires nothing.
+    rounds = rounds[rounds["acquired"].str.len() > 0]
+    rounds["order"] = [list(range(len(batch))) for batch in rounds["acquired"]]
+    points = rounds.explode(["acquired", "gains", "order"], ignore_index=True)
+    points = points.rename(columns={"acquired": "index", "gains": "gain"})
+    return points[_COLUMNS].astype({"order": int, "index": int, "gain": float})
+
+
+def load_pool(paths: Sequence[str | os.PathLike]) -> Examples:
+    """The pool that all of the runs acquired from, loaded anew.
+
+    Args:
+      paths: Working directories of runs on the same data set.
+
+    Returns:
+      The pool's examples; ``acquired["index"]`` counts in it.
+
+    Raises:
+      FileNotFoundError: If a path holds no run.
+      ValueError: If there are no paths, or if the runs' data sets differ in anything.
+      MissingDatasetError: If the data set's files are not there.
+    """
+    first, *others = [config["dataset"] for config in read_configs(paths)]
+    for path, other in zip(paths[1:], others, strict=True):
+        if other != first:
+            raise ValueError(
+                f"{path} is a run on the data set {other}, {paths[0]} on {first}; pass runs of one data set"
+            )
+    return datasets.load(**first).pool

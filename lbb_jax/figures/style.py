@@ -1,0 +1,116 @@
+"""The style that all figures share: one colour per method wherever it appears, safe for colour-blind readers."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from lbb_jax import analysis
+from lbb_jax.files import write_whole
+
+# Paul Tol's "muted" scheme, with a dark grey for the baseline; where that ends his "vibrant" scheme and black, and then
+# colours of his "dark" and "medium contrast" schemes and a yellow of Okabe and Ito's that are far from all these.
+COLOURS = {
+    "Random": "#666666",
+    "Least confident": "#DDCC77",
+    "Entropy": "#999933",
+    "BALD": "#CC6677",
+    "PowerBALD": "#882255",
+    "BatchBALD": "#AA4499",
+    "LBB (pairwise)": "#88CCEE",
+    "LBB (tree)": "#332288",
+    "Power LBB (pairwise)": "#44AA99",
+    "Power LBB (tree)": "#117733",
+    "LBB (released)": "#0077BB",
+    "Power LBB (released)": "#000000",
+    "EPIG": "#EE7733",
+    "Power EPIG": "#CC3311",
+    "Margin": "#F0E442",
+    "Core-set": "#663333",
+    "BADGE": "#6699CC",
+}
+# Of variants that share a colour, as they differ in an option alone; of targets that are drawn in one figure.
+DASHES = ("-", "--", ":", "-.")
+MARKERS = ("o", "D", "s", "^")
+
+
+def empty_figure(horizontal: str, vertical: str) -> tuple[Figure, Axes]:
+    """A figure in the project's style, its two axes labelled, with nothing drawn yet."""
+    figure, panels = empty_panels(1, 1, size=(6.4, 4.2))
+    panels[0, 0].set(xlabel=horizontal, ylabel=vertical)
+    return figure, panels[0, 0]
+
+
+def empty_panels(num_rows: int, num_columns: int, *, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
+    """A figure in the project's style with several panels, nothing drawn or labelled yet.
+
+    Args:
+      num_rows: Of panels.
+      num_columns: Of panels.
+      size: Width and height of the whole figure in inches.
+
+    Returns:
+      The figure, and its axes as an object array ``[num_rows, num_columns]``.
+    """
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(num_rows, num_columns, squeeze=False)
+    for axes in panels.flat:
+        axes.grid(color="#dddddd", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, panels
+
+
+def legend_below(figure: Figure, axes: Axes, *, num_columns: int) -> None:
+    """Puts one legend below all panels, of what is drawn in ``axes``."""
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(handles, names, frameon=False, loc="outside lower center", fontsize=8, ncols=num_columns)
+
+
+def draw_means(axes: Axes, table: pd.DataFrame, *, x: str, y: str, band: bool = True) -> None:
+    """Draws the column ``y`` of a table against ``x``: of each variant the mean, and a band of one standard deviation.
+
+    Args:
+      axes: What to draw in.
+      table: With the columns ``variant``, ``x`` and ``y``; the rows of a variant with the same ``x`` are averaged.
+      x: Name of a column of numbers.
+      y: Likewise.
+      band: Whether there is a band.
+    """
+    styles = line_styles(table["variant"].unique())
+    for variant, of_variant in table.groupby("variant", sort=False):
+        by_x = of_variant.groupby(x)[y]
+        mean, deviation = by_x.mean(), by_x.std().fillna(0)
+        axes.plot(mean.index, mean, linewidth=1.8, label=variant, **styles[variant])
+        if band:
+            colour = styles[variant]["color"]
+            axes.fill_between(mean.index, mean - deviation, mean + deviation, color=colour, alpha=0.15, linewidth=0)
+
+
+def line_styles(variants: Sequence[str]) -> dict[str, dict[str, str]]:
+    """How the line of each variant is drawn: its method's colour, and dashes where several variants share it.
+
+    Args:
+      variants: Names as `lbb_jax.analysis.load_runs` gives them.
+
+    Returns:
+      Keyword arguments of Matplotlib's ``plot`` by variant.
+    """
+    bases = [analysis.base_variant(variant) for variant in variants]
+    return {
+        variant: {"color": COLOURS[base], "linestyle": DASHES[bases[:position].count(base) % len(DASHES)]}
+        for position, (variant, base) in enumerate(zip(variants, bases, strict=True))
+    }
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes ``figure`` to ``path``, in the format of its suffix."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=Path(path).suffix[1:], dpi=150)
+    write_whole(path, buffer.getvalue())

@@ -1,0 +1,67 @@
+"""What stands above a figure: the experiment, its seeds and whatever was reduced."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from lbb_jax import analysis
+
+POSTERIORS = {"deep_ensemble": "deep ensemble", "mc_dropout": "MC dropout"}
+
+
+def check_one_experiment(table: pd.DataFrame) -> None:
+    """Raises ValueError unless ``table`` has rows, all of one experiment."""
+    experiments = table[analysis.EXPERIMENT].drop_duplicates()
+    if table.empty:
+        raise ValueError(
+            "there is nothing to draw: pass at least one run, and for differences one besides the baseline"
+        )
+    if len(experiments) > 1:
+        names = "; ".join(
+            ", ".join(str(value) for value in row if value) for row in experiments.itertuples(index=False)
+        )
+        raise ValueError(f"runs of {len(experiments)} experiments ({names}): draw each in a figure of its own")
+
+
+def describe(table: pd.DataFrame, spread: str) -> str:
+    """Data set, posterior, batch size, ``spread`` and reductions."""
+    first = table.iloc[0]
+    posterior = POSTERIORS[first["posterior"]]
+    lines = reductions(table["reduced"].unique())
+    return f"{first['dataset']}, {posterior}, batches of {first['batch_size']} ({spread}){lines}"
+
+
+def of_measurement(records: Sequence[Mapping[str, Any]], measurement: str) -> pd.DataFrame:
+    """The records of one kind of measurement as a table."""
+    chosen = [record for record in records if record["measurement"] == measurement]
+    if not chosen:
+        raise ValueError(f"records hold no measurement {measurement!r}: pass those of experiments/approximation.py")
+    return pd.DataFrame(chosen)
+
+
+def describe_source(table: pd.DataFrame, spread: str) -> str:
+    """Where predictions are from, ``spread`` and reductions.
+
+    Args:
+      table: With the columns ``source``, ``reduced`` and ``seed``.
+      spread: What is shown of how many seeds.
+
+    Raises:
+      ValueError: If the rows are of several sources or there are none.
+    """
+    sources = table["source"].unique()
+    if len(sources) != 1:
+        raise ValueError(f"measurements of {len(sources)} sources ({'; '.join(sources)}): draw each in its own figure")
+    return f"{sources[0]} ({spread}){reductions(table['reduced'].unique())}"
+
+
+def of_seeds(shown: str, table: pd.DataFrame) -> str:
+    """What is ``shown`` of how many seeds."""
+    num_seeds = table["seed"].nunique()
+    return f"{shown} of {num_seeds} seeds" if num_seeds > 1 else "1 seed"
+
+
+def reductions(reduced: Iterable[str]) -> str:
+    """A line for each reduction, to follow a title."""
+    return "".join(f"\nreduced: {reduction}" for reduction in reduced if reduction)
