@@ -26,6 +26,7 @@ def write_run(path, method, **options):
     defaults = {"alpha": 1.0, "num_samples": 10_000, "pair_weight": 1.0, "redundancy": "pairwise"}
     config = {
         "dataset": {"num_pool": None, "num_test": None},
+        "network": {"name": "mlp"},
         "training": {"num_steps": 5},
         "acquisition": {"method": method, **defaults, **options},
     }
@@ -39,7 +40,7 @@ def test_runs_are_one_table_with_a_row_for_each_run_seed_and_round(tmp_path):
     paths = [write_run(tmp_path / "a", "bald"), write_run(tmp_path / "b", "power_lbb", redundancy="tree", alpha=5.0)]
     runs = analysis.load_runs(paths)
     assert list(runs.columns) == [
-        *("path", "dataset", "posterior", "method", "variant", "batch_size", "alpha", "reduced"),
+        *("path", "dataset", "network", "posterior", "method", "variant", "batch_size", "alpha", "reduced"),
         *("seed", "round", "labels", "accuracy", "nll", "ece"),
         *("seconds", "seconds_train", "seconds_predict", "seconds_acquire"),
     ]
@@ -82,7 +83,7 @@ def test_the_area_is_the_mean_height_of_the_curve_whatever_the_steps():
     assert areas.set_index(["variant", "seed"])["area"].to_dict() == pytest.approx(
         {("BALD", 3): 0.6, ("Random", 0): 0.75}
     )
-    assert areas[analysis.EXPERIMENT].iloc[0].tolist() == ["digits", "deep_ensemble", 10, ""]
+    assert areas[analysis.EXPERIMENT].iloc[0].tolist() == ["digits", "mlp", "deep_ensemble", 10, ""]
 
 
 def test_a_curve_of_one_round_has_no_area():

@@ -8,6 +8,7 @@ from lbb_jax import analysis, examples
 
 CONFIG = {
     "dataset": {"name": "digits", "num_pool": 40, "num_test": 10, "num_validation": 0, "copies": 2, "noise": 0.1},
+    "network": {"name": "mlp"},
     "training": {"num_steps": 3},
     "acquisition": {"method": "bald", "redundancy": "pairwise"},
 }

@@ -50,7 +50,7 @@ def test_bad_input_is_an_error(first, second, confidence, message):
 
 
 def areas(values):
-    experiment = {"dataset": "digits", "posterior": "deep_ensemble", "batch_size": 10, "reduced": ""}
+    experiment = {"dataset": "digits", "network": "mlp", "posterior": "deep_ensemble", "batch_size": 10, "reduced": ""}
     return pd.DataFrame(
         [experiment | {"variant": variant, "seed": seed, "area": area} for (variant, seed), area in values.items()]
     )

@@ -91,6 +91,6 @@ def test_final_errors_are_those_with_all_labels_and_the_mean_over_seeds():
     mnist = of_curves({("BALD", 0): (0.1, 0.1, 0.6)}, dataset="mnist", batch_size=20)
     errors = analysis.final_errors(pd.concat([mnist, digits]))
     assert list(errors.columns) == ["BALD", "Random"]
-    assert list(errors.index.names) == ["dataset", "posterior", "batch_size", "reduced"]
-    assert errors.loc[("digits", "deep_ensemble", 10, "")].tolist() == pytest.approx([0.0, 0.2])
-    assert errors.loc[("mnist", "deep_ensemble", 20, "")].tolist() == pytest.approx([0.4, NAN], nan_ok=True)
+    assert list(errors.index.names) == ["dataset", "network", "posterior", "batch_size", "reduced"]
+    assert errors.loc[("digits", "mlp", "deep_ensemble", 10, "")].tolist() == pytest.approx([0.0, 0.2])
+    assert errors.loc[("mnist", "mlp", "deep_ensemble", 20, "")].tolist() == pytest.approx([0.4, NAN], nan_ok=True)

@@ -16,6 +16,7 @@ def runs(variants=("Random", "BALD"), seeds=(0, 1), reduced=""):
             "labels": labels,
             "accuracy": 0.5 + labels / 100 + seed / 50,
             "dataset": "digits",
+            "network": "mlp",
             "posterior": "deep_ensemble",
             "batch_size": 10,
             "reduced": reduced,
@@ -35,7 +36,7 @@ def test_a_learning_curve_has_a_line_and_a_band_for_every_variant():
     assert list(axes.lines[0].get_ydata()) == pytest.approx([0.61, 0.71, 0.81])
     assert axes.get_xlabel() == "labelled points"
     assert axes.get_ylabel() == "test accuracy"
-    assert axes.get_title() == "digits, deep ensemble, batches of 10 (mean ± 1 s.d. of 2 seeds)"
+    assert axes.get_title() == "digits, MLP, deep ensemble, batches of 10 (mean ± 1 s.d. of 2 seeds)"
 
 
 def test_what_was_reduced_stands_in_the_title():
@@ -96,6 +97,7 @@ def test_time_against_batch_size_has_a_line_for_each_method_timed_at_several_siz
 def test_a_run_says_what_was_reduced_however_it_was_trained(training, length, tmp_path):
     config = {
         "dataset": {"num_pool": 1000, "num_test": None},
+        "network": {"name": "mlp"},
         "training": training,
         "acquisition": {"method": "bald", "redundancy": "pairwise"},
     }
@@ -153,7 +155,7 @@ def test_label_savings_show_every_seed_and_the_median_and_say_never():
     assert [line.get_color() for line in medians] == [figures.COLOURS["Random"], figures.COLOURS["BALD"]]
     assert [text.get_text() for text in axes.texts] == ["never"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["Random", "BALD"]
-    assert axes.get_title() == "digits, deep ensemble, batches of 10 (each and median of 3 seeds)"
+    assert axes.get_title() == "digits, MLP, deep ensemble, batches of 10 (each and median of 3 seeds)"
     assert figure.legends[0].get_texts()[0].get_text() == "95% of the baseline's final accuracy (0.855)"
 
 
@@ -167,7 +169,7 @@ def test_without_a_run_that_falls_short_nothing_says_never():
 
 @pytest.mark.parametrize("draw", [figures.learning_curves, lambda runs: figures.label_savings(savings_of(runs))])
 def test_several_experiments_in_one_figure_are_an_error(draw):
-    with pytest.raises(ValueError, match=r"runs of 3 experiments \(digits, deep_ensemble, 10; mnist"):
+    with pytest.raises(ValueError, match=r"runs of 3 experiments \(digits, mlp, deep_ensemble, 10; mnist"):
         draw(three_experiments())
 
 
@@ -200,7 +202,7 @@ def test_differences_in_area_are_drawn_with_their_intervals():
     assert list(baseline.get_xdata()) == [0, 0]
     assert axes.get_xlabel().endswith("less that of Random")
     assert axes.get_title() == (
-        "digits, deep ensemble, batches of 10 (mean and 95% interval of 2 seeds)\nreduced: 10 test images"
+        "digits, MLP, deep ensemble, batches of 10 (mean and 95% interval of 2 seeds)\nreduced: 10 test images"
     )
 
 
@@ -225,6 +227,7 @@ def test_nothing_to_draw_is_an_error():
 def test_a_run_has_the_name_of_its_variant_and_the_alpha_it_sampled_with(options, variant, alpha, tmp_path):
     config = {
         "dataset": {"num_pool": None, "num_test": None},
+        "network": {"name": "mlp"},
         "training": {},
         "acquisition": {"redundancy": "pairwise", "alpha": 5.0, **options},
     }

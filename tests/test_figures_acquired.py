@@ -19,6 +19,7 @@ def acquired(**batches):
     rows = [
         {
             "dataset": "rdigits",
+            "network": "mlp",
             "posterior": "deep_ensemble",
             "batch_size": 3,
             "reduced": "8 base images",
@@ -49,7 +50,9 @@ def test_a_copy_of_an_image_to_its_left_has_a_frame_and_the_title_says_so():
     figure = figures.acquired_images(acquired(Random=[3, 9, 15], BALD=[1, 2, 9]), pool(), num_images=3)
     assert [axes.axison for axes in figure.axes] == [False] * 5 + [True]
     title = figure.get_suptitle()
-    assert title.startswith("rdigits, deep ensemble, batches of 3 (first 3 picks of seed 0)\nreduced: 8 base images")
+    assert title.startswith(
+        "rdigits, MLP, deep ensemble, batches of 3 (first 3 picks of seed 0)\nreduced: 8 base images"
+    )
     assert title.endswith("framed: a copy of an image further to the left")
     without = figures.acquired_images(acquired(Random=[3, 9, 15]), pool(), num_images=3)
     assert "framed" not in without.get_suptitle()

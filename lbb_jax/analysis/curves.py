@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 # The columns that tell one experiment from another: curves with the same values in them can be compared.
-EXPERIMENT = ["dataset", "posterior", "batch_size", "reduced"]
+EXPERIMENT = ["dataset", "network", "posterior", "batch_size", "reduced"]
 
 
 class Curve(NamedTuple):

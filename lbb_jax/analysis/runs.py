@@ -11,7 +11,7 @@ import pandas as pd
 from lbb_jax.analysis.names import numeric_options, variant_names
 
 _COLUMNS = (
-    *("path", "dataset", "posterior", "method", "variant", "batch_size", "alpha", "reduced"),
+    *("path", "dataset", "network", "posterior", "method", "variant", "batch_size", "alpha", "reduced"),
     *("seed", "round", "labels", "accuracy", "nll", "ece"),
     *("seconds", "seconds_train", "seconds_predict", "seconds_acquire"),
 )
@@ -24,13 +24,13 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
       paths: Working directories, each with ``config.json`` and ``metrics.jsonl``.
 
     Returns:
-      One row per run, seed and round, in the order given. Columns: ``path`` (as given), ``dataset``, ``posterior``,
-      ``method``, ``variant`` (the method's name as figures show it, with the redundancy of LBB and, where ``paths``
-      hold the same variant with several values of an option, that option), ``batch_size``, ``alpha`` (of power
-      sampling, else NaN), ``reduced`` (what was cut down from the whole data set, in words; empty for nothing),
-      ``seed``, ``round``, ``labels``, ``accuracy`` and ``ece`` (from 0 to 1), ``nll`` (nats), and for each seed's
-      share of the round ``seconds``, ``seconds_train``, ``seconds_predict`` and ``seconds_acquire`` (NaN where stages
-      were not timed apart). The points acquired and their gains stay in ``metrics.jsonl``.
+      One row per run, seed and round, in the order given. Columns: ``path`` (as given), ``dataset``, ``network``,
+      ``posterior``, ``method``, ``variant`` (the method's name as figures show it, with the redundancy of LBB and,
+      where ``paths`` hold the same variant with several values of an option, that option), ``batch_size``, ``alpha``
+      (of power sampling, else NaN), ``reduced`` (what was cut down from the whole data set, in words; empty for
+      nothing), ``seed``, ``round``, ``labels``, ``accuracy`` and ``ece`` (from 0 to 1), ``nll`` (nats), and for each
+      seed's share of the round ``seconds``, ``seconds_train``, ``seconds_predict`` and ``seconds_acquire`` (NaN
+      where stages were not timed apart). The points acquired and their gains stay in ``metrics.jsonl``.
 
     Raises:
       FileNotFoundError: If a path holds no run.
@@ -47,8 +47,8 @@ def read_metrics(paths: Iterable[str | os.PathLike]) -> list[pd.DataFrame]:
       paths: As `load_runs`.
 
     Returns:
-      For each run a row per seed and round: the fields of ``metrics.jsonl`` and the columns ``path``, ``variant``,
-      ``alpha`` and ``reduced`` of `load_runs`.
+      For each run a row per seed and round: the fields of ``metrics.jsonl`` and the columns ``path``, ``network``,
+      ``variant``, ``alpha`` and ``reduced`` of `load_runs`.
 
     Raises:
       FileNotFoundError: If a path holds no run.
@@ -75,6 +75,7 @@ def read_configs(paths: Sequence[str | os.PathLike]) -> list[dict[str, Any]]:
 def _read_run(path: Path, config: dict[str, Any], variant: str) -> pd.DataFrame:
     """The rows of one run."""
     frame = pd.read_json(path / "metrics.jsonl", lines=True, precise_float=True)
+    frame["network"] = config["network"]["name"]
     frame["variant"] = variant
     frame["alpha"] = numeric_options(config["acquisition"]).get("alpha", float("nan"))
     frame["reduced"] = describe_reduction(config)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from lbb_jax import analysis
 
+NETWORKS = {"mlp": "MLP", "convolutional": "CNN", "emnist_convolutional": "CNN", "resnet18": "ResNet-18"}
 POSTERIORS = {"deep_ensemble": "deep ensemble", "mc_dropout": "MC dropout"}
 
 
@@ -25,11 +26,12 @@ def check_one_experiment(table: pd.DataFrame) -> None:
 
 
 def describe(table: pd.DataFrame, spread: str) -> str:
-    """Data set, posterior, batch size, ``spread`` and reductions."""
+    """Data set, network, posterior, batch size, ``spread`` and reductions."""
     first = table.iloc[0]
+    network = NETWORKS.get(first["network"], first["network"])
     posterior = POSTERIORS[first["posterior"]]
     lines = reductions(table["reduced"].unique())
-    return f"{first['dataset']}, {posterior}, batches of {first['batch_size']} ({spread}){lines}"
+    return f"{first['dataset']}, {network}, {posterior}, batches of {first['batch_size']} ({spread}){lines}"
 
 
 def of_measurement(records: Sequence[Mapping[str, Any]], measurement: str) -> pd.DataFrame:
