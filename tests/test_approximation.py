@@ -16,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 NUM_POINTS, NUM_DRAWS, NUM_CLASSES = 24, 4, 3
 PROBS = reference.random_probs(3, NUM_POINTS, NUM_DRAWS, NUM_CLASSES, "sharp")
 POOL = Predictions(jnp.asarray(reference.log32(PROBS)), "some source", "24 points", seed=7)
-METHODS = "random,bald,batch_bald:num_samples=30,lbb:redundancy=tree"
+METHODS = "random,bald,batch_bald:num_samples=30"
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_all_sizes_are_measured_and_in_some_fewer_draws_and_merged_classes(recor
         expected = [(4, 3, size) for size in (2, 3, 10)] + [(2, 3, 3), (4, 2, 3)]
         assert sorted(found) == sorted(expected * count)
     picked = [(record["variant"], record["repetition"]) for record in of(records, "picks") if record["b"] == 2]
-    assert picked == [("Random", 0), ("Random", 1), ("BALD", 0), ("BatchBALD", 0), ("LBB (tree)", 0)]
+    assert picked == [("Random", 0), ("Random", 1), ("BALD", 0), ("BatchBALD", 0)]
     assert {record["is_exact"] for record in records if record.get("b") == 10} == {False}
     assert max(record["standard_error"] for record in records if record.get("b") == 10) > 0
     assert all((record["source"], record["reduced"], record["seed"]) == POOL[1:] for record in records)
