@@ -74,9 +74,7 @@ def test_the_page_loads_nothing_and_runs_nothing(html, page):
     assert all(source.startswith("data:image/png") for source in page.attributes("src"))
     assert all(target.startswith("#") for target in page.attributes("href"))
     assert {name for _, attributes in page.tags for name in attributes if name.startswith("on")} == set()
-    assert "url(" not in html
-    assert "@import" not in html
-    assert "http" not in html
+    assert not [word for word in ("url(", "@import", "http:", "https:") if word in html]
 
 
 def test_what_is_linked_to_is_there(page):
