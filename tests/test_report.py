@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from pages import Page
 
 from lbb_jax import experiment, report
 from lbb_jax.experiment import records
+from lbb_jax.report import runtime
 
 BENCHMARK = scripts.ROOT / "results" / "benchmark" / "paper.jsonl"
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
@@ -36,7 +38,7 @@ def runs(tmp_path_factory):
     """Two experiments: three variants with two seeds each, and BALD alone with one."""
     folder = tmp_path_factory.mktemp("runs <b>&")
     return [
-        write_run(folder / "random", "random", [(0.5, 0.6, 0.7), (0.5, 0.7, 0.8)]),
+        write_run(folder / "random", "random", [(0.5, 0.6, 0.7), (0.5, 0.8, 0.9)]),
         write_run(folder / "bald", "bald", [(0.5, 0.7, 0.9), (0.5, 0.9, 0.9)]),
         write_run(folder / "tree", "power_lbb", [(0.6, 0.8, 0.9), (0.5, 0.8, 1.0)], redundancy="tree", alpha=5.0),
         write_run(folder / "reduced", "bald", [(0.5, 0.6, 0.6)], num_pool=1000),
@@ -56,8 +58,7 @@ def page(html):
 
 def table_under(html, heading):
     """The first table after a heading."""
-    _, found, after = html.partition(f">{heading}<")
-    assert found, heading
+    _, after = re.split(rf">{re.escape(heading)}</(?:h2|h3|summary)>", html, maxsplit=1)
     return Page(after).tables[0]
 
 
@@ -101,18 +102,25 @@ def test_what_was_run_and_reduced_is_listed(html):
 
 def test_tables_hold_what_the_analysis_says(html):
     curves = table_under(html, "Learning curves")
-    assert [row[0] for row in curves if row[1]] == ["", "Random", "BALD", "Power LBB (tree)"]
-    assert curves[0][1:4] == ["accuracy at 20", "accuracy at 30", "accuracy at 40"]
-    assert "0.900 ± 0.000" in curves[3]
+    assert curves[0][:4] == ["method", "accuracy at 20", "accuracy at 30", "accuracy at 40"]
+    assert [row[0] for row in curves[1:]] == ["Random", "BALD", "Power LBB (tree)"]
+    assert curves[2][3] == "0.900 ± 0.000"
     savings = table_under(html, "Label savings")
-    assert savings[0][1:] == ["labels to 90% (0.675)", "labels to 95% (0.713)"]
-    assert ["BALD", "30", "30 (30 to 40)"] in savings
+    assert savings[0] == ["method", "labels to 90% (0.720)", "labels to 95% (0.760)"]
+    assert savings[2] == ["BALD", "35 (30 to 40)", "35 (30 to 40)"]
     differences = table_under(html, "Areas under the learning curves, less that of random")
-    assert differences[0][1:] == ["difference", "95% from", "to", "seeds"]
-    # Areas 0.6 and 0.675, 0.7 and 0.8.
-    assert next(row for row in differences if row[0] == "BALD")[1] == "+0.1125"
+    assert differences[0] == ["method", "difference", "95% from", "to", "seeds"]
+    # Areas 0.6 and 0.75, 0.7 and 0.8.
+    assert differences[1][:2] == ["BALD", "+0.0750"]
     profile = table_under(html, "Performance profile, and final error rates")
     assert profile[-1] == ["digits", "deep ensemble", "10", "1,000 base images, 300 training steps", "", "0.4000", ""]
+
+
+def test_claims_are_shown_with_their_verdicts(html):
+    judgements = table_under(html, "1. The sum of BALD less BatchBALD is the total correlation of the batch (Eq. 2.8)")
+    assert judgements[0] == ["LBB", "verdict", "figures", "missing", "rests on"]
+    assert judgements[1][1:2] + judgements[1][4:] == ["holds", "tests/test_information.py"]
+    assert html.count("Tested by: ") == 16
 
 
 def test_what_cannot_be_shown_is_replaced_by_the_reason(page):
@@ -121,10 +129,14 @@ def test_what_cannot_be_shown_is_replaced_by_the_reason(page):
 
 
 def test_configurations_are_shown_by_what_differs(html):
-    assert table_under(html, "Configuration, where it differs from the defaults")[-1] == ["final_size", "40", "200"]
+    assert table_under(html, "Configuration, where it differs from the defaults") == [
+        ["field", "here", "default"],
+        ["final_size", "40", "200"],
+        ["seeds", "2", "3"],
+    ]
     differing = table_under(html, "Configuration, where it differs among the runs")
-    assert differing[0] == ["", "acquisition.alpha", "acquisition.method", "acquisition.redundancy"]
-    assert [row[1:] for row in differing if row[0].endswith("tree")] == [["5.0", "power_lbb", "tree"]]
+    assert differing[0] == ["run", "acquisition.method", "acquisition.alpha", "acquisition.redundancy"]
+    assert [row[1:] for row in differing if row[0].endswith("tree")] == [["power_lbb", "5.0", "tree"]]
     fields = [row[0] for row in table_under(html, "All of the configurations")]
     assert {"dataset.name", "network.hidden_sizes", "training.num_steps"} <= set(fields)
 
@@ -168,10 +180,10 @@ def test_without_times_or_claims_the_page_says_so_or_leaves_them_out(runs):
         ("1\n", "is not lines of JSON objects"),
     ],
 )
-def test_files_that_hold_no_times_are_errors(content, message, runs, tmp_path):
+def test_files_that_hold_no_times_are_errors(content, message, tmp_path):
     (tmp_path / "times.jsonl").write_text(content)
     with pytest.raises(ValueError, match=message):
-        report.render(runs[-1:], benchmarks=[tmp_path / "times.jsonl"])
+        runtime.runtime([tmp_path / "times.jsonl"])
 
 
 def test_the_script_names_what_is_wrong(tmp_path):

@@ -111,25 +111,31 @@ def _parse_judgement(fields: Mapping[str, Any], where: str) -> Judgement:
     return judgement
 
 
+def tabulate_judgements(claim: Claim) -> pd.DataFrame:
+    """A row for each judgement of ``claim``, as text."""
+    rows = [
+        {
+            "LBB": ", ".join(judgement.forms),
+            "verdict": judgement.verdict,
+            "figures": judgement.figures,
+            "missing": judgement.missing,
+            "rests on": ", ".join(judgement.evidence),
+        }
+        for judgement in claim.judgements
+    ]
+    return pd.DataFrame(rows)
+
+
 def tabulate_claims(claims: Sequence[Claim]) -> pd.DataFrame:
     """A row for each judgement, as text; what concerns the claim as a whole stands in the first row alone."""
-    rows = []
+    tables = []
     for claim in claims:
-        for position, judgement in enumerate(claim.judgements):
-            is_first = position == 0
-            missing = f"missing: {judgement.missing}" if judgement.missing else ""
-            rows.append(
-                {
-                    "": f"{claim.number}" if is_first else "",
-                    "claim": f"{claim.text} ({claim.source})" if is_first else "",
-                    "tested by": claim.experiment if is_first else "",
-                    "LBB": ", ".join(judgement.forms),
-                    "verdict": judgement.verdict,
-                    "figures": "; ".join(filter(None, (judgement.figures, missing))),
-                    "rests on": ", ".join(judgement.evidence),
-                }
-            )
-    return pd.DataFrame(rows)
+        table = tabulate_judgements(claim)
+        heads = {"": f"{claim.number}", "claim": f"{claim.text} ({claim.source})", "tested by": claim.experiment}
+        for position, (name, text) in enumerate(heads.items()):
+            table.insert(position, name, [text, *[""] * (len(table) - 1)])
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def insert_claims(text: str, claims: Sequence[Claim]) -> str:

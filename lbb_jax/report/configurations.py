@@ -49,7 +49,7 @@ def environments(paths: Iterable[str]) -> Section:
     for number, (_, group) in enumerate(groupby(described, key=lambda pair: pair[1]), start=1):
         members = list(group)
         columns[str(number)] = {"runs": len(members), **members[0][1], "which": ", ".join(path for path, _ in members)}
-    return Section("Versions and hardware", [Part("", table=to_html(pd.DataFrame(columns)))])
+    return Section("Versions and hardware", [Part("", table=to_html(pd.DataFrame(columns).rename_axis("environment")))])
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def overview(runs: pd.DataFrame) -> Section:
                 "reduced": experiment["reduced"] or "nothing",
             }
         )
-    return Section("What was run", [Part("", table=to_html(_named(pd.DataFrame(rows)), index=False))])
+    return Section("What was run", [Part("", table=to_html(_named(pd.DataFrame(rows))))])
 
 
 def experiment_sections(runs: pd.DataFrame) -> list[Section]:
@@ -43,7 +43,7 @@ def profile(runs: pd.DataFrame) -> Section:
     def draw() -> tuple[Figure, pd.DataFrame]:
         errors = analysis.final_errors(runs)
         table = errors.map("{:.4f}".format, na_action="ignore").reset_index()
-        return figures.performance_profile(errors), _named(table).set_index("data set")
+        return figures.performance_profile(errors), _named(table)
 
     return Section(heading, [attempt("Performance profile, and final error rates", draw)])
 

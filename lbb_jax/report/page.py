@@ -7,7 +7,7 @@ import jinja2
 
 from lbb_jax import analysis
 from lbb_jax.report import configurations, experiments, runtime
-from lbb_jax.report.claims import Claim, tabulate_claims
+from lbb_jax.report.claims import Claim, tabulate_judgements
 from lbb_jax.report.parts import Part, Section, to_html
 
 _TEMPLATES = jinja2.Environment(
@@ -57,5 +57,12 @@ def _claims_section(claims: Sequence[Claim]) -> Section:
         "LBB as printed (pairwise), with the tree bound, and with the score of the released code, where a claim is "
         "about it. Only what was run has a verdict."
     )
-    table = to_html(tabulate_claims(claims), index=False)
-    return Section("What holds of the paper's claims", [Part("", table=table)], note=note)
+    parts = [
+        Part(
+            f"{claim.number}. {claim.text[0].upper()}{claim.text[1:]} ({claim.source})",
+            note=f"Tested by: {claim.experiment}.",
+            table=to_html(tabulate_judgements(claim), is_prose=True),
+        )
+        for claim in claims
+    ]
+    return Section("What holds of the paper's claims", parts, note=note)

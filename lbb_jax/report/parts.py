@@ -59,6 +59,18 @@ def embed(figure: Figure) -> Image:
     return Image(figure.axes[0].get_title(), base64.b64encode(buffer.getvalue()).decode())
 
 
-def to_html(table: pd.DataFrame, *, index: bool = True) -> Markup:
-    """``table`` as HTML, whatever it holds escaped, and nothing for what is missing."""
-    return Markup(table.to_html(border=0, na_rep="", justify="unset", index=index))
+def to_html(table: pd.DataFrame, *, is_prose: bool = False) -> Markup:
+    """``table`` as HTML, its index as the first column where that has a name; what it holds is escaped.
+
+    Args:
+      table: Any, with nothing where a value is missing.
+      is_prose: Whether its cells hold sentences and paths, which may be broken anywhere, rather than numbers and names.
+
+    Returns:
+      A ``table`` element.
+    """
+    table = table if table.index.name is None else table.reset_index()
+    # A name of the columns would stand in a cell of its own, and shift the others.
+    table = table.rename_axis(columns=None)
+    classes = "prose" if is_prose else None
+    return Markup(table.to_html(border=0, na_rep="", justify="unset", index=False, classes=classes))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from lbb_jax import figures
+from lbb_jax import analysis, figures
 from lbb_jax.benchmarks import table2
 from lbb_jax.report.parts import Part, Section, embed, to_html
 
@@ -57,10 +57,18 @@ def _read(path: Path) -> list[Record]:
 def _parts(pool: tuple[int, ...], records: list[Record]) -> list[Part]:
     num_points, num_draws, num_classes = pool
     name = f"{num_points:,} points, {num_draws} draws, {num_classes} classes"
-    figure = figures.time_against_batch_size(records)
-    image = embed(figure) if figure.axes[0].lines else None
+    image = embed(figures.time_against_batch_size(records)) if _has_several_sizes(records) else None
     beside = to_html(table2.compare(records)) if pool == table2.POOL else None
     table = pd.DataFrame(records)
-    table = to_html(table[[column for column in _COLUMNS if column in table]], index=False)
+    table = to_html(table[[column for column in _COLUMNS if column in table]])
     parts = [Part(f"Seconds, beside the paper's Table 2: {name}", table=beside)] if beside else []
     return [*parts, Part(f"Time to acquire: {name}", image=image, table=table, is_folded=image is None)]
+
+
+def _has_several_sizes(records: list[Record]) -> bool:
+    """Whether there is a method that was timed with several batch sizes, and so something to draw."""
+    sizes: dict[tuple[str, str | None], set[int]] = {}
+    for record in records:
+        if record["case"] in analysis.NAMES:
+            sizes.setdefault((record["case"], record.get("redundancy")), set()).add(record["b"])
+    return any(len(of_method) > 1 for of_method in sizes.values())
