@@ -70,10 +70,10 @@ def test_the_table_replaces_what_stands_between_the_marks(tmp_path):
     inserted = report.insert_claims(text, loaded)
     assert inserted == (
         f"before\n{claims.BEGIN}\n"
-        "|  | claim | tested by | LBB | verdict | figures | missing | rests on |\n"
-        "| --- | --- | --- | --- | --- | --- | --- | --- |\n"
-        "| 1 | a \\| b (Eq. 1) | counting | tree | holds | 2 |  | a.jsonl, b |\n"
-        "|  |  |  | pairwise | not tested yet |  | time |  |\n"
+        "|  | claim | tested by | LBB | verdict | figures | rests on |\n"
+        "| --- | --- | --- | --- | --- | --- | --- |\n"
+        "| 1 | a \\| b (Eq. 1) | counting | tree | holds | 2 | a.jsonl, b |\n"
+        "|  |  |  | pairwise | not tested yet | missing: time |  |\n"
         f"{claims.END}\nafter\n"
     )
     assert report.insert_claims(inserted, loaded) == inserted

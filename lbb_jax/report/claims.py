@@ -117,13 +117,18 @@ def tabulate_judgements(claim: Claim) -> pd.DataFrame:
         {
             "LBB": ", ".join(judgement.forms),
             "verdict": judgement.verdict,
-            "figures": judgement.figures,
-            "missing": judgement.missing,
+            "figures": _figures(judgement),
             "rests on": ", ".join(judgement.evidence),
         }
         for judgement in claim.judgements
     ]
     return pd.DataFrame(rows)
+
+
+def _figures(judgement: Judgement) -> str:
+    """What was measured and what is missing."""
+    missing = f"missing: {judgement.missing}" if judgement.missing else ""
+    return "; ".join(filter(None, (judgement.figures, missing)))
 
 
 def tabulate_claims(claims: Sequence[Claim]) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 import jinja2
+import pandas as pd
 
 from lbb_jax import analysis
 from lbb_jax.report import configurations, experiments, runtime
@@ -61,8 +62,12 @@ def _claims_section(claims: Sequence[Claim]) -> Section:
         Part(
             f"{claim.number}. {claim.text[0].upper()}{claim.text[1:]} ({claim.source})",
             note=f"Tested by: {claim.experiment}.",
-            table=to_html(tabulate_judgements(claim), is_prose=True),
+            table=to_html(_without_empty_columns(tabulate_judgements(claim)), is_prose=True),
         )
         for claim in claims
     ]
     return Section("What holds of the paper's claims", parts, note=note)
+
+
+def _without_empty_columns(table: pd.DataFrame) -> pd.DataFrame:
+    return table.loc[:, (table != "").any()]
