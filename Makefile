@@ -7,7 +7,7 @@ VENV := .venv
 PARITY_VENV := .venv-parity
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo test soak lint format parity benchmark clean
+.PHONY: help setup demo test soak lint format parity notebooks benchmark clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,7 +19,7 @@ $(VENV)/.installed: pyproject.toml
 
 $(PARITY_VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(PARITY_VENV)
-	$(PARITY_VENV)/bin/python -m pip install --quiet --editable '.[dev]' $(TORCH) toma tqdm
+	$(PARITY_VENV)/bin/python -m pip install --quiet --editable '.[dev,notebooks]' $(TORCH) toma tqdm
 	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps batchbald_redux
 	touch $@
 
@@ -46,6 +46,10 @@ format: $(VENV)/.installed  ## Rewrite the code in the project's format
 
 parity: $(PARITY_VENV)/.installed  ## Compare with batchbald_redux, in an environment of its own
 	$(PARITY_VENV)/bin/python -m pytest tests/parity
+
+# SAVE=--inplace stores what they show.
+notebooks: $(PARITY_VENV)/.installed  ## Execute the notebooks, which stay as they are (2 minutes)
+	$(PARITY_VENV)/bin/jupyter-execute $(SAVE) notebooks/*.ipynb
 
 benchmark: $(PARITY_VENV)/.installed  ## Time the acquisition methods beside batchbald_redux and PyTorch (12 minutes)
 	$(PARITY_VENV)/bin/python experiments/benchmark_acquisition.py --peers --table2

@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> None:
         records.append(record)
         print(json.dumps(record), flush=True)
     if _TABLE2.value:
-        print(table2.format_table(records))
+        print(table2.compare(records).to_string())
     if _FIGURE.value:
         figures.save(figures.time_against_batch_size(records), Path(_FIGURE.value))
         print(f"figure: {_FIGURE.value}")
@@ -57,7 +57,7 @@ def _records() -> Iterator[dict[str, Any]]:
     """The records of the suite, as each is done."""
     match _SUITE.value:
         case "paper":
-            log_probs = _log_probs(49_980, 5, 10)
+            log_probs = _log_probs(*table2.POOL)
             yield from acquisition_cases.run(acquisition_cases.PAPER_POOL, log_probs, repetitions=_REPETITIONS.value)
             if _PEERS.value:
                 from lbb_jax.benchmarks import peers

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 # Most of the time goes into compilation: what one test or process has compiled, the others need not.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
@@ -19,6 +20,9 @@ import pytest
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Where data sets are prepared, unless TFDS_DATA_DIR says otherwise.
+SHARED = Path(__file__).parents[2] / "shared" / "tfds"
 
 hypothesis.settings.register_profile("lbb_jax", deadline=None, derandomize=True, print_blob=True, max_examples=30)
 hypothesis.settings.load_profile("lbb_jax")
@@ -37,6 +41,32 @@ def training_settings(quick_compilation):
     """For tests that train networks: Optax's Adam mixes integers and floats, which strict promotion refuses."""
     with jax.numpy_dtype_promotion("standard"):
         yield
+
+
+@pytest.fixture
+def read_from(monkeypatch):
+    """A function after which data sets are looked for in the folder given."""
+
+    import tensorflow_datasets as tfds
+
+    def set_folder(folder):
+        monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(folder))
+        monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
+
+    return set_folder
+
+
+@pytest.fixture
+def need_real(read_from):
+    """A function after which the real data set given is read; skips where it is not prepared."""
+    folder = Path(os.environ.get("TFDS_DATA_DIR", SHARED))
+
+    def need(name):
+        if not (folder / name).is_dir():
+            pytest.skip(f"{name} is not prepared at {folder}")
+        read_from(folder)
+
+    return need
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def test_the_papers_table_stands_beside_what_was_timed():
         {"case": "batch_bald", "b": 20, "milliseconds": 3456.7},
         {"case": "bald (acquire)", "b": 10, "milliseconds": 99.0},
     ]
-    lines = table2.format_table(records).splitlines()
+    lines = table2.compare(records).to_string().splitlines()
     by_name = {name: next(line for line in lines if line.startswith(name)) for name in table2.PAPER}
     assert by_name["BatchBALD"].split() == ["BatchBALD", "269.0", "839.0", "3.4567"]
     assert by_name["LBB (tree)"].split() == ["LBB", "(tree)", "0.0120"]

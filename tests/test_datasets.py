@@ -1,7 +1,5 @@
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +9,6 @@ from generated_images import generate, prepare
 
 from lbb_jax import datasets, examples
 
-SHARED = Path(__file__).parents[2] / "shared" / "tfds"
 OFFICIAL_TRAIN_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 
 
@@ -35,30 +32,6 @@ NORMALISATION = {
     "cifar10": CIFAR,
     "cifar100": CIFAR,
 }
-
-
-@pytest.fixture
-def read_from(monkeypatch):
-    """A function after which data sets are looked for in the folder given."""
-
-    def set_folder(folder):
-        monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(folder))
-        monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
-
-    return set_folder
-
-
-@pytest.fixture
-def need_real(read_from):
-    """A function after which the real data set given is read; skips where it is not prepared."""
-    folder = Path(os.environ.get("TFDS_DATA_DIR", SHARED))
-
-    def need(name):
-        if not (folder / name).is_dir():
-            pytest.skip(f"{name} is not prepared at {folder}")
-        read_from(folder)
-
-    return need
 
 
 def test_digits_are_whole_and_stored_as_integers():

@@ -9,6 +9,8 @@ import lbb_jax
 
 FORBIDDEN = {
     "absl",
+    "jinja2",
+    "markupsafe",
     "matplotlib",
     "ml_collections",
     "orbax",

@@ -16,10 +16,12 @@ PAPER = {
     "Power LBB (tree)": ("power_lbb", {"redundancy": "tree"}, {}),
 }
 BATCH_SIZES = (10, 20)
+# Points, draws and classes that it was timed on.
+POOL = (49_980, 5, 10)
 
 
-def format_table(records: Sequence[dict[str, Any]]) -> str:
-    """The two side by side, in seconds, for the cases that ``records`` hold."""
+def compare(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """The two side by side, in seconds, as text: a row for each method, nothing for what ``records`` do not hold."""
     rows = []
     for name, (method, options, paper) in PAPER.items():
         row: dict[str, Any] = {"method": name}
@@ -35,4 +37,4 @@ def format_table(records: Sequence[dict[str, Any]]) -> str:
             ]
             row[f"ours, b={size}"] = f"{seconds[0]:.4f}" if seconds else ""
         rows.append(row)
-    return pd.DataFrame(rows).set_index("method").to_string()
+    return pd.DataFrame(rows).set_index("method")

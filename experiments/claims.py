@@ -1,0 +1,32 @@
+"""Writes the table of the paper's claims in README.md anew, from results/claims.toml.
+
+python experiments/claims.py
+"""
+
+from pathlib import Path
+
+from absl import app, flags
+
+from lbb_jax import report
+from lbb_jax.files import write_whole
+
+_ROOT = Path(__file__).parent.parent
+_CLAIMS = flags.DEFINE_string("claims", str(_ROOT / "results" / "claims.toml"), "The claims and verdicts.")
+_README = flags.DEFINE_string("readme", str(_ROOT / "README.md"), "The file that has the table.")
+
+
+def main(arguments: list[str]) -> None:
+    """Rewrites the table that the flags name."""
+    if len(arguments) > 1:
+        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    readme = Path(_README.value)
+    try:
+        text = report.insert_claims(readme.read_text(encoding="utf-8"), report.load_claims(_CLAIMS.value))
+    except (OSError, ValueError) as error:
+        raise app.UsageError(str(error)) from error
+    write_whole(readme, text)
+    print(f"claims: {readme}")
+
+
+if __name__ == "__main__":
+    app.run(main)

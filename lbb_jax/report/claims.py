@@ -1,0 +1,168 @@
+"""The paper's claims, what was measured about each, and the verdict."""
+
+import os
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+UNTESTED = "not tested yet"
+VERDICTS = ("holds", "does not hold", "in part", UNTESTED)
+# The three that "LBB" may stand for: Eq. 2.12 as printed, the tree bound, and what the paper's code computed.
+FORMS = ("pairwise", "tree", "released")
+# Between these lines `insert_claims` writes the table.
+BEGIN, END = "<!-- claims: written by experiments/claims.py -->", "<!-- end of claims -->"
+
+
+class Judgement(NamedTuple):
+    """What holds of a claim.
+
+    Attributes:
+      verdict: One of `VERDICTS`.
+      forms: Those of `FORMS` that it is about; empty where the claim is not about LBB.
+      figures: What was measured.
+      missing: What it would take to say more.
+      evidence: Files and folders that the verdict rests on, metrics and configurations, from the repository's root.
+    """
+
+    verdict: str
+    forms: tuple[str, ...] = ()
+    figures: str = ""
+    missing: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+class Claim(NamedTuple):
+    """A claim of the paper.
+
+    Attributes:
+      number: From 1.
+      source: Where the paper makes it.
+      text: What it says.
+      experiment: What tests it.
+      judgements: One or several, for different forms of LBB.
+    """
+
+    number: int
+    source: str
+    text: str
+    experiment: str
+    judgements: tuple[Judgement, ...]
+
+
+def load_claims(path: str | os.PathLike) -> list[Claim]:
+    """Reads the claims in a TOML file: tables ``claim`` with the fields of `Claim`, and in each ``judgements``.
+
+    Args:
+      path: The file.
+
+    Returns:
+      The claims in the order of the file.
+
+    Raises:
+      FileNotFoundError: If there is no such file.
+      ValueError: If it is not TOML, a field is missing or unknown, the numbers are not 1, 2, ..., a verdict or form is
+        unknown, a form is judged twice, a verdict has no figures or evidence, or something is untested that has
+        figures, or that does not say what is missing.
+    """
+    content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    claims = [_parse_claim(fields, position) for position, fields in enumerate(content.get("claim", []), start=1)]
+    if not claims:
+        raise ValueError(f"{path} holds no claims: write each as a table [[claim]]")
+    return claims
+
+
+def _parse_claim(fields: Mapping[str, Any], position: int) -> Claim:
+    where = f"claim {position}"
+    judgements = tuple(_parse_judgement(judgement, where) for judgement in fields.get("judgements", ()))
+    try:
+        claim = Claim(**{**fields, "judgements": judgements})
+    except TypeError as error:
+        raise ValueError(f"{where}: {error}; its fields are {', '.join(Claim._fields)}") from error
+    if claim.number != position:
+        raise ValueError(f"{where} has number={claim.number}: number the claims 1, 2, ... in the order of the file")
+    forms = [form for judgement in judgements for form in judgement.forms]
+    if (
+        not judgements
+        or len(forms) != len(set(forms))
+        or (len(judgements) > 1 and not all(j.forms for j in judgements))
+    ):
+        raise ValueError(f"{where}: give one judgement, or several that are each about other forms of LBB")
+    return claim
+
+
+def _parse_judgement(fields: Mapping[str, Any], where: str) -> Judgement:
+    lists = {name: tuple(fields.get(name, ())) for name in ("forms", "evidence")}
+    try:
+        judgement = Judgement(**{**fields, **lists})
+    except TypeError as error:
+        raise ValueError(f"{where}: {error}; a judgement's fields are {', '.join(Judgement._fields)}") from error
+    if judgement.verdict not in VERDICTS:
+        raise ValueError(f"{where}: verdict={judgement.verdict!r} must be one of {', '.join(VERDICTS)}")
+    unknown = [form for form in judgement.forms if form not in FORMS]
+    if unknown:
+        raise ValueError(f"{where}: forms holds {unknown[0]!r}; it may hold {', '.join(FORMS)}")
+    is_tested = judgement.verdict != UNTESTED
+    if is_tested != bool(judgement.figures and judgement.evidence) or not (is_tested or judgement.missing):
+        needs = "figures and evidence" if is_tested else "missing, and no figures with evidence"
+        raise ValueError(f"{where}: verdict={judgement.verdict!r} needs {needs}")
+    return judgement
+
+
+def tabulate_judgements(claim: Claim) -> pd.DataFrame:
+    """A row for each judgement of ``claim``, as text."""
+    rows = [
+        {
+            "LBB": ", ".join(judgement.forms),
+            "verdict": judgement.verdict,
+            "figures": _figures(judgement),
+            "rests on": ", ".join(judgement.evidence),
+        }
+        for judgement in claim.judgements
+    ]
+    return pd.DataFrame(rows)
+
+
+def _figures(judgement: Judgement) -> str:
+    """What was measured and what is missing."""
+    missing = f"missing: {judgement.missing}" if judgement.missing else ""
+    return "; ".join(filter(None, (judgement.figures, missing)))
+
+
+def tabulate_claims(claims: Sequence[Claim]) -> pd.DataFrame:
+    """A row for each judgement, as text; what concerns the claim as a whole stands in the first row alone."""
+    tables = []
+    for claim in claims:
+        table = tabulate_judgements(claim)
+        heads = {"": f"{claim.number}", "claim": f"{claim.text} ({claim.source})", "tested by": claim.experiment}
+        for position, (name, text) in enumerate(heads.items()):
+            table.insert(position, name, [text, *[""] * (len(table) - 1)])
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def insert_claims(text: str, claims: Sequence[Claim]) -> str:
+    """Markdown with the table of ``claims`` between the lines `BEGIN` and `END`, in place of what is there.
+
+    Args:
+      text: The Markdown.
+      claims: As `load_claims` returns them.
+
+    Returns:
+      The text with the table.
+
+    Raises:
+      ValueError: If ``text`` does not have each of the two lines once, in this order.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    between, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in between + after or END in before + after:
+        raise ValueError(f"the text must have the lines {BEGIN!r} and {END!r}, in this order and once each")
+    return f"{before}{BEGIN}\n{_to_markdown(tabulate_claims(claims))}{END}{after}"
+
+
+def _to_markdown(table: pd.DataFrame) -> str:
+    rows = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n" for row in rows)

@@ -1,0 +1,105 @@
+"""What is read off the runs of one experiment, and of all together."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lbb_jax import analysis, figures
+from lbb_jax.report import configurations
+from lbb_jax.report.parts import Part, Section, attempt, embed, to_html
+
+
+def overview(runs: pd.DataFrame) -> Section:
+    """A table of the experiments: what was run, how large, and what was reduced."""
+    rows = []
+    for experiment, of_experiment in _by_experiment(runs):
+        rows.append(
+            experiment
+            | {
+                "labels": f"{of_experiment['labels'].min():,} to {of_experiment['labels'].max():,}",
+                "variants": of_experiment["variant"].nunique(),
+                "seeds": _range(of_experiment.groupby("variant")["seed"].nunique()),
+                "hours": f"{of_experiment['seconds'].sum() / 3600:.2f}",
+                "reduced": experiment["reduced"] or "nothing",
+            }
+        )
+    return Section("What was run", [Part("", table=to_html(_named(pd.DataFrame(rows))))])
+
+
+def experiment_sections(runs: pd.DataFrame) -> list[Section]:
+    """A section for each experiment, in the order of ``runs``: curves, savings, areas and configurations."""
+    return [_section(experiment, of_experiment) for experiment, of_experiment in _by_experiment(runs)]
+
+
+def profile(runs: pd.DataFrame) -> Section:
+    """The performance profile over all experiments, which takes two at the least."""
+    heading = "All experiments together"
+    count = sum(1 for _ in _by_experiment(runs))
+    if count < 2:
+        return Section(heading, [], note="A performance profile takes at least two experiments; this is one.")
+
+    def draw() -> tuple[Figure, pd.DataFrame]:
+        errors = analysis.final_errors(runs)
+        table = errors.map("{:.4f}".format, na_action="ignore").reset_index()
+        return figures.performance_profile(errors), _named(table)
+
+    return Section(heading, [attempt("Performance profile, and final error rates", draw)])
+
+
+def _by_experiment(runs: pd.DataFrame) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
+    for values, of_experiment in runs.groupby(analysis.EXPERIMENT, sort=False):
+        yield dict(zip(analysis.EXPERIMENT, values, strict=True)), of_experiment
+
+
+def _section(experiment: dict[str, object], runs: pd.DataFrame) -> Section:
+    posterior = figures.POSTERIORS[experiment["posterior"]]
+    reduced = experiment["reduced"]
+    return Section(
+        f"{experiment['dataset']}, {posterior}, batches of {experiment['batch_size']}"
+        + (", reduced" if reduced else ""),
+        [
+            Part(
+                "Learning curves",
+                image=embed(figures.learning_curves(runs)),
+                table=to_html(analysis.summarise(runs, at_labels=_quarters(runs["labels"]))),
+            ),
+            attempt("Label savings", lambda: _label_savings(runs)),
+            attempt("Areas under the learning curves, less that of random", lambda: _area_differences(runs)),
+            *configurations.parts(runs["path"].unique()),
+        ],
+        note=f"Reduced: {reduced}." if reduced else "",
+    )
+
+
+def _label_savings(runs: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    savings = analysis.labels_to_reach(runs)
+    return figures.label_savings(savings), analysis.summarise_savings(savings)
+
+
+def _area_differences(runs: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    differences = analysis.paired_differences(analysis.areas_under_curve(runs))
+    figure = figures.area_differences(differences)
+    ends = f"{differences['confidence'].iloc[0]:.0%} from"
+    columns = {"variant": "method", "difference": "difference", "low": ends, "high": "to", "num_seeds": "seeds"}
+    table = differences[list(columns)].copy()
+    for name in ("difference", "low", "high"):
+        table[name] = table[name].map("{:+.4f}".format)
+    return figure, table.rename(columns=columns).set_index("method")
+
+
+def _quarters(labels: pd.Series) -> list[int]:
+    """The rounds at the beginning, after a quarter, half and three quarters of the way, and at the end."""
+    sizes = np.unique(labels)
+    return sizes[np.unique(np.linspace(0, len(sizes) - 1, 5).astype(int))].tolist()
+
+
+def _range(counts: pd.Series) -> str:
+    return f"{counts.min()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()}"
+
+
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """With the columns of an experiment as a reader would call them."""
+    table["posterior"] = table["posterior"].map(figures.POSTERIORS)
+    return table.rename(columns={"dataset": "data set", "batch_size": "b"})

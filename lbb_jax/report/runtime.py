@@ -1,0 +1,74 @@
+"""What the acquisition takes, from what ``experiments/benchmark_acquisition.py`` printed."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lbb_jax import analysis, figures
+from lbb_jax.benchmarks import table2
+from lbb_jax.report.parts import Part, Section, embed, to_html
+
+Record = dict[str, Any]
+_REMEDY = "pass what experiments/benchmark_acquisition.py printed"
+_POOL = ("N", "K", "C")
+_COLUMNS = ("case", "redundancy", "b", "milliseconds", "ratio_to_bald", "share_of_dense", "peak_megabytes", "device")
+
+
+def runtime(paths: Sequence[str | os.PathLike]) -> Section:
+    """The times in files of JSON lines: the paper's Table 2 beside them, and figures and all times of each pool.
+
+    Args:
+      paths: The files; records without ``milliseconds``, as of a stream, are left out.
+
+    Returns:
+      The section, with a remark instead where ``paths`` is empty.
+
+    Raises:
+      FileNotFoundError: If one is not there.
+      ValueError: If a file holds anything else, or no times.
+    """
+    heading = "Runtime"
+    if not paths:
+        return Section(heading, [], note="No times were given (--benchmark=FILE).")
+    by_pool: dict[tuple[int, ...], list[Record]] = {}
+    for record in (record for path in paths for record in _read(Path(path))):
+        by_pool.setdefault(tuple(record[name] for name in _POOL), []).append(record)
+    return Section(heading, [part for pool, records in by_pool.items() for part in _parts(pool, records)])
+
+
+def _read(path: Path) -> list[Record]:
+    """The timed records of one file."""
+    try:
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        timed = [record for record in records if "milliseconds" in record]
+        absent = [name for record in timed for name in (*_POOL, "case", "b", "device") if name not in record]
+    except (TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not lines of JSON objects: {error}; {_REMEDY}") from error
+    if absent or not timed:
+        fault = f"has a record without {absent[0]!r}" if absent else "holds no times"
+        raise ValueError(f"{path} {fault}; {_REMEDY}")
+    return timed
+
+
+def _parts(pool: tuple[int, ...], records: list[Record]) -> list[Part]:
+    num_points, num_draws, num_classes = pool
+    name = f"{num_points:,} points, {num_draws} draws, {num_classes} classes"
+    image = embed(figures.time_against_batch_size(records)) if _has_several_sizes(records) else None
+    beside = to_html(table2.compare(records)) if pool == table2.POOL else None
+    table = pd.DataFrame(records)
+    table = to_html(table[[column for column in _COLUMNS if column in table]])
+    parts = [Part(f"Seconds, beside the paper's Table 2: {name}", table=beside)] if beside else []
+    return [*parts, Part(f"Time to acquire: {name}", image=image, table=table, is_folded=image is None)]
+
+
+def _has_several_sizes(records: list[Record]) -> bool:
+    """Whether there is a method that was timed with several batch sizes, and so something to draw."""
+    sizes: dict[tuple[str, str | None], set[int]] = {}
+    for record in records:
+        if record["case"] in analysis.NAMES:
+            sizes.setdefault((record["case"], record.get("redundancy")), set()).add(record["b"])
+    return any(len(of_method) > 1 for of_method in sizes.values())

@@ -1,0 +1,123 @@
+"""Every command and every program in README.md, on the smallest size."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import scripts
+
+from lbb_jax import report
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+ONE_SHORT_RUN = (
+    *("--config.seeds=1", "--config.final_size=30", "--config.training.num_steps=3", "--config.training.batch_size=8"),
+    *("--config.dataset.num_pool=100", "--config.dataset.num_test=50", "--config.posterior.num_members=2"),
+)
+# What makes a script small; later flags prevail over earlier ones.
+SMALLEST = {
+    "run.py": ONE_SHORT_RUN,
+    "sweep.py": (*ONE_SHORT_RUN, "--processes=1"),
+    "figures.py": (),
+    "report.py": (),
+}
+# Where a sweep names none.
+TWO_METHODS = "--methods=random,bald"
+
+pytestmark = pytest.mark.usefixtures("training_settings")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+
+
+def commands(block):
+    """The commands of a block, each as a list of words."""
+    lines = block.replace("\\\n", " ").splitlines()
+    return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
+
+
+def needs_data(words):
+    return any(word.startswith("--config=") and "configs/digits.py" not in word for word in words)
+
+
+COMMANDS = [[words for words in commands(block)] for block in blocks("bash")]
+OF_DATA_SETS = [words for block in COMMANDS for words in block if needs_data(words)]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A current folder in which the commands find what they find in the repository, and leave what they write."""
+    for name in ("configs", "experiments", "results"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def carry_out(words):
+    """Runs a command of the README, on the smallest size where it is an experiment."""
+    match words:
+        case ["make", target]:
+            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE), target
+        case [".", activate]:
+            assert activate == ".venv/bin/activate"
+        case ["python", script, *arguments]:
+            name = script.removeprefix("experiments/")
+            # A pattern stands for what earlier commands have written.
+            arguments = [path for word in arguments for path in expand(word)]
+            smallest = [] if "--help" in arguments else [*SMALLEST[name]]
+            if name == "sweep.py" and not any(word.startswith("--methods") for word in arguments):
+                smallest.append(TWO_METHODS)
+            result = scripts.run(name, *arguments, *smallest)
+            # That is how absl ends after --help.
+            assert result.returncode == ("--help" in arguments), result.stderr
+        case _:
+            pytest.fail(f"how is this to be run? {shlex.join(words)}")
+
+
+def expand(word):
+    if "*" not in word:
+        return [word]
+    paths = sorted(str(path) for path in Path().glob(word))
+    assert paths, word
+    return paths
+
+
+def test_the_programs_run_one_after_the_other():
+    namespace = {}
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), namespace)
+    assert len(set(namespace["batch"].indices.tolist())) == 32
+
+
+@pytest.mark.parametrize("number", range(len(COMMANDS)))
+def test_the_commands_of_a_block_run_one_after_the_other(number, folder):
+    for words in COMMANDS[number]:
+        if not needs_data(words):
+            carry_out(words)
+
+
+@pytest.mark.parametrize("words", OF_DATA_SETS, ids=shlex.join)
+def test_commands_on_data_sets_run_where_these_are(words, folder, need_real):
+    need_real(re.search(r"configs/(\w+)\.py", shlex.join(words))[1])
+    carry_out(words)
+
+
+def test_there_are_commands_and_programs():
+    assert len(blocks("python")) >= 3
+    assert sum(len(block) for block in COMMANDS) >= 8
+    assert OF_DATA_SETS
+
+
+@pytest.mark.parametrize(
+    "path", sorted(set(re.findall(r"\b(?:experiments|configs|results|tests)/[\w/]+\.\w+", README)))
+)
+def test_files_that_are_named_are_there(path):
+    assert (ROOT / path).is_file()
+
+
+def test_the_claims_are_those_of_the_file():
+    claims = report.load_claims(ROOT / "results" / "claims.toml")
+    assert report.insert_claims(README, claims) == README, "run python experiments/claims.py"
