@@ -66,7 +66,7 @@ def test_every_image_is_a_picture_within_the_page(page):
     # Curves, savings and differences; curves; profile; times.
     assert page.sizes_of_images() == [(960, 630)] * 6
     descriptions = page.attributes("alt")
-    assert descriptions[0] == "digits, deep ensemble, batches of 10 (mean ± 1 s.d. of 2 seeds)"
+    assert descriptions[0] == "digits, MLP, deep ensemble, batches of 10 (mean ± 1 s.d. of 2 seeds)"
     assert all(descriptions)
 
 
@@ -85,17 +85,17 @@ def test_what_is_linked_to_is_there(page):
 
 
 def test_every_section_is_there(page):
-    sections = ["What was run", "What holds of the paper&#39;s claims", "digits, deep ensemble, batches of 10"]
-    sections += ["digits, deep ensemble, batches of 10, reduced", "All experiments together", "Runtime"]
+    sections = ["What was run", "What holds of the paper&#39;s claims", "digits, MLP, deep ensemble, batches of 10"]
+    sections += ["digits, MLP, deep ensemble, batches of 10, reduced", "All experiments together", "Runtime"]
     positions = [page.headings.index(section.replace("&#39;", "'")) for section in [*sections, "Versions and hardware"]]
     assert positions == sorted(positions)
 
 
 def test_what_was_run_and_reduced_is_listed(html):
     assert table_under(html, "What was run") == [
-        ["data set", "posterior", "b", "reduced", "labels", "variants", "seeds", "hours"],
-        ["digits", "deep ensemble", "10", "nothing", "20 to 40", "3", "2", "0.18"],
-        ["digits", "deep ensemble", "10", "1,000 base images, 300 training steps", "20 to 40", "1", "1", "0.03"],
+        ["data set", "network", "posterior", "b", "reduced", "labels", "variants", "seeds", "hours"],
+        ["digits", "MLP", "deep ensemble", "10", "nothing", "20 to 40", "3", "2", "0.18"],
+        ["digits", "MLP", "deep ensemble", "10", "1,000 base images, 300 training steps", "20 to 40", "1", "1", "0.03"],
     ]
     assert "Reduced: 1,000 base images, 300 training steps." in html
 
@@ -113,7 +113,16 @@ def test_tables_hold_what_the_analysis_says(html):
     # Areas 0.6 and 0.75, 0.7 and 0.8.
     assert differences[1][:2] == ["BALD", "+0.0750"]
     profile = table_under(html, "Performance profile, and final error rates")
-    assert profile[-1] == ["digits", "deep ensemble", "10", "1,000 base images, 300 training steps", "", "0.4000", ""]
+    assert profile[-1] == [
+        "digits",
+        "MLP",
+        "deep ensemble",
+        "10",
+        "1,000 base images, 300 training steps",
+        "",
+        "0.4000",
+        "",
+    ]
 
 
 def test_claims_are_shown_with_their_verdicts(html):

@@ -10,16 +10,18 @@ from lbb_jax.figures.released import released_score
 from lbb_jax.figures.savings import label_savings
 from lbb_jax.figures.style import COLOURS, line_styles, save
 from lbb_jax.figures.timing import time_against_batch_size
-from lbb_jax.figures.titles import POSTERIORS
+from lbb_jax.figures.titles import NETWORKS, POSTERIORS, describe_experiment
 
 __all__ = [
     "COLOURS",
+    "NETWORKS",
     "POSTERIORS",
     "acquired_images",
     "approximation_error",
     "approximation_of_picks",
     "area_differences",
     "batch_diversity",
+    "describe_experiment",
     "joint_information",
     "label_savings",
     "learning_curves",

@@ -25,13 +25,20 @@ def check_one_experiment(table: pd.DataFrame) -> None:
         raise ValueError(f"runs of {len(experiments)} experiments ({names}): draw each in a figure of its own")
 
 
+def describe_experiment(experiment: Mapping[str, Any]) -> str:
+    """Data set, network, posterior and batch size.
+
+    Args:
+      experiment: The values of the columns `lbb_jax.analysis.EXPERIMENT` by name.
+    """
+    network = NETWORKS.get(experiment["network"], experiment["network"])
+    posterior = POSTERIORS[experiment["posterior"]]
+    return f"{experiment['dataset']}, {network}, {posterior}, batches of {experiment['batch_size']}"
+
+
 def describe(table: pd.DataFrame, spread: str) -> str:
     """Data set, network, posterior, batch size, ``spread`` and reductions."""
-    first = table.iloc[0]
-    network = NETWORKS.get(first["network"], first["network"])
-    posterior = POSTERIORS[first["posterior"]]
-    lines = reductions(table["reduced"].unique())
-    return f"{first['dataset']}, {network}, {posterior}, batches of {first['batch_size']} ({spread}){lines}"
+    return f"{describe_experiment(table.iloc[0])} ({spread}){reductions(table['reduced'].unique())}"
 
 
 def of_measurement(records: Sequence[Mapping[str, Any]], measurement: str) -> pd.DataFrame:

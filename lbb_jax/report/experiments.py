@@ -54,11 +54,9 @@ def _by_experiment(runs: pd.DataFrame) -> Iterator[tuple[dict[str, object], pd.D
 
 
 def _section(experiment: dict[str, object], runs: pd.DataFrame) -> Section:
-    posterior = figures.POSTERIORS[experiment["posterior"]]
     reduced = experiment["reduced"]
     return Section(
-        f"{experiment['dataset']}, {posterior}, batches of {experiment['batch_size']}"
-        + (", reduced" if reduced else ""),
+        figures.describe_experiment(experiment) + (", reduced" if reduced else ""),
         [
             Part(
                 "Learning curves",
@@ -101,5 +99,6 @@ def _range(counts: pd.Series) -> str:
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
     """With the columns of an experiment as a reader would call them."""
+    table["network"] = table["network"].replace(figures.NETWORKS)
     table["posterior"] = table["posterior"].map(figures.POSTERIORS)
     return table.rename(columns={"dataset": "data set", "batch_size": "b"})
