@@ -236,3 +236,13 @@ def test_a_run_has_the_name_of_its_variant_and_the_alpha_it_sampled_with(options
     run = analysis.load_runs([tmp_path]).iloc[0]
     assert run["variant"] == variant
     assert run["alpha"] == alpha if alpha is not None else pd.isna(run["alpha"])
+
+
+def test_many_lines_have_no_bands_and_their_legend_beside_them():
+    names = list(figures.COLOURS)[:9]
+    figure = figures.learning_curves(of_curves({(name, seed): (0.5, 0.6, 0.7) for name in names for seed in range(2)}))
+    axes = figure.axes[0]
+    assert len(axes.collections) == 0
+    assert axes.get_legend() is None
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == names
+    assert axes.get_title().endswith("(mean of 2 seeds)")

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lbb_jax import analysis
-from lbb_jax.figures.style import COLOURS, empty_figure
+from lbb_jax.figures.style import COLOURS, empty_rows
 from lbb_jax.figures.titles import check_one_experiment, describe
 
 
@@ -23,14 +23,14 @@ def area_differences(differences: pd.DataFrame, *, title: str | None = None) -> 
     """
     check_one_experiment(differences)
     first = differences.iloc[0]
-    figure, axes = empty_figure(f"area under the learning curve, less that of {first['baseline']}", "")
+    figure, axes = empty_rows(
+        f"area under the learning curve, less that of {first['baseline']}", differences["variant"]
+    )
     for row, of_variant in enumerate(differences.itertuples()):
         colour = COLOURS[analysis.base_variant(of_variant.variant)]
         axes.plot([of_variant.low, of_variant.high], [row, row], color=colour, linewidth=1.8)
         axes.plot(of_variant.difference, row, "o", color=colour, markersize=9)
     axes.axvline(0, color="#444444", linewidth=0.8, zorder=0)
-    axes.set_yticks(range(len(differences)), differences["variant"])
-    axes.set_ylim(len(differences) - 0.5, -0.5)
     spread = f"mean and {first['confidence']:.0%} interval of {_range(differences['num_seeds'])} seeds"
     axes.set_title(describe(differences, spread) if title is None else title, fontsize=10)
     return figure

@@ -4,12 +4,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from lbb_jax.figures.style import draw_means, empty_figure
+from lbb_jax.figures.style import FEW_LINES, draw_means, empty_figure, legend_of_lines
 from lbb_jax.figures.titles import check_one_experiment, describe, of_seeds
 
 
 def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
-    """Test accuracy against labels: the mean over seeds, and a band of one standard deviation.
+    """Test accuracy against labels: the mean over seeds, and of up to 8 variants a band of one standard deviation.
 
     Args:
       runs: As `lbb_jax.analysis.load_runs` returns them, of one data set, posterior and batch size.
@@ -23,9 +23,11 @@ def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
     """
     check_one_experiment(runs)
     figure, axes = empty_figure("labelled points", "test accuracy")
-    draw_means(axes, runs, x="labels", y="accuracy")
+    has_bands = runs["variant"].nunique() <= FEW_LINES
+    draw_means(axes, runs, x="labels", y="accuracy", band=has_bands)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, loc="lower right")
-    axes.set_title(describe(runs, of_seeds("mean ± 1 s.d.", runs)) if title is None else title, fontsize=10)
+    legend_of_lines(figure, axes)
+    spread = of_seeds("mean ± 1 s.d." if has_bands else "mean", runs)
+    axes.set_title(describe(runs, spread) if title is None else title, fontsize=10)
     return figure

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from lbb_jax import analysis
-from lbb_jax.figures.style import empty_figure, line_styles
+from lbb_jax.figures.style import empty_figure, legend_of_lines, line_styles
 from lbb_jax.figures.titles import reductions
 
 
@@ -38,7 +38,7 @@ def performance_profile(errors: pd.DataFrame) -> Figure:
     axes.set_xlim(1, right)
     axes.set_ylim(-0.02, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.legend(frameon=False, loc="lower right")
+    legend_of_lines(figure, axes)
     reduced = errors.index.get_level_values("reduced").unique()
     count = "1 experiment" if len(errors) == 1 else f"{len(errors)} experiments"
     axes.set_title(f"final error rates in {count}{reductions(reduced)}", fontsize=10)

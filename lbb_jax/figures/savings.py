@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lbb_jax import analysis
-from lbb_jax.figures.style import COLOURS, MARKERS, empty_figure
+from lbb_jax.figures.style import COLOURS, MARKERS, empty_rows
 from lbb_jax.figures.titles import check_one_experiment, describe, of_seeds
 
 
@@ -29,8 +29,8 @@ def label_savings(savings: pd.DataFrame, *, title: str | None = None) -> Figure:
     targets = savings.groupby(["share", "target"], sort=False)
     if len(targets) > len(MARKERS):
         raise ValueError(f"savings have {len(targets)} shares: at most {len(MARKERS)} can be told apart in a figure")
-    figure, axes = empty_figure("labelled points needed", "")
     variants = list(savings["variant"].unique())
+    figure, axes = empty_rows("labelled points needed", variants)
     edge = _right_edge(savings["labels"])
     heights = np.linspace(-0.15, 0.15, len(targets)) if len(targets) > 1 else [0.0]
     for marker, height, ((share, target), of_target) in zip(MARKERS, heights, targets, strict=False):
@@ -44,8 +44,6 @@ def label_savings(savings: pd.DataFrame, *, title: str | None = None) -> Figure:
     if np.isinf(savings["labels"]).any():
         axes.axvline(edge, color="#444444", linewidth=0.8, linestyle=":", zorder=0)
         axes.annotate("never", (edge, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=8)
-    axes.set_yticks(range(len(variants)), variants)
-    axes.set_ylim(len(variants) - 0.5, -0.5)
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, loc="outside lower center", fontsize=8)
     axes.set_title(
         describe(savings, of_seeds("each and median", savings)) if title is None else title, fontsize=10, pad=14

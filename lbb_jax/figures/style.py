@@ -37,6 +37,8 @@ COLOURS = {
 # Of variants that share a colour, as they differ in an option alone; of targets that are drawn in one figure.
 DASHES = ("-", "--", ":", "-.")
 MARKERS = ("o", "D", "s", "^")
+# With more lines, bands would hide them and the legend would not fit among them.
+FEW_LINES = 8
 
 
 def empty_figure(horizontal: str, vertical: str) -> tuple[Figure, Axes]:
@@ -44,6 +46,16 @@ def empty_figure(horizontal: str, vertical: str) -> tuple[Figure, Axes]:
     figure, panels = empty_panels(1, 1, size=(6.4, 4.2))
     panels[0, 0].set(xlabel=horizontal, ylabel=vertical)
     return figure, panels[0, 0]
+
+
+def empty_rows(horizontal: str, variants: Sequence[str]) -> tuple[Figure, Axes]:
+    """A figure with a row for each variant, the first on top, with nothing drawn yet; row ``i`` is at height ``i``."""
+    figure, panels = empty_panels(1, 1, size=(8.0, max(4.2, 1.4 + 0.27 * len(variants))))
+    axes = panels[0, 0]
+    axes.set_xlabel(horizontal)
+    axes.set_yticks(range(len(variants)), variants)
+    axes.set_ylim(len(variants) - 0.5, -0.5)
+    return figure, axes
 
 
 def empty_panels(num_rows: int, num_columns: int, *, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
@@ -65,6 +77,15 @@ def empty_panels(num_rows: int, num_columns: int, *, size: tuple[float, float]) 
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
     return figure, panels
+
+
+def legend_of_lines(figure: Figure, axes: Axes) -> None:
+    """Puts the legend among the lines if they are few, and beside them otherwise."""
+    if len(axes.lines) <= FEW_LINES:
+        axes.legend(frameon=False, loc="lower right")
+    else:
+        figure.set_size_inches(9.0, 4.8)
+        figure.legend(frameon=False, loc="outside right upper", fontsize=9)
 
 
 def legend_below(figure: Figure, axes: Axes, *, num_columns: int) -> None:
