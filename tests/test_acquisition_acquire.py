@@ -258,7 +258,7 @@ BAD_ARGUMENTS = [
     ("mask too short", {"available": np.ones(11, bool)}, ValueError, ["available", "(11,)", "bool", "(12,)"]),
     ("mask of rank 2", {"available": np.ones((12, 1), bool)}, ValueError, ["available", "(12, 1)", "bool", "(12,)"]),
     ("mask a list", {"available": [True] * 12}, TypeError, ["available", "list", "array"]),
-    ("method unknown", {"method": "badge"}, ValueError, ["method='badge'", "'batch_bald'", "'power_lbb'"]),
+    ("method unknown", {"method": "bait"}, ValueError, ["method='bait'", "'batch_bald'", "'power_lbb'"]),
     ("method in capitals", {"method": "BALD"}, ValueError, ["method='BALD'", "'bald'"]),
     ("method a list", {"method": ["bald"]}, (TypeError, ValueError), ["method=['bald']", "'bald'"]),
     ("option of another method", {"alpha": 1.0}, ValueError, ["alpha=1.0", "'lbb'", "pair_weight", "redundancy"]),

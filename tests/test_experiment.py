@@ -208,9 +208,8 @@ def test_rounds_as_one_program_do_what_rounds_from_the_host_do(posterior, uninte
     assert all(record["seconds"] > 0 and record["seconds_train"] is None for record in records)
 
 
-@pytest.mark.parametrize(("method", "posterior"), [("badge", "deep_ensemble"), ("core_set", "mc_dropout")])
-def test_methods_with_embeddings_run_from_the_host_and_as_one_program(method, posterior, tmp_path):
-    fields = {"posterior.name": posterior, "acquisition.method": method, "final_size": 14}
+def test_a_method_with_embeddings_runs_from_the_host_and_as_one_program(tmp_path):
+    fields = {"acquisition.method": "badge", "final_size": 14}
     from_host = experiment.run(small_config(driver="host", **fields), tmp_path / "host")
     as_one = experiment.run(small_config(driver="scan", rounds_at_once=2, **fields), tmp_path / "scan")
     assert without_seconds(as_one) == without_seconds(from_host)
