@@ -1,18 +1,19 @@
 """The data sets by name, and how each is put on the device.
 
-Run on the real data: ``digits`` and ``mnist`` (the official files), and ``cifar10`` re-encoded as JPEG. The loaders of
+Run on the real data: ``digits`` and ``mnist`` (the official files), ``cifar10`` re-encoded as JPEG, and ``ag_news``
+with the official test file alone, split in two. The loaders of
 ``fashion_mnist``, ``kmnist``, ``emnist``, ``svhn`` and ``cifar100`` have only read generated images, in files that
 tensorflow-datasets wrote with the shapes, types and classes of the real ones.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
 from lbb_jax import examples
-from lbb_jax.datasets import digits, prepared_images
+from lbb_jax.datasets import ag_news, digits, prepared_images
 from lbb_jax.datasets.source import Source, Split
 from lbb_jax.examples import Examples
 
@@ -36,7 +37,7 @@ class Dataset(NamedTuple):
 _CIFAR = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2023, 0.1994, 0.2010)}
 
 # Means and standard deviations are those of the paper's released code.
-_LOADERS: dict[str, Callable[[], Source]] = {
+_LOADERS: dict[str, Callable[..., Source]] = {
     "digits": digits.load,
     "mnist": partial(prepared_images.load, "mnist", mean=0.1307, std=0.3081),
     "fashion_mnist": partial(prepared_images.load, "fashion_mnist", mean=0.286, std=0.353),
@@ -47,7 +48,10 @@ _LOADERS: dict[str, Callable[[], Source]] = {
     "cifar10": partial(prepared_images.load, "cifar10", **_CIFAR),
     # Its label is that of the 100 classes; that of the 20 superclasses is left out.
     "cifar100": partial(prepared_images.load, "cifar100", **_CIFAR),
+    "ag_news": ag_news.load,
 }
+# What loaders are to be told.
+_OPTIONS = {"ag_news": {"encoder", "max_length"}}
 
 NAMES = tuple(_LOADERS)
 
@@ -60,6 +64,7 @@ def load(
     num_validation: int = 0,
     copies: int = 1,
     noise: float = 0.0,
+    **options: Any,
 ) -> Dataset:
     """Loads a data set.
 
@@ -71,17 +76,25 @@ def load(
       copies: Copies of each base example in the pool; the test and validation examples are never repeated.
       noise: Standard deviation of the Gaussian noise on every copy in the pool, after normalisation; always the same
         noise.
+      **options: For ``"ag_news"``: ``encoder``, a pretrained one as `lbb_jax.text.locate` takes it, and ``max_length``,
+        the tokens of a text that it reads.
 
     Returns:
-      The data set, its features as stored (uint8), normalised when they are used.
+      The data set, its features as stored (uint8; float32 for texts), normalised when they are used.
 
     Raises:
-      ValueError: For an unknown name, or a size that the data set does not have.
+      ValueError: For an unknown name, options other than the data set's, or a size that it does not have.
       MissingDatasetError: If its files are not there.
     """
     if name not in _LOADERS:
         raise ValueError(f"dataset name={name!r}: must be one of {', '.join(map(repr, NAMES))}")
-    source = _LOADERS[name]()
+    expected = _OPTIONS.get(name, set())
+    if options.keys() != expected:
+        raise ValueError(
+            f"dataset name={name!r}: takes {', '.join(sorted(expected)) or 'no options'}, not "
+            f"{', '.join(sorted(options)) or 'none'}"
+        )
+    source = _LOADERS[name](**options)
     num_train = source.train.num_examples
     if not 0 <= num_validation < num_train:
         raise ValueError(
