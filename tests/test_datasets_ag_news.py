@@ -60,7 +60,7 @@ def test_articles_are_vectors_of_title_and_description(options):
         texts = [f"{title} {description}" for title, description, _ in map(article, numbers)]
         expected = text.embed(embedder, texts, on_progress=lambda count: None)
         # The files hold the articles in another order.
-        order = [np.argmin(np.abs(expected - vector).max(axis=1)) for vector in part.features]
+        order = [np.argmin(np.abs(expected - vector).max(axis=1)) for vector in np.asarray(part.features)]
         assert sorted(order) == list(range(len(texts)))
         np.testing.assert_allclose(part.features, expected[order], atol=1e-5)
         np.testing.assert_array_equal(part.labels, [article(numbers[place])[2] for place in order])

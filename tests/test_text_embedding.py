@@ -94,5 +94,5 @@ def test_a_vocabulary_larger_than_the_encoders_is_an_error(tmp_path):
     folder = text_checkpoints.write(tmp_path)
     with (folder / "vocab.txt").open("a") as file:
         file.write("\nmore\nthan\nthere\nare")
-    with pytest.raises(text.CheckpointError, match="the tokenizer has 25 tokens, the encoder only 21"):
+    with pytest.raises(text.CheckpointError, match="tokenizer has 25 tokens, its encoder only 21"):
         text.load_embedder(str(folder), max_length=16)

@@ -7,7 +7,7 @@ in the vocabulary; those below 0 are padding, which nothing attends to.
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -55,6 +55,18 @@ class Architecture:
     dropout_rate: float = 0.1
     attention_dropout_rate: float = 0.1
     drops_attended: bool = True
+
+
+class PretrainedEncoder(NamedTuple):
+    """An encoder that has been trained.
+
+    Attributes:
+      architecture: Its sizes.
+      params: Its parameters, in the shapes of `param_shapes`, float32.
+    """
+
+    architecture: Architecture
+    params: Any
 
 
 class Embeddings(nn.Module):

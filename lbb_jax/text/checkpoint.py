@@ -3,49 +3,33 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
 import safetensors.numpy
 
 from lbb_jax.networks import encoder
-from lbb_jax.networks.encoder import ACTIVATIONS, Architecture
+from lbb_jax.networks.encoder import ACTIVATIONS, Architecture, PretrainedEncoder
 from lbb_jax.text.errors import CheckpointError
 from lbb_jax.text.families import FAMILIES, Family
-from lbb_jax.text.location import CONFIG, WEIGHTS, locate
+from lbb_jax.text.location import CONFIG, WEIGHTS
 
 # Names of our parameters to theirs, in the order tried; the second are those of early BERT checkpoints.
 _TENSORS = {"kernel": ("weight",), "embedding": ("weight",), "scale": ("weight", "gamma"), "bias": ("bias", "beta")}
 
 
-class Checkpoint(NamedTuple):
-    """A pretrained encoder.
-
-    Attributes:
-      folder: Where its files are.
-      architecture: Of the encoder.
-      params: In the shapes of `encoder.param_shapes`, NumPy arrays, float32.
-    """
-
-    folder: Path
-    architecture: Architecture
-    params: Any
-
-
-def load(name: str) -> Checkpoint:
-    """Reads the checkpoint of a BERT or DistilBERT encoder.
+def load(folder: Path) -> PretrainedEncoder:
+    """Reads the checkpoint of a BERT or DistilBERT encoder, its parameters as NumPy arrays.
 
     Args:
-      name: As `locate` takes it.
+      folder: As `locate` returns it.
 
     Raises:
-      CheckpointError: If it cannot be found; for an unknown architecture, or a file, field or tensor that is missing or
-        not what it should be.
+      CheckpointError: For an unknown architecture, or a file, field or tensor that is missing or not what it should be.
     """
-    folder = locate(name)
     family, architecture = _read_architecture(folder / CONFIG)
-    return Checkpoint(folder, architecture, _read_params(folder / WEIGHTS, family, architecture))
+    return PretrainedEncoder(architecture, _read_params(folder / WEIGHTS, family, architecture))
 
 
 def _read_architecture(path: Path) -> tuple[Family, Architecture]:

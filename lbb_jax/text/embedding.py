@@ -16,8 +16,9 @@ from tokenizers.implementations import BertWordPieceTokenizer
 
 from lbb_jax.files import write_whole
 from lbb_jax.networks import encoder
+from lbb_jax.networks.encoder import PretrainedEncoder
 from lbb_jax.text import checkpoint, tokenization
-from lbb_jax.text.checkpoint import Checkpoint
+from lbb_jax.text.location import locate
 
 BATCH_SIZE = 32
 # Part of the name under which vectors are kept: to be raised when the same texts get other vectors.
@@ -28,13 +29,13 @@ class Embedder(NamedTuple):
     """A frozen encoder, with all that its vectors depend on besides the texts.
 
     Attributes:
-      checkpoint: The encoder.
+      encoder: The encoder.
       tokenizer: Its own.
       max_length: Tokens of a text that are read.
       digest: Hash of the above.
     """
 
-    checkpoint: Checkpoint
+    encoder: PretrainedEncoder
     tokenizer: Tokenizer | BertWordPieceTokenizer
     max_length: int
     digest: str
@@ -52,9 +53,10 @@ def load_embedder(name: str, *, max_length: int) -> Embedder:
       CheckpointError: If the checkpoint cannot be found or read.
       ValueError: If ``max_length`` is out of range.
     """
-    loaded = checkpoint.load(name)
-    tokenizer = tokenization.load_tokenizer(loaded.folder)
-    tokenization.check_fits(tokenizer, loaded, max_length=max_length)
+    folder = locate(name)
+    loaded = checkpoint.load(folder)
+    tokenizer = tokenization.load_tokenizer(folder)
+    tokenization.check_fits(tokenizer, loaded.architecture, max_length=max_length)
     digest = hashlib.sha256(repr((VERSION, max_length, loaded.architecture)).encode())
     digest.update(tokenizer.to_str().encode())
     for path, leaf in jax.tree_util.tree_leaves_with_path(loaded.params):
@@ -101,7 +103,7 @@ def _read(path: Path) -> np.ndarray | None:
 
 def _compute(embedder: Embedder, texts: Sequence[str], on_progress: Callable[[int], None]) -> np.ndarray:
     """The vectors, computed."""
-    _, architecture, params = embedder.checkpoint
+    architecture, params = embedder.encoder
     params = jax.device_put(params)
     sequences = tokenization.tokenize(embedder.tokenizer, texts, max_length=embedder.max_length)
     vectors = np.empty((len(texts), architecture.hidden_size), np.float32)

@@ -9,8 +9,7 @@ import numpy as np
 from tokenizers import Tokenizer
 from tokenizers.implementations import BertWordPieceTokenizer
 
-from lbb_jax.networks.encoder import PADDING
-from lbb_jax.text.checkpoint import Checkpoint
+from lbb_jax.networks.encoder import PADDING, Architecture
 from lbb_jax.text.errors import CheckpointError
 from lbb_jax.text.location import TOKENIZER, TOKENIZER_CONFIG, VOCABULARY
 
@@ -49,17 +48,16 @@ def load_tokenizer(folder: Path) -> Tokenizer | BertWordPieceTokenizer:
     raise CheckpointError(f"{folder}: has neither {TOKENIZER} nor {VOCABULARY}")
 
 
-def check_fits(tokenizer: Tokenizer | BertWordPieceTokenizer, checkpoint: Checkpoint, *, max_length: int) -> None:
+def check_fits(tokenizer: Tokenizer | BertWordPieceTokenizer, sizes: Architecture, *, max_length: int) -> None:
     """Holds a tokenizer and the length of texts against the encoder.
 
     Raises:
       CheckpointError: If the tokenizer has more tokens than the encoder.
       ValueError: If ``max_length`` is below 3, or above the number of positions that the encoder has.
     """
-    sizes = checkpoint.architecture
     if tokenizer.get_vocab_size() > sizes.vocabulary_size:
         raise CheckpointError(
-            f"{checkpoint.folder}: the tokenizer has {tokenizer.get_vocab_size()} tokens, the encoder only "
+            f"the checkpoint's tokenizer has {tokenizer.get_vocab_size()} tokens, its encoder only "
             f"{sizes.vocabulary_size}"
         )
     if not 3 <= max_length <= sizes.num_positions:

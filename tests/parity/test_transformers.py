@@ -50,7 +50,7 @@ TEXTS = [
 
 def hidden_states(loaded, sequences, length):
     """By this project: of sequences padded to a length, each without its padding."""
-    _, architecture, params = loaded
+    architecture, params = loaded
     hidden = jax.jit(encoder.hidden_states, static_argnums=0)(architecture, params, tokenization.pad(sequences, length))
     return [row[: len(sequence)] for row, sequence in zip(np.asarray(hidden), sequences, strict=True)]
 
@@ -89,7 +89,7 @@ def test_hidden_states_of_small_models(kind, part_of_a_classifier, tmp_path):
     rng = np.random.default_rng(0)
     sequences = [rng.integers(0, 200, length).astype(np.int32) for length in LENGTHS]
     expected = peer_hidden_states(model.base_model, sequences, 30)
-    assert_equal(hidden_states(text.load(str(tmp_path)), sequences, 30), expected)
+    assert_equal(hidden_states(text.load(tmp_path), sequences, 30), expected)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def minilm():
 
 
 def test_hidden_states_of_minilm(minilm):
-    loaded = text.load(str(minilm))
+    loaded = text.load(minilm)
     model = transformers.AutoModel.from_pretrained(minilm).eval()
     sequences = tokenization.tokenize(tokenization.load_tokenizer(minilm), TEXTS, max_length=128)
     assert [len(sequence) for sequence in sequences][-1] == 128
