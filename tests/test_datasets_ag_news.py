@@ -4,6 +4,7 @@ import builtins
 import os
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import platformdirs
@@ -13,7 +14,8 @@ import tensorflow_datasets as tfds
 import text_checkpoints
 
 from lbb_jax import datasets, examples, text
-from lbb_jax.datasets import ag_news, embedded_texts, prepared
+from lbb_jax.datasets import ag_news, encoded_texts, prepared
+from lbb_jax.networks.encoder import PADDING
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -48,17 +50,17 @@ def options(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(folder))
     monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
     monkeypatch.setattr(platformdirs, "user_cache_path", lambda name: tmp_path / name)
-    monkeypatch.setattr(embedded_texts, "BLOCK_SIZE", 10)
+    monkeypatch.setattr(encoded_texts, "BLOCK_SIZE", 10)
     return {"encoder": str(folder / "encoder"), "max_length": 12}
 
 
 def test_articles_are_vectors_of_title_and_description(options):
     dataset = datasets.load("ag_news", **options)
     assert (dataset.pool.num_examples, dataset.test.num_examples, dataset.num_classes) == (NUM_TRAIN, NUM_TEST, 4)
-    embedder = text.load_embedder(**{"name": options["encoder"], "max_length": 12})
+    text_encoder = text.load_text_encoder(**{"name": options["encoder"], "max_length": 12})
     for part, numbers in ((dataset.pool, range(NUM_TRAIN)), (dataset.test, range(100, 100 + NUM_TEST))):
         texts = [f"{title} {description}" for title, description, _ in map(article, numbers)]
-        expected = text.embed(embedder, texts, on_progress=lambda count: None)
+        expected = text.embed(text_encoder, texts, on_progress=lambda count: None)
         # The files hold the articles in another order.
         order = [np.argmin(np.abs(expected - vector).max(axis=1)) for vector in np.asarray(part.features)]
         assert sorted(order) == list(range(len(texts)))
@@ -89,6 +91,21 @@ def test_only_the_blocks_that_are_wanted_are_embedded(options, monkeypatch, tmp_
     assert len(list((tmp_path / "lbb_jax" / "embeddings").iterdir())) == 2 + 1
 
 
+def test_articles_are_tokens_of_one_length_with_the_encoder_to_fine_tune(options):
+    dataset = datasets.load("ag_news_tokens", num_pool=13, **options)
+    inputs = np.asarray(examples.inputs(dataset.pool, jnp.arange(13)))
+    assert inputs.shape == (13, 12)
+    assert inputs.dtype == np.int32
+    # The first and the last token of each article are special, and what follows is padding.
+    assert (inputs[:, 0] == text_checkpoints.VOCABULARY.index("[CLS]")).all()
+    lengths = (inputs >= 0).sum(axis=1)
+    assert (inputs[np.arange(13), lengths - 1] == text_checkpoints.VOCABULARY.index("[SEP]")).all()
+    assert (np.where(np.arange(12) < lengths[:, None], 0, inputs) == np.where(inputs < 0, PADDING, 0)).all()
+    read = text.load(Path(options["encoder"]))
+    assert dataset.encoder.architecture == read.architecture
+    jax.tree.map(np.testing.assert_array_equal, dataset.encoder.params, read.params)
+
+
 @pytest.mark.parametrize("changed", [{"encoder": None}, {"max_length": None}, {"noise_type": "none"}])
 def test_missing_and_unknown_options_are_errors(changed, options):
     options = {name: value for name, value in (options | changed).items() if value is not None}
@@ -105,12 +122,12 @@ def test_a_missing_package_is_an_error_that_names_the_extra(options, monkeypatch
     imported = builtins.__import__
 
     def without_extra(name, *arguments, **keywords):
-        if name == "lbb_jax.datasets" and "embedded_texts" in (arguments[2] or ()):
+        if name == "lbb_jax.datasets" and "ag_news" in (arguments[2] or ()):
             raise ModuleNotFoundError("No module named 'tokenizers'", name="tokenizers")
         return imported(name, *arguments, **keywords)
 
     monkeypatch.setattr(builtins, "__import__", without_extra)
-    with pytest.raises(ValueError, match=r"tokenizers is not installed: pip install 'lbb_jax\[text\]'"):
+    with pytest.raises(ValueError, match=r"needs tokenizers, which is not installed: pip install 'lbb_jax\[text\]'"):
         datasets.load("ag_news", **options)
 
 

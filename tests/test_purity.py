@@ -9,12 +9,15 @@ import lbb_jax
 
 FORBIDDEN = {
     "absl",
+    "huggingface_hub",
     "matplotlib",
     "ml_collections",
     "orbax",
     "pandas",
+    "safetensors",
     "tensorflow",
     "tensorflow_datasets",
+    "tokenizers",
     "tqdm",
 }
 NUMERICS = ("acquisition", "chunks", "configurations", "entropy", "information")

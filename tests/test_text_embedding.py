@@ -10,13 +10,13 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")
-def embedder(tmp_path_factory):
-    return text.load_embedder(str(text_checkpoints.write(tmp_path_factory.mktemp("encoder"))), max_length=16)
+def encoder(tmp_path_factory):
+    return text.load_text_encoder(str(text_checkpoints.write(tmp_path_factory.mktemp("encoder"))), max_length=16)
 
 
-def embed(embedder, cache, texts=TEXTS):
+def embed(encoder, cache, texts=TEXTS):
     done = []
-    vectors = text.embed(embedder, texts, on_progress=done.append, cache=cache)
+    vectors = text.embed(encoder, texts, on_progress=done.append, cache=cache)
     assert sum(done) == len(texts)
     return vectors
 
@@ -27,46 +27,46 @@ def computed(monkeypatch):
     texts_computed = []
     compute = embedding._compute
 
-    def note(embedder, texts, on_progress):
+    def note(encoder, texts, on_progress):
         texts_computed.extend(texts)
-        return compute(embedder, texts, on_progress)
+        return compute(encoder, texts, on_progress)
 
     monkeypatch.setattr(embedding, "_compute", note)
     return texts_computed
 
 
-def test_vectors_are_means_of_hidden_states_over_the_tokens_of_each_text(embedder, tmp_path):
-    vectors = embed(embedder, tmp_path)
+def test_vectors_are_means_of_hidden_states_over_the_tokens_of_each_text(encoder, tmp_path):
+    vectors = embed(encoder, tmp_path)
     assert vectors.dtype == np.float32
     tensors = text_checkpoints.random_tensors("bert")
-    for vector, tokens in zip(vectors, tokenization.tokenize(embedder.tokenizer, TEXTS, max_length=16), strict=True):
+    for vector, tokens in zip(vectors, tokenization.tokenize(encoder.tokenizer, TEXTS, max_length=16), strict=True):
         expected = text_checkpoints.reference_hidden_states("bert", tensors, tokens).mean(axis=0)
         np.testing.assert_allclose(vector, expected, atol=1e-5)
 
 
-def test_the_same_texts_are_embedded_once(embedder, tmp_path, computed):
-    first = embed(embedder, tmp_path)
-    np.testing.assert_array_equal(embed(embedder, tmp_path), first)
+def test_the_same_texts_are_embedded_once(encoder, tmp_path, computed):
+    first = embed(encoder, tmp_path)
+    np.testing.assert_array_equal(embed(encoder, tmp_path), first)
     assert computed == TEXTS
 
 
-def test_other_texts_are_embedded_again(embedder, tmp_path, computed):
-    embed(embedder, tmp_path)
-    again = embed(embedder, tmp_path, TEXTS[::-1])
-    np.testing.assert_allclose(again[::-1], embed(embedder, tmp_path), atol=1e-6)
+def test_other_texts_are_embedded_again(encoder, tmp_path, computed):
+    embed(encoder, tmp_path)
+    again = embed(encoder, tmp_path, TEXTS[::-1])
+    np.testing.assert_allclose(again[::-1], embed(encoder, tmp_path), atol=1e-6)
     assert computed == TEXTS + TEXTS[::-1]
 
 
-def test_a_damaged_file_is_replaced(embedder, tmp_path, computed):
-    first = embed(embedder, tmp_path)
+def test_a_damaged_file_is_replaced(encoder, tmp_path, computed):
+    first = embed(encoder, tmp_path)
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:100])
     for _ in range(2):
-        np.testing.assert_array_equal(embed(embedder, tmp_path), first)
+        np.testing.assert_array_equal(embed(encoder, tmp_path), first)
     assert computed == TEXTS * 2
 
 
-def test_whatever_the_vectors_depend_on_tells_embedders_apart(embedder, tmp_path):
+def test_whatever_the_vectors_depend_on_tells_encoders_apart(encoder, tmp_path):
     tensors = text_checkpoints.random_tensors("bert")
     tensors["embeddings.LayerNorm.bias"][0] += 1e-6
     other_words = text_checkpoints.write(tmp_path / "words")
@@ -77,17 +77,17 @@ def test_whatever_the_vectors_depend_on_tells_embedders_apart(embedder, tmp_path
         "activation": text_checkpoints.write(tmp_path / "activation", hidden_act="relu"),
         "vocabulary": other_words,
     }
-    digests = {name: text.load_embedder(str(folder), max_length=16).digest for name, folder in copies.items()}
-    digests["length"] = text.load_embedder(str(copies["same"]), max_length=15).digest
-    assert digests.pop("same") == embedder.digest
-    assert len({*digests.values(), embedder.digest}) == 1 + len(digests)
+    digests = {name: text.load_text_encoder(str(folder), max_length=16).digest for name, folder in copies.items()}
+    digests["length"] = text.load_text_encoder(str(copies["same"]), max_length=15).digest
+    assert digests.pop("same") == encoder.digest
+    assert len({*digests.values(), encoder.digest}) == 1 + len(digests)
 
 
 @pytest.mark.parametrize("max_length", [2, 21])
 def test_a_length_that_the_encoder_cannot_read_is_an_error(max_length, tmp_path):
     folder = text_checkpoints.write(tmp_path)
     with pytest.raises(ValueError, match=f"max_length={max_length}: must be at least 3.*at most the encoder's 20"):
-        text.load_embedder(str(folder), max_length=max_length)
+        text.load_text_encoder(str(folder), max_length=max_length)
 
 
 def test_a_vocabulary_larger_than_the_encoders_is_an_error(tmp_path):
@@ -95,4 +95,4 @@ def test_a_vocabulary_larger_than_the_encoders_is_an_error(tmp_path):
     with (folder / "vocab.txt").open("a") as file:
         file.write("\nmore\nthan\nthere\nare")
     with pytest.raises(text.CheckpointError, match="tokenizer has 25 tokens, its encoder only 21"):
-        text.load_embedder(str(folder), max_length=16)
+        text.load_text_encoder(str(folder), max_length=16)

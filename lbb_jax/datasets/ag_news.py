@@ -1,14 +1,16 @@
-"""AG News (Zhang, Zhao and LeCun, 2015): news in four classes, as vectors by a frozen encoder.
+"""AG News (Zhang, Zhao and LeCun, 2015): news in four classes, as a pretrained encoder takes it.
 
-tensorflow-datasets prepares it as ``ag_news_subset``: 120,000 articles to label and 7,600 to test on. Run on the 7,600
-alone, split into 6,600 and 1,000.
+Needs the extra ``text``. tensorflow-datasets prepares it as ``ag_news_subset``: 120,000 articles to label and 7,600 to
+test on. Run on the 7,600 alone, split into 6,600 and 1,000.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
-from lbb_jax.datasets import prepared
+from lbb_jax import text
+from lbb_jax.datasets import encoded_texts, prepared
 from lbb_jax.datasets.prepared import Record
 from lbb_jax.datasets.source import Source, Split
 
@@ -16,46 +18,41 @@ NAME = "ag_news_subset"
 NUM_FOR_STATISTICS = 1000
 
 
-def load(*, encoder: str, max_length: int) -> Source:
+def load(*, encoder: str, max_length: int, frozen: bool) -> Source:
     """Opens the splits ``train`` and ``test``.
 
     Args:
-      encoder: Of the checkpoint, as `lbb_jax.text.locate` takes it.
+      encoder: A checkpoint, as `lbb_jax.text.locate` takes it.
       max_length: Tokens of an article that the encoder reads.
+      frozen: Whether the encoder stays as it is, so that all it makes of an article is a vector.
 
     Returns:
-      The articles as vectors ``[n, D]`` float32, embedded when they are first read, and the mean and standard deviation
-      of each feature over the first 1,000 of ``train``.
+      With a frozen encoder, the articles as vectors ``[n, D]`` float32, made when they are first read, and the mean and
+      standard deviation of each feature over the first 1,000 of ``train``. Otherwise the articles as tokens
+      ``[n, max_length]`` int32, and the encoder.
 
     Raises:
       MissingDatasetError: If the data set is not prepared where tensorflow-datasets looks for it.
-      ValueError: If the encoder cannot be read, ``max_length`` is out of its range, or a package is not installed.
+      ValueError: If the encoder cannot be read or ``max_length`` is out of its range.
     """
     builder = prepared.open_builder(NAME)
     records = {split: prepared.open_split(builder, split) for split in ("train", "test")}
-    try:
-        # What it needs is in an extra, which other data sets do without.
-        from lbb_jax.datasets import embedded_texts
-    except ModuleNotFoundError as error:
-        raise ValueError(f"name='ag_news': {error.name} is not installed: pip install 'lbb_jax[text]'") from error
-    embedder = embedded_texts.load_embedder(encoder, max_length=max_length)
+    text_encoder = text.load_text_encoder(encoder, max_length=max_length)
+    num_classes = builder.info.features["label"].num_classes
 
-    def open_split(split: str) -> Split:
-        def read_texts(start: int, stop: int) -> tuple[list[str], np.ndarray]:
-            return _read(records[split], start, stop)
+    def open_split(name: str) -> Split:
+        num_texts, read_texts = len(records[name]), functools.partial(_read, records[name])
+        if frozen:
+            return encoded_texts.vectors(text_encoder, num_texts, read_texts, description=f"embedding {NAME} {name}")
+        return encoded_texts.tokens(text_encoder, num_texts, read_texts)
 
-        return embedded_texts.split(embedder, len(records[split]), read_texts, description=f"embedding {NAME} {split}")
-
-    train = open_split("train")
+    train, test = open_split("train"), open_split("test")
+    if not frozen:
+        return Source(train, test, num_classes, encoder=text_encoder.encoder)
     first, _ = train.read(0, min(NUM_FOR_STATISTICS, train.num_examples))
-    return Source(
-        train,
-        test=open_split("test"),
-        num_classes=builder.info.features["label"].num_classes,
-        mean=np.mean(first, axis=0),
-        # A feature that never changes is left as it is.
-        std=np.where(np.ptp(first, axis=0) > 0, np.std(first, axis=0), 1),
-    )
+    # A feature that never changes is left as it is.
+    std = np.where(np.ptp(first, axis=0) > 0, np.std(first, axis=0), 1)
+    return Source(train, test, num_classes, mean=np.mean(first, axis=0), std=std)
 
 
 def _read(records: Sequence[Record], start: int, stop: int) -> tuple[list[str], np.ndarray]:

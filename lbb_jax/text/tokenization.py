@@ -13,8 +13,8 @@ from lbb_jax.networks.encoder import PADDING, Architecture
 from lbb_jax.text.errors import CheckpointError
 from lbb_jax.text.location import TOKENIZER, TOKENIZER_CONFIG, VOCABULARY
 
-# Every length is a program of its own to compile; between two of them at most a third is padding.
-LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+# Each length that occurs is a program to compile.
+LENGTHS = (16, 32, 48, 64, 80, 96, 128, 192, 256, 384, 512)
 
 
 class Batch(NamedTuple):

@@ -1,4 +1,4 @@
-"""Splits of texts whose features are vectors by a frozen encoder. Needs the extra ``text``."""
+"""Splits of texts as a pretrained encoder takes them: tokens, or vectors that it has made. Needs the extra ``text``."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,9 @@ import numpy as np
 from tqdm import tqdm
 
 from lbb_jax.datasets.source import Split
-from lbb_jax.text.embedding import Embedder, embed, load_embedder
-
-__all__ = ["load_embedder", "split"]
+from lbb_jax.text.embedding import embed
+from lbb_jax.text.text_encoder import TextEncoder
+from lbb_jax.text.tokenization import pad, tokenize
 
 # Texts are embedded, and their vectors kept, so many at a time: what is stopped goes on from there.
 BLOCK_SIZE = 1000
@@ -17,11 +17,11 @@ BLOCK_SIZE = 1000
 ReadTexts = Callable[[int, int], tuple[list[str], np.ndarray]]
 
 
-def split(embedder: Embedder, num_texts: int, read_texts: ReadTexts, *, description: str) -> Split:
-    """A split whose texts are embedded when they are read, with a progress bar.
+def vectors(text_encoder: TextEncoder, num_texts: int, read_texts: ReadTexts, *, description: str) -> Split:
+    """Texts as vectors ``[n, D]`` float32, made when they are read, with a progress bar.
 
     Args:
-      embedder: The encoder.
+      text_encoder: Makes them.
       num_texts: How many there are.
       read_texts: From ``start`` and ``stop`` to the texts between and their labels.
       description: Of the progress bar.
@@ -29,7 +29,7 @@ def split(embedder: Embedder, num_texts: int, read_texts: ReadTexts, *, descript
 
     def embed_block(start: int, bar: tqdm) -> tuple[np.ndarray, np.ndarray]:
         texts, labels = read_texts(start, min(start + BLOCK_SIZE, num_texts))
-        return embed(embedder, texts, on_progress=bar.update), labels
+        return embed(text_encoder, texts, on_progress=bar.update), labels
 
     def read(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
         # Blocks begin at the same places whatever is asked for, so that each is the same texts every time.
@@ -40,5 +40,16 @@ def split(embedder: Embedder, num_texts: int, read_texts: ReadTexts, *, descript
         vectors, labels = map(np.concatenate, zip(*blocks, strict=True))
         wanted = slice(start - starts[0], stop - starts[0])
         return vectors[wanted], labels[wanted]
+
+    return Split(num_texts, read)
+
+
+def tokens(text_encoder: TextEncoder, num_texts: int, read_texts: ReadTexts) -> Split:
+    """Texts as tokens ``[n, max_length]`` int32, all padded to one length."""
+
+    def read(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        texts, labels = read_texts(start, stop)
+        sequences = tokenize(text_encoder.tokenizer, texts, max_length=text_encoder.max_length)
+        return pad(sequences, text_encoder.max_length), labels
 
     return Split(num_texts, read)
