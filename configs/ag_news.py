@@ -35,7 +35,10 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.dataset.encoder = "minilm"
     # Tokens of an article that are read: 99 % of the articles have no more.
     config.dataset.max_length = 128
+    config.network.hidden_sizes = (256,)
     config.network.dropout_rate = 0.5
+    # Three times as many steps, as on the digits, gain nothing.
+    config.training.num_steps = 100
     config.posterior.name = "mc_dropout" if arguments["mc_dropout"] else "deep_ensemble"
     config.acquisition.alpha = 5.0
     config.batch_size = arguments.get("b", 10)

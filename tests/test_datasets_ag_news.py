@@ -75,6 +75,12 @@ def test_vectors_are_standardised_by_the_first_articles_to_label(options, monkey
     np.testing.assert_allclose(inputs.std(axis=0), 1, atol=1e-4)
 
 
+def test_a_feature_that_never_changes_is_not_scaled_up():
+    # MiniLM has one.
+    np.testing.assert_array_equal(ag_news._scale(np.array([0.1, 1e-9, 0.2, 0.0])), [0.1, 1, 0.2, 1])
+    np.testing.assert_array_equal(ag_news._scale(np.zeros(2)), 1)
+
+
 def test_part_of_the_articles_are_the_same_vectors_and_read_from_the_cache(options, monkeypatch):
     everything = datasets.load("ag_news", **options).pool
     monkeypatch.setattr(text.embedding, "_compute", None)

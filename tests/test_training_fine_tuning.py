@@ -1,6 +1,7 @@
 """Fine-tuning a tiny encoder: from its pretrained parameters, which are an argument of the program."""
 
 import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,16 +11,17 @@ import pytest
 from lbb_jax import examples, labelled_set, loop, networks, posteriors
 from lbb_jax.loop import Data, Settings
 from lbb_jax.networks.encoder import Architecture, param_shapes
+from lbb_jax.posteriors import Posterior
 from lbb_jax.training import fine_tuning
 from lbb_jax.training.fine_tuning import adamw, rise_and_fall
 
 pytestmark = pytest.mark.usefixtures("training_settings")
 
 ARCHITECTURE = Architecture(
-    vocabulary_size=30, num_positions=8, num_types=2, num_layers=2, num_heads=2, hidden_size=8, intermediate_size=12
+    vocabulary_size=30, num_positions=8, num_types=2, num_layers=1, num_heads=2, hidden_size=8, intermediate_size=12
 )
 NETWORK = networks.functional(networks.TextClassifier(3, ARCHITECTURE))
-OPTIONS = {"learning_rate": 1e-2, "num_steps": 30, "batch_size": 8, "warmup": 0.1, "weight_decay": 0.01}
+OPTIONS = {"learning_rate": 3e-2, "num_steps": 100, "batch_size": 8, "warmup": 0.1, "weight_decay": 0.01}
 POSTERIORS = {
     "mc_dropout": functools.partial(posteriors.mc_dropout, num_draws=4),
     "deep_ensemble": functools.partial(posteriors.deep_ensemble, num_members=2),
@@ -72,57 +74,77 @@ def test_noise_on_tokens_is_an_error():
 
 @pytest.mark.parametrize("posterior", POSTERIORS)
 def test_training_goes_out_from_the_pretrained_parameters(posterior):
-    # The only step is the first of the warm-up, whose learning rate is 0.
-    short = settings(posterior, num_steps=1, warmup=0.9)
-    params, _ = jax.jit(lambda state, data: loop.train(state, data, short))(first_state(), data())
-    found, drawn = params.params["encoder"], params.params["output"]["kernel"]
-    for leaf, start in zip(jax.tree.leaves(found), jax.tree.leaves(data().pretrained["encoder"]), strict=True):
+    whole = settings(posterior)
+
+    def fit_nothing(key, params, data, labelled):
+        return params, jnp.zeros((1, 1))
+
+    untrained = whole._replace(posterior=whole.posterior._replace(fit=fit_nothing))
+    params, _ = jax.jit(lambda state, data: loop.train(state, data, untrained))(first_state(), data())
+    for leaf, start in zip(
+        jax.tree.leaves(params.params["encoder"]), jax.tree.leaves(data().pretrained["encoder"]), strict=True
+    ):
         np.testing.assert_array_equal(leaf, np.broadcast_to(start, leaf.shape))
-    if posterior == "deep_ensemble":
-        assert np.abs(drawn[0] - drawn[1]).max() > 0.1
+        assert leaf.ndim == start.ndim + (posterior == "deep_ensemble")
+    # What is not pretrained is drawn.
+    head = params.params["output"]["kernel"]
+    assert np.abs(head[0] - head[1]).max() > 0.1
 
 
-def test_pretrained_parameters_are_an_argument_of_the_program():
-    whole = settings("mc_dropout")
-    lowered = jax.jit(lambda state, data: loop.train(state, data, whole)).lower(first_state(), data())
-    shapes = [tuple(leaf.shape) for leaf in jax.tree.leaves(lowered.in_avals)]
-    for leaf in jax.tree.leaves(data().pretrained):
-        assert leaf.shape in shapes
-    # A table of words that was closed over would stand in the program as a constant.
-    assert 'dense<"0x' not in lowered.as_text()
+class Fitted(NamedTuple):
+    """What training gave, with the program that it ran."""
+
+    posterior: Posterior
+    lowered: jax.stages.Lowered
+    params: Any
+    losses: Any
 
 
 @functools.cache
-def trained():
+def fitted():
     whole = settings("mc_dropout")
-    params, losses = jax.jit(lambda state, data: loop.train(state, data, whole))(first_state(), data())
-    return whole.posterior, params, losses
+    lowered = jax.jit(lambda state, data: loop.train(state, data, whole)).lower(first_state(), data())
+    return Fitted(whole.posterior, lowered, *lowered.compile()(first_state(), data()))
+
+
+@functools.cache
+def sample():
+    """Predictions of 20 texts, twice over, by 4 draws, and of the test texts."""
+    features = np.asarray(data().pool.features)
+    twice = examples.create(np.concatenate([features[:20], features[:20]]), np.zeros(40))
+
+    @jax.jit
+    def predict(params, examples):
+        return fitted().posterior.sample(jax.random.key(1), params, examples)
+
+    return predict(fitted().params, twice), predict(fitted().params, data().test)
+
+
+def test_pretrained_parameters_are_an_argument_of_the_program():
+    shapes = [tuple(leaf.shape) for leaf in jax.tree.leaves(fitted().lowered.in_avals)]
+    for leaf in jax.tree.leaves(data().pretrained):
+        assert leaf.shape in shapes
+    # Numbers that were closed over would stand in the program.
+    assert 'dense<"0x' not in fitted().lowered.as_text()
 
 
 def test_a_fine_tuned_encoder_learns():
-    posterior, params, losses = trained()
-    assert losses.shape == (1, 30)
-    log_probs = posterior.sample(jax.random.key(1), params, data().test, num_draws=20)
+    assert fitted().losses.shape == (1, OPTIONS["num_steps"])
+    _, log_probs = sample()
     predicted = np.argmax(np.mean(np.exp(log_probs), axis=1), axis=1)
     assert np.mean(predicted == np.asarray(data().test.labels)) > 0.7
 
 
-def test_a_draw_is_one_function_of_the_text_and_of_no_padding_in_the_chunk(monkeypatch):
-    posterior, params, _ = trained()
-    features = np.asarray(data().pool.features)
-    twice = examples.create(np.concatenate([features[:20], features[:20]]), np.zeros(40))
-    log_probs = posterior.sample(jax.random.key(1), params, twice)
+def test_a_draw_is_one_function_of_the_text():
+    log_probs, _ = sample()
     np.testing.assert_allclose(log_probs[:20], log_probs[20:], atol=1e-5)
     assert np.abs(log_probs[:, 0] - log_probs[:, 1]).max() > 1e-3
-    monkeypatch.setattr(examples, "CHUNK_SIZE", 16)
-    np.testing.assert_allclose(posterior.sample(jax.random.key(1), params, twice), log_probs, atol=1e-5)
 
 
 def test_bfloat16_leaves_tokens_alone():
     rounded = networks.functional(networks.TextClassifier(3, ARCHITECTURE), compute_dtype=jnp.bfloat16)
-    _, params, _ = trained()
     tokens = examples.inputs(data().test, jnp.arange(40))
-    expected, found = NETWORK.logits(params, tokens), rounded.logits(params, tokens)
+    expected, found = (jax.jit(network.logits)(fitted().params, tokens) for network in (NETWORK, rounded))
     assert found.dtype == jnp.float32
     np.testing.assert_allclose(found, expected, atol=0.1 * np.abs(expected).max())
     assert np.abs(found - expected).max() > 1e-5

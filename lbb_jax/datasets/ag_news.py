@@ -50,9 +50,12 @@ def load(*, encoder: str, max_length: int, frozen: bool) -> Source:
     if not frozen:
         return Source(train, test, num_classes, encoder=text_encoder.encoder)
     first, _ = train.read(0, min(NUM_FOR_STATISTICS, train.num_examples))
-    # A feature that never changes is left as it is.
-    std = np.where(np.ptp(first, axis=0) > 0, np.std(first, axis=0), 1)
-    return Source(train, test, num_classes, mean=np.mean(first, axis=0), std=std)
+    return Source(train, test, num_classes, mean=np.mean(first, axis=0), std=_scale(np.std(first, axis=0)))
+
+
+def _scale(std: np.ndarray) -> np.ndarray:
+    """What to divide features of these standard deviations by: 1 for one that never changes, but for rounding."""
+    return np.where(std > 1e-6 * np.max(std), std, 1)
 
 
 def _read(records: Sequence[Record], start: int, stop: int) -> tuple[list[str], np.ndarray]:
