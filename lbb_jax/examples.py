@@ -1,4 +1,7 @@
-"""Labelled examples on the device: small integers in storage, normalised float32 when a network asks for them."""
+"""Labelled examples on the device: small integers in storage, normalised float32 when a network asks for them.
+
+Tokens of texts are integers to networks, too: examples without a mean are used as they are stored.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -23,7 +26,8 @@ class Examples:
     Attributes:
       features: Base examples as stored, ``[n, ...]``, commonly uint8.
       labels: Labels of the base examples, ``[n]`` int32.
-      mean: Subtracted from the features, in their units; broadcasts against one example.
+      mean: Subtracted from the features, in their units; broadcasts against one example. None, like ``std``, for
+        features that are used as stored.
       std: Divides the result; broadcasts against one example.
       noise_key: Random key of the noise.
       noise: Standard deviation of the Gaussian noise added after normalisation.
@@ -32,8 +36,8 @@ class Examples:
 
     features: jax.Array
     labels: jax.Array
-    mean: jax.Array
-    std: jax.Array
+    mean: jax.Array | None
+    std: jax.Array | None
     noise_key: jax.Array
     noise: float = dataclasses.field(default=0.0, metadata={"static": True})
     copies: int = dataclasses.field(default=1, metadata={"static": True})
@@ -56,27 +60,32 @@ class Data(NamedTuple):
       pool: To label.
       test: To take metrics on.
       validation: To choose between epochs of training by; None to take the last.
+      pretrained: Parameters that a network starts from in place of drawn ones, as `networks.start_from` takes them;
+        None for none.
     """
 
     pool: Examples
     test: Examples
     validation: Examples | None = None
+    pretrained: Any | None = None
 
 
-def create(features: jax.Array, labels: jax.Array, *, mean: jax.Array, std: jax.Array) -> Examples:
+def create(
+    features: jax.Array, labels: jax.Array, *, mean: jax.Array | None = None, std: jax.Array | None = None
+) -> Examples:
     """Examples without copies or noise.
 
     Args:
       features: ``[n, ...]``.
       labels: ``[n]`` integers.
-      mean: In the units of ``features``; broadcasts against one example.
+      mean: In the units of ``features``; broadcasts against one example. None, like ``std``, to use them as stored.
       std: Likewise.
     """
     return Examples(
         features=jnp.asarray(features),
         labels=jnp.asarray(labels, jnp.int32),
-        mean=jnp.asarray(mean, jnp.float32),
-        std=jnp.asarray(std, jnp.float32),
+        mean=None if mean is None else jnp.asarray(mean, jnp.float32),
+        std=None if std is None else jnp.asarray(std, jnp.float32),
         noise_key=jax.random.key(0),
     )
 
@@ -102,11 +111,15 @@ def repeat(key: jax.Array, examples: Examples, *, copies: int, noise: float) -> 
         raise ValueError(f"copies={copies}: must be at least 1")
     if not noise >= 0:
         raise ValueError(f"noise={noise}: must be at least 0")
+    if noise > 0 and examples.mean is None:
+        raise ValueError(f"noise={noise}: must be 0 for features that are not normalised")
     return dataclasses.replace(examples, noise_key=key, noise=float(noise), copies=copies)
 
 
 def inputs(examples: Examples, indices: jax.Array) -> jax.Array:
-    """The examples ``indices[B]`` as network inputs ``[B, ...]``, float32, normalised, with their noise."""
+    """The examples ``indices[B]`` as inputs ``[B, ...]``: normalised, float32, with their noise; or as stored."""
+    if examples.mean is None:
+        return examples.features[indices % examples.num_base]
     normalised = _normalise(examples, examples.features[indices % examples.num_base].astype(jnp.float32))
     if examples.noise == 0:
         return normalised

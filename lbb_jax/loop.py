@@ -17,6 +17,7 @@ from lbb_jax.acquisition import Acquisition
 from lbb_jax.examples import Data
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.metrics import Metrics
+from lbb_jax.networks import start_from
 from lbb_jax.posteriors import Posterior
 
 
@@ -29,7 +30,7 @@ class Settings(NamedTuple):
     """What stays the same over a run; all of it static.
 
     Attributes:
-      posterior: The approximate posterior, trained from scratch in each round.
+      posterior: The approximate posterior, trained in each round from scratch, or from pretrained parameters.
       acquire: The pure function ``(key, log_probs, available, *, batch_size) -> Acquisition``, which takes
         ``embeddings`` too where it uses them.
       num_classes: ``C``.
@@ -134,10 +135,10 @@ def _stage_key(state: State, stage: int) -> jax.Array:
 
 
 def train(state: State, data: Data, settings: Settings) -> tuple[Any, jax.Array]:
-    """Trains the posterior from scratch on the labelled points: parameters, and losses ``[members, units]``."""
+    """Trains the posterior anew on the labelled points: parameters, and losses ``[members, units]``."""
     init_key, fit_key = jax.random.split(_stage_key(state, 0))
     one_input = example_lib.inputs(data.pool, jnp.zeros(1, jnp.int32))
-    params = settings.posterior.init(init_key, one_input)
+    params = start_from(settings.posterior.init(init_key, one_input), data.pretrained)
     return settings.posterior.fit(fit_key, params, data, state.labelled)
 
 

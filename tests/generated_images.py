@@ -1,10 +1,9 @@
 """Data sets of generated images, in files that tensorflow-datasets writes with the features of the real ones."""
 
 import io
-import types
 
 import numpy as np
-import tensorflow_datasets as tfds
+import prepared_files
 from PIL import Image
 
 
@@ -17,18 +16,12 @@ def generate(rng, num_examples, shape, num_classes):
 
 
 def prepare(folder, tfds_name, splits):
-    """Writes the splits as ``download_and_prepare`` does, all but the download, without TensorFlow.
+    """Writes splits of images and labels; the images go in as PNG, as which the data set's own builder stores them."""
 
-    Encoding, hashing into another order, files and metadata are those of the data set's own builder; the images go in
-    as PNG, as which it would store them.
-    """
-    builder = tfds.builder(tfds_name, data_dir=folder, file_format="array_record")
-    builder._split_generators = lambda downloads: {
-        split: enumerate(_records(builder.info.features, *examples)) for split, examples in splits.items()
-    }
-    # What would download needs a package that tensorflow-datasets does not declare.
-    builder._make_download_manager = lambda **options: types.SimpleNamespace(downloaded_size=0)
-    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
+    def records(features, examples):
+        return _records(features, *examples)
+
+    prepared_files.write(folder, tfds_name, splits, records)
 
 
 def _records(features, images, labels):

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import pytest
 from ml_collections import ConfigDict
 
-from lbb_jax import datasets, examples, experiment, labelled_set
+from lbb_jax import datasets, examples, experiment, labelled_set, loop
 from lbb_jax.experiment import assembly, configuration
+from lbb_jax.networks.encoder import Architecture, PretrainedEncoder, param_shapes
 
 pytestmark = pytest.mark.usefixtures("training_settings")
 
@@ -132,6 +133,52 @@ def test_a_method_has_the_fields_that_are_its_own_and_have_an_effect(overrides, 
 def test_the_pool_is_predicted_and_embedded_where_the_method_needs_it(method, predictions, embeddings):
     settings = assembly.assemble(config_by_epochs(**{"acquisition.method": method})).settings
     assert (settings.uses_predictions, settings.uses_embeddings) == (predictions, embeddings)
+
+
+@pytest.fixture
+def tokens(monkeypatch):
+    """Makes every data set one of texts, with a tiny encoder."""
+    architecture = Architecture(30, 8, 2, num_layers=1, num_heads=2, hidden_size=8, intermediate_size=12)
+    params = jax.tree.map(lambda leaf: jnp.ones(leaf.shape), param_shapes(architecture))
+    texts = examples.create(jnp.zeros((60, 8), jnp.int32), jnp.arange(60) % 4)
+    dataset = datasets.Dataset(texts, texts, 4, encoder=PretrainedEncoder(architecture, params))
+    monkeypatch.setattr(assembly.datasets, "load", lambda **fields: dataset)
+    return dataset
+
+
+def config_of_texts():
+    config = experiment.default_config()
+    config.final_size = 40
+    config.network = ConfigDict({"name": "text_classifier", "dropout_rate": 0.1})
+    names = {"learning_rate": 1e-4, "num_steps": 3, "batch_size": 4, "warmup": 0.1, "weight_decay": 0.01}
+    config.training = ConfigDict({"name": "fine_tuning"} | names)
+    return config
+
+
+@pytest.mark.parametrize("posterior_name", ["deep_ensemble", "mc_dropout"])
+def test_a_pretrained_encoder_reaches_training(posterior_name, tokens):
+    config = config_of_texts()
+    config.posterior.name = posterior_name
+    data, settings, *_ = assembly.assemble(config)
+    assert data.pretrained["encoder"] is tokens.encoder.params
+    params, losses = jax.eval_shape(
+        lambda seed: loop.train(loop.init(jax.random.key(seed), data, settings), data, settings), 0
+    )
+    members = (5,) if posterior_name == "deep_ensemble" else ()
+    assert params.params["encoder"]["embeddings"]["words"]["embedding"].shape == (*members, 30, 8)
+    assert losses.shape == (*(members or (1,)), 3)
+    draws = members[0] if members else 100
+    assert jax.eval_shape(settings.posterior.sample, jax.random.key(0), params, data.test).shape == (60, draws, 4)
+
+
+def test_tokens_take_the_network_for_tokens_and_nothing_else_does(tokens, monkeypatch):
+    config = config_of_texts()
+    config.network = experiment.default_config().network
+    with pytest.raises(experiment.ExperimentError, match=r"config\.network\.name='mlp': .*='digits' has tokens"):
+        assembly.assemble(config)
+    monkeypatch.undo()
+    with pytest.raises(experiment.ExperimentError, match=r"name='text_classifier': .*='digits' has no tokens"):
+        assembly.assemble(config_of_texts())
 
 
 def test_fields_of_another_network_are_an_error():

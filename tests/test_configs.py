@@ -140,6 +140,46 @@ def test_a_perceptron_can_take_the_place_of_the_papers_network():
     assert "network.dropout_rates" not in fields
 
 
+AG_NEWS = {
+    "dataset.max_length": 128,
+    "dataset.encoder": "minilm",
+    "acquisition.alpha": 5.0,
+    "initial_size": 20,
+    "final_size": 500,
+    "batch_size": 10,
+    "seeds": 5,
+}
+FROZEN = {"dataset.name": "ag_news", "network.name": "mlp", "training.name": "fixed_steps", "posterior.num_draws": 100}
+FINETUNE = {
+    "dataset.name": "ag_news_tokens",
+    "network.name": "text_classifier",
+    "training.name": "fine_tuning",
+    "posterior.num_draws": 20,
+}
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        (None, FROZEN | {"posterior.name": "deep_ensemble"}),
+        ("frozen,mc_dropout", FROZEN | {"posterior.name": "mc_dropout"}),
+        ("b=50", FROZEN | {"batch_size": 50, "final_size": 1_500}),
+        ("finetune,mc_dropout", FINETUNE | {"posterior.name": "mc_dropout"}),
+        ("finetune,b=50", FINETUNE | {"posterior.name": "deep_ensemble", "batch_size": 50, "final_size": 1_500}),
+    ],
+)
+def test_ag_news_has_the_batches_of_the_paper_on_frozen_and_fine_tuned_encoders(argument, expected):
+    fields = flattened(load("ag_news").get_config(argument))
+    expected = AG_NEWS | expected
+    assert {field: fields.get(field, "absent") for field in expected} == expected
+    assert expected["dataset.name"] in datasets.NAMES
+
+
+def test_an_encoder_is_either_frozen_or_fine_tuned():
+    with pytest.raises(experiment.ExperimentError, match="give only one of frozen, finetune"):
+        load("ag_news").get_config("finetune,frozen")
+
+
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("argument", ["nosuch", "b=ten", "b", "b=-1", "ensemble=1", "Repeated"])
 def test_unknown_arguments_are_errors_that_name_the_known(name, argument):

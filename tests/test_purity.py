@@ -9,14 +9,17 @@ import lbb_jax
 
 FORBIDDEN = {
     "absl",
+    "huggingface_hub",
     "jinja2",
     "markupsafe",
     "matplotlib",
     "ml_collections",
     "orbax",
     "pandas",
+    "safetensors",
     "tensorflow",
     "tensorflow_datasets",
+    "tokenizers",
     "tqdm",
 }
 NUMERICS = ("acquisition", "chunks", "configurations", "entropy", "information")

@@ -1,13 +1,14 @@
 """The data sets by name, and how each is put on the device.
 
-Run on the real data: ``digits`` and ``mnist`` (the official files), and ``cifar10`` re-encoded as JPEG. The loaders of
+Run on the real data: ``digits`` and ``mnist`` (the official files), ``cifar10`` re-encoded as JPEG, and ``ag_news``
+with the official test file alone, split in two. The loaders of
 ``fashion_mnist``, ``kmnist``, ``emnist``, ``svhn`` and ``cifar100`` have only read generated images, in files that
 tensorflow-datasets wrote with the shapes, types and classes of the real ones.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -15,6 +16,7 @@ from lbb_jax import examples
 from lbb_jax.datasets import digits, prepared_images
 from lbb_jax.datasets.source import Source, Split
 from lbb_jax.examples import Examples
+from lbb_jax.networks.encoder import PretrainedEncoder
 
 
 class Dataset(NamedTuple):
@@ -25,18 +27,29 @@ class Dataset(NamedTuple):
       test: Examples to evaluate on.
       num_classes: ``C``.
       validation: Examples to choose between epochs by, none of them in the pool; None if none were asked for.
+      encoder: Pretrained, of the texts whose tokens the examples are; None for examples that are anything else.
     """
 
     pool: Examples
     test: Examples
     num_classes: int
     validation: Examples | None = None
+    encoder: PretrainedEncoder | None = None
+
+
+def _load_ag_news(**options: Any) -> Source:
+    try:
+        # What it needs is in an extra, which the others do without.
+        from lbb_jax.datasets import ag_news
+    except ModuleNotFoundError as error:
+        raise ValueError(f"AG News needs {error.name}, which is not installed: pip install 'lbb_jax[text]'") from error
+    return ag_news.load(**options)
 
 
 _CIFAR = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2023, 0.1994, 0.2010)}
 
 # Means and standard deviations are those of the paper's released code.
-_LOADERS: dict[str, Callable[[], Source]] = {
+_LOADERS: dict[str, Callable[..., Source]] = {
     "digits": digits.load,
     "mnist": partial(prepared_images.load, "mnist", mean=0.1307, std=0.3081),
     "fashion_mnist": partial(prepared_images.load, "fashion_mnist", mean=0.286, std=0.353),
@@ -47,7 +60,12 @@ _LOADERS: dict[str, Callable[[], Source]] = {
     "cifar10": partial(prepared_images.load, "cifar10", **_CIFAR),
     # Its label is that of the 100 classes; that of the 20 superclasses is left out.
     "cifar100": partial(prepared_images.load, "cifar100", **_CIFAR),
+    # With a frozen encoder, and to fine-tune it.
+    "ag_news": partial(_load_ag_news, frozen=True),
+    "ag_news_tokens": partial(_load_ag_news, frozen=False),
 }
+# What loaders are to be told.
+_OPTIONS = {name: ("encoder", "max_length") for name in ("ag_news", "ag_news_tokens")}
 
 NAMES = tuple(_LOADERS)
 
@@ -60,6 +78,7 @@ def load(
     num_validation: int = 0,
     copies: int = 1,
     noise: float = 0.0,
+    **options: Any,
 ) -> Dataset:
     """Loads a data set.
 
@@ -71,17 +90,26 @@ def load(
       copies: Copies of each base example in the pool; the test and validation examples are never repeated.
       noise: Standard deviation of the Gaussian noise on every copy in the pool, after normalisation; always the same
         noise.
+      **options: For ``"ag_news"`` and ``"ag_news_tokens"``: ``encoder``, a pretrained one as `lbb_jax.text.locate`
+        takes it, and ``max_length``, the tokens of a text that it reads.
 
     Returns:
-      The data set, its features as stored (uint8), normalised when they are used.
+      The data set, its features as stored: images as uint8 and vectors as float32, which are normalised when they are
+      used, and tokens as int32.
 
     Raises:
-      ValueError: For an unknown name, or a size that the data set does not have.
+      ValueError: For an unknown name, options other than the data set's, or a size that it does not have.
       MissingDatasetError: If its files are not there.
     """
     if name not in _LOADERS:
         raise ValueError(f"dataset name={name!r}: must be one of {', '.join(map(repr, NAMES))}")
-    source = _LOADERS[name]()
+    expected = _OPTIONS.get(name, ())
+    if options.keys() != set(expected):
+        raise ValueError(
+            f"dataset name={name!r}: takes {', '.join(expected) or 'no options'}, not "
+            f"{', '.join(sorted(options)) or 'none'}"
+        )
+    source = _LOADERS[name](**options)
     num_train = source.train.num_examples
     if not 0 <= num_validation < num_train:
         raise ValueError(
@@ -100,6 +128,7 @@ def load(
         test=_examples(source, source.test, 0, num_test),
         num_classes=source.num_classes,
         validation=_examples(source, source.train, num_left, num_train) if num_validation else None,
+        encoder=source.encoder,
     )
 
 

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lbb_jax.networks.encoder import PretrainedEncoder
+
 
 class Split(NamedTuple):
     """A part of a data set, read only as far as it is asked for.
@@ -26,15 +28,18 @@ class Source(NamedTuple):
       train: What the pool and the validation examples are taken from.
       test: What is evaluated on.
       num_classes: ``C``.
-      mean: Of the features, in their units; broadcasts against one example.
+      mean: Of the features, in their units; broadcasts against one example. None, like ``std``, for features that are
+        used as stored.
       std: Likewise.
+      encoder: Pretrained, of the texts whose tokens the features are.
     """
 
     train: Split
     test: Split
     num_classes: int
-    mean: np.ndarray
-    std: np.ndarray
+    mean: np.ndarray | None = None
+    std: np.ndarray | None = None
+    encoder: PretrainedEncoder | None = None
 
 
 def in_memory(features: np.ndarray, labels: np.ndarray) -> Split:

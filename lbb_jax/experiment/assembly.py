@@ -16,13 +16,14 @@ from lbb_jax.experiment.configuration import ExperimentError, acquisition_option
 from lbb_jax.loop import Data, Settings
 from lbb_jax.networks import Network
 from lbb_jax.posteriors import Posterior, deep_ensemble, mc_dropout
-from lbb_jax.training import Training, epochs, fixed_steps
+from lbb_jax.training import Training, epochs, fine_tuning, fixed_steps
 
 NETWORKS: dict[str, type[nn.Module]] = {
     "mlp": networks.MLP,
     "convolutional": networks.ConvolutionalClassifier,
     "emnist_convolutional": networks.EMNISTConvolutionalClassifier,
     "resnet18": networks.ResNet18,
+    "text_classifier": networks.TextClassifier,
 }
 POSTERIORS = ("deep_ensemble", "mc_dropout")
 DRIVERS = ("auto", "host", "scan")
@@ -71,7 +72,7 @@ def assemble(config: ConfigDict) -> Parts:
     _check_sizes(config, dataset.pool.num_examples)
     method = acquisition.METHODS[config.acquisition.method]
     settings = Settings(
-        posterior=_posterior(config, _network(config, dataset.num_classes), training),
+        posterior=_posterior(config, _network(config, dataset), training),
         acquire=functools.partial(method.function, **options),
         num_classes=dataset.num_classes,
         initial_size=config.initial_size,
@@ -82,7 +83,9 @@ def assemble(config: ConfigDict) -> Parts:
         uses_embeddings=method.uses_embeddings,
     )
     seeds_at_once = config.seeds_at_once or (config.seeds if _gain_side_by_side(config) else 1)
-    return Parts(Data(dataset.pool, dataset.test, dataset.validation), settings, training.unit, seeds_at_once)
+    pretrained = None if dataset.encoder is None else {"encoder": dataset.encoder.params}
+    data = Data(dataset.pool, dataset.test, dataset.validation, pretrained)
+    return Parts(data, settings, training.unit, seeds_at_once)
 
 
 def _require(condition: bool, message: str) -> None:
@@ -115,16 +118,25 @@ def _check_sizes(config: ConfigDict, num_points: int) -> None:
     )
 
 
-def _network(config: ConfigDict, num_classes: int) -> Network:
+def _network(config: ConfigDict, dataset: datasets.Dataset) -> Network:
     fields = config.network.to_dict()
     name = fields.pop("name")
     _require(name in NETWORKS, f"config.network.name={name!r}: must be one of {', '.join(map(repr, NETWORKS))}")
-    names = {field.name for field in dataclasses.fields(NETWORKS[name])} - {"num_classes", "parent", "name"}
+    of_the_data = {"num_classes", "architecture"}
+    names = {field.name for field in dataclasses.fields(NETWORKS[name])} - of_the_data - {"parent", "name"}
     _require(
         fields.keys() <= names,
         f"config.network has the fields {', '.join(sorted(fields))}; name={name!r} takes {', '.join(sorted(names))}",
     )
-    return networks.functional(NETWORKS[name](num_classes, **fields), compute_dtype=jnp.dtype(config.compute_dtype))
+    _require(
+        (name == "text_classifier") == (dataset.encoder is not None),
+        f"config.network.name={name!r}: 'text_classifier' is the network for tokens, and only for tokens; "
+        f"config.dataset.name={config.dataset.name!r} has {'no ' if dataset.encoder is None else ''}tokens",
+    )
+    if dataset.encoder is not None:
+        fields["architecture"] = dataset.encoder.architecture
+    module = NETWORKS[name](dataset.num_classes, **fields)
+    return networks.functional(module, compute_dtype=jnp.dtype(config.compute_dtype))
 
 
 def _fixed_steps(*, learning_rate: float, num_steps: int, batch_size: int) -> Training:
@@ -135,6 +147,7 @@ def _fixed_steps(*, learning_rate: float, num_steps: int, batch_size: int) -> Tr
 
 _TRAININGS: dict[str, tuple[Callable[..., Training], set[str]]] = {
     "fixed_steps": (_fixed_steps, {"learning_rate", "num_steps", "batch_size"}),
+    "fine_tuning": (fine_tuning, {"learning_rate", "num_steps", "batch_size", "warmup", "weight_decay"}),
     "epochs": (
         epochs,
         {"num_epochs", "learning_rate", "momentum", "weight_decay", "decay_epochs", "augment", "smallest_batch_size"},

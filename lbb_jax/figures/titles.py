@@ -7,7 +7,13 @@ import pandas as pd
 
 from lbb_jax import analysis
 
-NETWORKS = {"mlp": "MLP", "convolutional": "CNN", "emnist_convolutional": "CNN", "resnet18": "ResNet-18"}
+NETWORKS = {
+    "mlp": "MLP",
+    "convolutional": "CNN",
+    "emnist_convolutional": "CNN",
+    "resnet18": "ResNet-18",
+    "text_classifier": "fine-tuned encoder",
+}
 POSTERIORS = {"deep_ensemble": "deep ensemble", "mc_dropout": "MC dropout"}
 
 

@@ -2,8 +2,9 @@
 
 from lbb_jax.networks.convolutional import ConvolutionalClassifier, EMNISTConvolutionalClassifier
 from lbb_jax.networks.mlp import MLP
-from lbb_jax.networks.network import Network, Variables, functional
+from lbb_jax.networks.network import Network, Variables, functional, start_from
 from lbb_jax.networks.residual import ResNet18
+from lbb_jax.networks.text_classifier import TextClassifier
 
 __all__ = [
     "MLP",
@@ -11,6 +12,8 @@ __all__ = [
     "EMNISTConvolutionalClassifier",
     "Network",
     "ResNet18",
+    "TextClassifier",
     "Variables",
     "functional",
+    "start_from",
 ]

@@ -30,7 +30,7 @@ class Variables(NamedTuple):
 
 
 class Network(NamedTuple):
-    """A classifier. Keys come first and are consumed; inputs are ``[B, ...]`` float32.
+    """A classifier. Keys come first and are consumed; inputs are ``[B, ...]``: float32, or int32 where they are tokens.
 
     Batch normalisation uses the running statistics in all but ``training_logits``, so that the logits of an input do
     not depend on the others.
@@ -40,7 +40,7 @@ class Network(NamedTuple):
       logits: ``(variables, inputs) -> [B, C]`` without dropout.
       training_logits: ``(key, variables, inputs) -> ([B, C], statistics)`` with a dropout mask for each input and
         normalisation by this batch, and the running statistics after it.
-      before_dropout: ``(variables, inputs) -> hidden``: what comes before the first dropout.
+      before_dropout: ``(variables, inputs) -> hidden``: what comes before the first dropout, an array or a pytree.
       masked_logits: ``(key, variables, hidden) -> [B, C]`` with one dropout mask, drawn with the key, for all inputs.
       embed: ``(variables, inputs) -> [B, D]``: the inputs of the last layer, without dropout.
     """
@@ -51,6 +51,21 @@ class Network(NamedTuple):
     before_dropout: Callable[[Variables, jax.Array], jax.Array]
     masked_logits: Callable[[jax.Array, Variables, jax.Array], jax.Array]
     embed: Callable[[Variables, jax.Array], jax.Array]
+
+
+def start_from(variables: Variables, pretrained: Any | None) -> Variables:
+    """Variables with pretrained parameters in place of those drawn.
+
+    Args:
+      variables: As drawn, of one network or with a leading axis of members.
+      pretrained: Parameters by the name of the part of the network that they are of, without an axis of members; every
+        member starts from them. None to leave ``variables`` as they are.
+    """
+    if pretrained is None:
+        return variables
+    drawn = {name: variables.params[name] for name in pretrained}
+    replaced = jax.tree.map(lambda leaf, start: jnp.broadcast_to(start, leaf.shape), drawn, pretrained)
+    return variables._replace(params=variables.params | replaced)
 
 
 def functional(module: nn.Module, *, compute_dtype: jnp.dtype = jnp.float32) -> Network:
@@ -64,10 +79,12 @@ def functional(module: nn.Module, *, compute_dtype: jnp.dtype = jnp.float32) -> 
         logits and embeddings are float32 all the same.
     """
 
-    def apply(variables: Variables, inputs: jax.Array, *arguments: Any, **options: Any) -> Any:
-        params = jax.tree.map(lambda leaf: leaf.astype(compute_dtype), variables.params)
-        collections = {PARAMS: params, STATISTICS: variables.statistics}
-        return module.apply(collections, inputs.astype(compute_dtype), *arguments, **options)
+    def cast(leaf: jax.Array) -> jax.Array:
+        return leaf.astype(compute_dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+    def apply(variables: Variables, inputs: Any, *arguments: Any, **options: Any) -> Any:
+        collections = {PARAMS: jax.tree.map(cast, variables.params), STATISTICS: variables.statistics}
+        return module.apply(collections, jax.tree.map(cast, inputs), *arguments, **options)
 
     def init(key: jax.Array, inputs: jax.Array) -> Variables:
         collections = module.init(key, inputs, OFF)

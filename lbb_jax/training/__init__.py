@@ -1,7 +1,8 @@
 """Ways of training one network on the labelled points of a pool: each a pure function, in `Training`."""
 
 from lbb_jax.training.epochs import epochs
+from lbb_jax.training.fine_tuning import fine_tuning
 from lbb_jax.training.fixed_steps import fixed_steps
 from lbb_jax.training.training import Training
 
-__all__ = ["Training", "epochs", "fixed_steps"]
+__all__ = ["Training", "epochs", "fine_tuning", "fixed_steps"]

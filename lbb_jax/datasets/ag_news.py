@@ -1,0 +1,65 @@
+"""AG News (Zhang, Zhao and LeCun, 2015): news in four classes, as a pretrained encoder takes it.
+
+Needs the extra ``text``. tensorflow-datasets prepares it as ``ag_news_subset``: 120,000 articles to label and 7,600 to
+test on. Run on the 7,600 alone, split into 6,600 and 1,000.
+"""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from lbb_jax import text
+from lbb_jax.datasets import encoded_texts, prepared
+from lbb_jax.datasets.prepared import Record
+from lbb_jax.datasets.source import Source, Split
+
+NAME = "ag_news_subset"
+NUM_FOR_STATISTICS = 1000
+
+
+def load(*, encoder: str, max_length: int, frozen: bool) -> Source:
+    """Opens the splits ``train`` and ``test``.
+
+    Args:
+      encoder: A checkpoint, as `lbb_jax.text.locate` takes it.
+      max_length: Tokens of an article that the encoder reads.
+      frozen: Whether the encoder stays as it is, so that all it makes of an article is a vector.
+
+    Returns:
+      With a frozen encoder, the articles as vectors ``[n, D]`` float32, made when they are first read, and the mean and
+      standard deviation of each feature over the first 1,000 of ``train``. Otherwise the articles as tokens
+      ``[n, max_length]`` int32, and the encoder.
+
+    Raises:
+      MissingDatasetError: If the data set is not prepared where tensorflow-datasets looks for it.
+      ValueError: If the encoder cannot be read or ``max_length`` is out of its range.
+    """
+    builder = prepared.open_builder(NAME)
+    records = {split: prepared.open_split(builder, split) for split in ("train", "test")}
+    text_encoder = text.load_text_encoder(encoder, max_length=max_length)
+    num_classes = builder.info.features["label"].num_classes
+
+    def open_split(name: str) -> Split:
+        num_texts, read_texts = len(records[name]), functools.partial(_read, records[name])
+        if frozen:
+            return encoded_texts.vectors(text_encoder, num_texts, read_texts, description=f"embedding {NAME} {name}")
+        return encoded_texts.tokens(text_encoder, num_texts, read_texts)
+
+    train, test = open_split("train"), open_split("test")
+    if not frozen:
+        return Source(train, test, num_classes, encoder=text_encoder.encoder)
+    first, _ = train.read(0, min(NUM_FOR_STATISTICS, train.num_examples))
+    return Source(train, test, num_classes, mean=np.mean(first, axis=0), std=_scale(np.std(first, axis=0)))
+
+
+def _scale(std: np.ndarray) -> np.ndarray:
+    """What to divide features of these standard deviations by: 1 for one that never changes, but for rounding."""
+    return np.where(std > 1e-6 * np.max(std), std, 1)
+
+
+def _read(records: Sequence[Record], start: int, stop: int) -> tuple[list[str], np.ndarray]:
+    """Texts, the title before the description, and labels of the records from ``start`` to before ``stop``."""
+    block = list(prepared.read_records(records, start, stop, description=f"reading {NAME}", unit="text"))
+    texts = [f"{record['title'].decode()} {record['description'].decode()}" for record in block]
+    return texts, np.asarray([record["label"] for record in block])

@@ -1,0 +1,51 @@
+"""Data sets that tensorflow-datasets has prepared on disk, read without TensorFlow."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import tensorflow_datasets as tfds
+from tqdm import tqdm
+
+READ_AT_ONCE = 1000
+
+Record = dict[str, Any]
+
+
+class MissingDatasetError(FileNotFoundError):
+    """A data set is not prepared on this machine; the message says how to prepare it."""
+
+
+def open_builder(name: str) -> tfds.core.DatasetBuilder:
+    """What knows a data set: its features, and where its files are.
+
+    Args:
+      name: As tensorflow-datasets knows it, with its configuration if it has several: ``"emnist/balanced"``.
+    """
+    return tfds.builder(name, file_format="array_record")
+
+
+def open_split(builder: tfds.core.DatasetBuilder, split: str) -> Sequence[Record]:
+    """The records of a split; none has been read yet.
+
+    Raises:
+      MissingDatasetError: If the data set is not prepared where tensorflow-datasets looks for it.
+    """
+    try:
+        return builder.as_data_source(split)
+    except (KeyError, NotImplementedError) as error:
+        name = "/".join(filter(None, (builder.name, builder.builder_config and builder.builder_config.name)))
+        raise MissingDatasetError(
+            f"data set {name!r} is not prepared in array_record format at {builder.data_dir}; set "
+            "TFDS_DATA_DIR to where it is, or prepare it: pip install 'lbb_jax[tfds]', then "
+            f'python -c "import tensorflow_datasets as tfds; '
+            f"tfds.builder('{name}', file_format='array_record').download_and_prepare()\""
+        ) from error
+
+
+def read_records(records: Sequence[Record], start: int, stop: int, *, description: str, unit: str) -> Iterator[Record]:
+    """The records from ``start`` to before ``stop``, with a progress bar."""
+    with tqdm(total=stop - start, desc=description, unit=unit, disable=None, leave=False) as bar:
+        for first in range(start, stop, READ_AT_ONCE):
+            block = records.__getitems__(list(range(first, min(first + READ_AT_ONCE, stop))))
+            yield from block
+            bar.update(len(block))

@@ -1,0 +1,47 @@
+"""A text encoder with a dense layer to the classes."""
+
+import flax.linen as nn
+import jax
+
+from lbb_jax.networks.dropout import OFF, Dropout
+from lbb_jax.networks.encoder import Architecture, Encoder, is_no_padding, mean_over_tokens
+
+
+class TextClassifier(nn.Module):
+    """An encoder, the mean of its hidden states over the tokens of a text, dropout, and a dense layer to the classes.
+
+    The encoder's dropouts are its architecture's. Texts under one mask are to be padded to one length.
+
+    Attributes:
+      num_classes: ``C``.
+      architecture: Of the encoder.
+      dropout_rate: Of the dropout before the last layer.
+    """
+
+    num_classes: int
+    architecture: Architecture
+    dropout_rate: float = 0.1
+
+    def setup(self) -> None:
+        """Creates the layers."""
+        self.encoder = Encoder(self.architecture)
+        self.dropout = Dropout(self.dropout_rate)
+        self.output = nn.Dense(self.num_classes, kernel_init=nn.initializers.glorot_uniform())
+
+    def before_dropout(self, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """From tokens ``[B, L]`` to their embeddings ``[B, L, D]``, and which are no padding ``[B, L]``."""
+        return self.encoder.before_dropout(inputs), is_no_padding(inputs)
+
+    def features(self, hidden: tuple[jax.Array, jax.Array], mode: str) -> jax.Array:
+        """From what `before_dropout` returns to the inputs of the last layer, ``[B, D]``."""
+        embedded, is_token = hidden
+        states = self.encoder.after_dropout(embedded, is_token, mode)
+        return self.dropout(mean_over_tokens(states, is_token), mode)
+
+    def after_dropout(self, hidden: tuple[jax.Array, jax.Array], mode: str) -> jax.Array:
+        """From what `before_dropout` returns to the logits ``[B, C]``."""
+        return self.output(self.features(hidden, mode))
+
+    def __call__(self, inputs: jax.Array, mode: str = OFF) -> jax.Array:
+        """From tokens ``[B, L]`` int32 to the logits ``[B, C]``."""
+        return self.after_dropout(self.before_dropout(inputs), mode)

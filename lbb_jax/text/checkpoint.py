@@ -1,0 +1,109 @@
+"""Pretrained encoders, read from ``config.json`` and ``model.safetensors``. Nothing is unpickled."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import safetensors.numpy
+
+from lbb_jax.networks import encoder
+from lbb_jax.networks.encoder import ACTIVATIONS, Architecture, PretrainedEncoder
+from lbb_jax.text.errors import CheckpointError
+from lbb_jax.text.families import FAMILIES, Family
+from lbb_jax.text.location import CONFIG, WEIGHTS
+
+# Names of our parameters to theirs, in the order tried; the second are those of early BERT checkpoints.
+_TENSORS = {"kernel": ("weight",), "embedding": ("weight",), "scale": ("weight", "gamma"), "bias": ("bias", "beta")}
+
+
+def load(folder: Path) -> PretrainedEncoder:
+    """Reads the checkpoint of a BERT or DistilBERT encoder, its parameters as NumPy arrays.
+
+    Args:
+      folder: As `locate` returns it.
+
+    Raises:
+      CheckpointError: For an unknown architecture, or a file, field or tensor that is missing or not what it should be.
+    """
+    family, architecture = _read_architecture(folder / CONFIG)
+    return PretrainedEncoder(architecture, _read_params(folder / WEIGHTS, family, architecture))
+
+
+def _read_architecture(path: Path) -> tuple[Family, Architecture]:
+    """The family and the architecture that ``config.json`` describes."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: cannot be read as JSON ({error})") from error
+    kind = fields.get("model_type")
+    if kind not in FAMILIES:
+        raise CheckpointError(f"{path}: model_type={kind!r}: must be one of {', '.join(map(repr, FAMILIES))}")
+    try:
+        architecture = FAMILIES[kind].architecture(fields)
+    except KeyError as error:
+        raise CheckpointError(f"{path}: has no field {error}, which model_type={kind!r} needs") from error
+    _check(path, fields, architecture)
+    return FAMILIES[kind], architecture
+
+
+def _check(path: Path, fields: Mapping[str, Any], architecture: Architecture) -> None:
+    """Raises CheckpointError for what `Encoder` does not compute."""
+    positions = fields.get("position_embedding_type", "absolute")
+    if positions != "absolute":
+        raise CheckpointError(f"{path}: position_embedding_type={positions!r}: must be 'absolute'")
+    if architecture.activation not in ACTIVATIONS:
+        raise CheckpointError(
+            f"{path}: activation {architecture.activation!r}: must be one of {', '.join(map(repr, ACTIVATIONS))}"
+        )
+    if architecture.hidden_size % architecture.num_heads:
+        raise CheckpointError(
+            f"{path}: {architecture.hidden_size} hidden units cannot be divided among {architecture.num_heads} heads"
+        )
+
+
+def _read_params(path: Path, family: Family, architecture: Architecture) -> Any:
+    """The parameters of the encoder, each from its tensor."""
+    tensors = _read_tensors(path)
+
+    def param(place: tuple[jax.tree_util.DictKey, ...], expected: jax.ShapeDtypeStruct) -> np.ndarray:
+        module, name = ".".join(entry.key for entry in place[:-1]), place[-1].key
+        tensor_name = _find(path, tensors, _tensor_names(module, name, family), family)
+        # Dense layers are stored with the outputs first.
+        turned = name == "kernel"
+        tensor, shape = tensors[tensor_name], expected.shape[::-1] if turned else expected.shape
+        if tensor.shape != shape:
+            raise CheckpointError(f"{path}: tensor {tensor_name!r} has shape {tensor.shape}; {CONFIG} asks for {shape}")
+        return np.asarray(tensor.T if turned else tensor, np.float32)
+
+    return jax.tree_util.tree_map_with_path(param, encoder.param_shapes(architecture))
+
+
+def _read_tensors(path: Path) -> dict[str, np.ndarray]:
+    """All tensors of a file by their names."""
+    if not path.is_file():
+        raise CheckpointError(f"{path}: there is no such file, and weights in other formats are not read")
+    try:
+        return safetensors.numpy.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from error
+
+
+def _tensor_names(module: str, param: str, family: Family) -> list[str]:
+    """The names that the parameter of one of our modules may have in a checkpoint."""
+    layer, _, within = module.partition(".")
+    prefix = ""
+    if layer.startswith("layers_"):
+        prefix, module = family.layer.format(layer.removeprefix("layers_")), within
+    return [f"{prefix}{family.modules[module]}.{name}" for name in _TENSORS[param]]
+
+
+def _find(path: Path, tensors: Collection[str], names: Sequence[str], family: Family) -> str:
+    """The first of ``names``, alone or after the family's prefix, that is among the tensors."""
+    for name in names:
+        for candidate in (name, family.prefix + name):
+            if candidate in tensors:
+                return candidate
+    raise CheckpointError(f"{path}: has no tensor {names[0]!r}, with or without {family.prefix!r} before it")

