@@ -7,7 +7,7 @@ import tempfile
 # Most of the time goes into compilation: what one test or process has compiled, the others need not.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="lbb_jax_compiled_")
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     _MADE_HERE = os.environ["JAX_COMPILATION_CACHE_DIR"]
 else:
     _MADE_HERE = None
