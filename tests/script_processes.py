@@ -11,6 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import jax
+
 ROOT = Path(__file__).parent.parent
 
 _CONTEXT = multiprocessing.get_context("forkserver")
@@ -62,12 +64,12 @@ def _run(path: str, arguments: tuple[str, ...], num_devices: int | None, output:
     for stream, file in ((sys.stdout, output), (sys.stderr, errors)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), stream.fileno())
     os.chdir(ROOT)
-    if num_devices is not None:
-        os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={num_devices}"
-    import jax
-
     # What is run here is small: to optimise it would take longer.
     jax.config.update("jax_disable_most_optimizations", True)
+    if num_devices is not None:
+        devices = f"--xla_force_host_platform_device_count={num_devices}"
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {devices}"
+        jax.config.update("jax_platforms", "cpu")
     sys.argv = [path, *arguments]
     sys.path.insert(0, str(Path(path).parent))
     runpy.run_path(path, run_name="__main__")

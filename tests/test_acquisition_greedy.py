@@ -67,7 +67,7 @@ def test_batches_of_two_have_the_gains_of_batch_bald(redundancy, probs):
 
 
 @pytest.mark.parametrize("name", ["batch_bald", "batch_bald sampled", "lbb", "lbb printed", "lbb tree"])
-@given(probs=strategies.batches(shapes=POOLS))
+@given(probs=strategies.batches(shapes=POOLS[:1]))
 def test_batches_of_one_are_those_of_bald(name, probs):
     # A batch begins with the smaller batch, which the tests of all methods hold.
     first = jax.tree.map(lambda leaf: leaf[:1], variants.pick(name, probs, BATCH_SIZE))
@@ -75,7 +75,7 @@ def test_batches_of_one_are_those_of_bald(name, probs):
 
 
 @pytest.mark.parametrize("name", [*BOUNDED, "batch_bald sampled", "power_lbb tree"])
-@given(probs=strategies.batches(shapes=POOLS))
+@given(probs=strategies.batches(shapes=POOLS[:1]))
 def test_gains_are_never_negative(name, probs):
     assert np.all(variants.pick(name, probs, BATCH_SIZE).scores >= 0)
 

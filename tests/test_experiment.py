@@ -37,8 +37,27 @@ def without_seconds(records):
     return [{name: value for name, value in record.items() if name not in SECONDS} for record in records]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def programs():
+    """The programs compiled so far, by configuration: a run that goes on need not compile them again.
+
+    test_killed_runs goes on in processes of their own, as users do.
+    """
+    compiled, original = {}, driver._compile
+
+    def compile_once(config, *arguments):
+        key = config.to_json()
+        if key not in compiled:
+            compiled[key] = original(config, *arguments)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(driver, "_compile", compile_once)
+        yield compiled
+
+
 @pytest.fixture(scope="module")
-def finished(training_settings, tmp_path_factory):
+def finished(training_settings, programs, tmp_path_factory):
     """A finished run: its folder and its records."""
     workdir = tmp_path_factory.mktemp("finished")
     return workdir, experiment.run(small_config(), workdir)
@@ -69,8 +88,9 @@ def test_seeds_differ(finished):
     assert records[0]["acquired"] != records[1]["acquired"]
 
 
-def test_the_same_run_elsewhere_gives_the_same_bits(finished, tmp_path):
+def test_the_same_run_compiled_again_elsewhere_gives_the_same_bits(finished, programs, tmp_path):
     _, records = finished
+    programs.clear()
     assert without_seconds(experiment.run(small_config(), tmp_path)) == without_seconds(records)
 
 
@@ -209,7 +229,7 @@ def test_rounds_as_one_program_do_what_rounds_from_the_host_do(posterior, uninte
 
 
 def test_a_stopped_run_of_several_rounds_a_program_goes_on_with_the_same_bits(uninterrupted, tmp_path, monkeypatch):
-    config = small_config(driver="scan", rounds_at_once=2)
+    config = small_config(driver="scan", rounds_at_once=3)
     with monkeypatch.context() as patched:
         patched.setattr(driver.Checkpoints, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):

@@ -5,15 +5,21 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from script_processes import ROOT, Script
 
-ROOT = Path(__file__).parent.parent
 TINY = ("--config.training.num_steps=3", "--config.seeds=1", "--config.final_size=30")
 
 
 def call(script, *arguments):
+    """Runs a script without making the imports anew."""
+    process = Script(ROOT / "experiments" / script, *arguments)
+    output, errors = process.communicate()
+    return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+
+
+def call_afresh(script, *arguments):
     command = [sys.executable, str(ROOT / "experiments" / script), *arguments]
     # What is run here is small: to optimise it would take longer.
     environment = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
@@ -21,7 +27,7 @@ def call(script, *arguments):
 
 
 def test_run_makes_a_run(tmp_path):
-    result = call("run.py", "--config=configs/digits.py:mc_dropout,b=5", f"--workdir={tmp_path}", *TINY)
+    result = call_afresh("run.py", "--config=configs/digits.py:mc_dropout,b=5", f"--workdir={tmp_path}", *TINY)
     assert result.returncode == 0, result.stderr
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["labels"] for line in lines] == [20, 25, 30]
