@@ -39,6 +39,27 @@ def training_settings(quick_compilation):
         yield
 
 
+@pytest.fixture(scope="module")
+def programs_of_runs():
+    """The programs of runs in this process, by configuration: one that goes on need not be compiled once more.
+
+    test_killed_runs goes on in another process, as users do.
+    """
+    from lbb_jax.experiment import driver
+
+    compiled, original = {}, driver._compile
+
+    def compile_once(config, *arguments):
+        key = config.to_json()
+        if key not in compiled:
+            compiled[key] = original(config, *arguments)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(driver, "_compile", compile_once)
+        yield compiled
+
+
 @pytest.fixture
 def compilations():
     """A list that grows by one entry with every program that XLA compiles while the test runs."""

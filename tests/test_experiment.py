@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from lbb_jax import experiment
 from lbb_jax.experiment import assembly, driver
 
-pytestmark = pytest.mark.usefixtures("training_settings")
+pytestmark = pytest.mark.usefixtures("training_settings", "programs_of_runs")
 
 FIELDS = {
     *("seed", "round", "labels", "accuracy", "nll", "ece", "method", "dataset", "posterior", "batch_size"),
@@ -37,27 +37,8 @@ def without_seconds(records):
     return [{name: value for name, value in record.items() if name not in SECONDS} for record in records]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def programs():
-    """The programs compiled so far, by configuration: a run that goes on need not compile them again.
-
-    test_killed_runs goes on in processes of their own, as users do.
-    """
-    compiled, original = {}, driver._compile
-
-    def compile_once(config, *arguments):
-        key = config.to_json()
-        if key not in compiled:
-            compiled[key] = original(config, *arguments)
-        return compiled[key]
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(driver, "_compile", compile_once)
-        yield compiled
-
-
 @pytest.fixture(scope="module")
-def finished(training_settings, programs, tmp_path_factory):
+def finished(training_settings, programs_of_runs, tmp_path_factory):
     """A finished run: its folder and its records."""
     workdir = tmp_path_factory.mktemp("finished")
     return workdir, experiment.run(small_config(), workdir)
@@ -88,9 +69,9 @@ def test_seeds_differ(finished):
     assert records[0]["acquired"] != records[1]["acquired"]
 
 
-def test_the_same_run_compiled_again_elsewhere_gives_the_same_bits(finished, programs, tmp_path):
+def test_the_same_run_compiled_again_elsewhere_gives_the_same_bits(finished, programs_of_runs, tmp_path):
     _, records = finished
-    programs.clear()
+    programs_of_runs.clear()
     assert without_seconds(experiment.run(small_config(), tmp_path)) == without_seconds(records)
 
 
