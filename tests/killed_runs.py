@@ -42,7 +42,7 @@ def wait_for_lines(process: Script, workdir: Path, count: int) -> None:
     deadline = time.monotonic() + 300
     while process.poll() is None and len(lines_of(workdir)) < count:
         assert time.monotonic() < deadline
-        time.sleep(0.001)
+        time.sleep(0.005)
 
 
 def kill(process: Script, workdir: Path) -> None:
