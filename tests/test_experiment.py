@@ -140,22 +140,28 @@ BY_EPOCHS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("driver_name", "training"), [("host", None), ("host", BY_EPOCHS), ("scan", None), ("scan", BY_EPOCHS)]
-)
-def test_rounds_after_the_first_compile_nothing(driver_name, training, tmp_path, compilations, monkeypatch):
+# The driver's fields, and a round that is shown after the first program has run and before the last batch is left out.
+HOST, SCAN = ({"driver": "host"}, 2), ({"driver": "scan", "rounds_at_once": 3}, 3)
+
+
+@pytest.mark.parametrize("training", [None, BY_EPOCHS])
+@pytest.mark.parametrize(("fields", "later_round"), [HOST, SCAN])
+def test_rounds_after_the_first_compile_nothing(
+    fields, later_round, training, uninterrupted, tmp_path, compilations, monkeypatch
+):
+    # After a run that nothing stopped: what is compiled to write the first checkpoint is there.
+    del uninterrupted
     counts = []
     original = driver._show_progress
     monkeypatch.setattr(
         driver, "_show_progress", lambda *arguments: (counts.append(len(compilations)), original(*arguments))
     )
-    config = small_config(seeds=1, driver=driver_name, rounds_at_once=1)
+    config = small_config(**fields)
     if training is not None:
         config.training = ConfigDict(training)
     experiment.run(config, tmp_path)
     assert len(counts) == 4
-    # Writing the first checkpoint and leaving out the last acquisition may compile trifles; a round between, nothing.
-    assert counts[1] == counts[2]
+    assert counts[later_round - 1] == counts[later_round]
 
 
 def test_another_configuration_in_the_same_folder_is_an_error_that_shows_the_difference(finished):
