@@ -90,8 +90,8 @@ def test_places_without_a_point_hold_minus_one(name, num_available):
 @all_methods
 @pytest.mark.parametrize("kind", reference.KINDS)
 def test_a_batch_of_the_whole_pool_holds_every_point_once(name, kind):
-    picked = variants.pick(name, reference.random_probs(4, 6, 3, 3, kind), 6)
-    assert sorted(picked.indices) == list(range(6))
+    picked = variants.pick(name, reference.random_probs(4, 4, 3, 3, kind), 4)
+    assert sorted(picked.indices) == list(range(4))
     assert np.all(np.isfinite(picked.scores))
 
 
