@@ -8,7 +8,7 @@ from pathlib import Path
 # Most of the time goes into compilation: what one test or process has compiled, the others need not.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="lbb_jax_compiled_")
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     _MADE_HERE = os.environ["JAX_COMPILATION_CACHE_DIR"]
 else:
     _MADE_HERE = None
@@ -41,6 +41,27 @@ def training_settings(quick_compilation):
     """For tests that train networks: Optax's Adam mixes integers and floats, which strict promotion refuses."""
     with jax.numpy_dtype_promotion("standard"):
         yield
+
+
+@pytest.fixture(scope="module")
+def programs_of_runs():
+    """The programs of runs in this process, by configuration: one that goes on need not be compiled once more.
+
+    test_killed_runs goes on in another process, as users do.
+    """
+    from lbb_jax.experiment import driver
+
+    compiled, original = {}, driver._compile
+
+    def compile_once(config, *arguments):
+        key = config.to_json()
+        if key not in compiled:
+            compiled[key] = original(config, *arguments)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(driver, "_compile", compile_once)
+        yield compiled
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """A run of the entry point, as a process that can be killed, and what must hold of its folder after that."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from script_processes import ROOT, Script
+
 NUM_SEEDS, NUM_ROUNDS = 2, 10
 ARGUMENTS = (
     "--config.training.num_steps=3",
@@ -20,22 +18,14 @@ ARGUMENTS = (
 DRIVERS = {"host": ("--config.driver=host",), "scan": ("--config.driver=scan", "--config.rounds_at_once=3")}
 
 
-def start(workdir: Path, *arguments: str, posterior: str = "ensemble") -> subprocess.Popen:
-    command = [sys.executable, str(ROOT / "experiments" / "run.py"), f"--config=configs/digits.py:{posterior}"]
-    environment = {**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    return subprocess.Popen(
-        [*command, f"--workdir={workdir}", *ARGUMENTS, *arguments],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(workdir: Path, *arguments: str, posterior: str = "ensemble") -> Script:
+    config = f"--config=configs/digits.py:{posterior}"
+    return Script(ROOT / "experiments" / "run.py", config, f"--workdir={workdir}", *ARGUMENTS, *arguments)
 
 
-def finish(process: subprocess.Popen) -> str:
+def finish(process: Script) -> str:
     """Waits for the run, which must succeed, and returns what it said."""
-    output, errors = process.communicate(timeout=300)
+    output, errors = process.communicate()
     assert process.returncode == 0, errors
     return output + errors
 
@@ -47,15 +37,15 @@ def lines_of(workdir: Path) -> list[dict]:
     return [{name: value for name, value in record.items() if "seconds" not in name} for record in records]
 
 
-def wait_for_lines(process: subprocess.Popen, workdir: Path, count: int) -> None:
+def wait_for_lines(process: Script, workdir: Path, count: int) -> None:
     """Waits until ``metrics.jsonl`` has so many lines, or the run has ended."""
     deadline = time.monotonic() + 300
     while process.poll() is None and len(lines_of(workdir)) < count:
         assert time.monotonic() < deadline
-        time.sleep(0.001)
+        time.sleep(0.005)
 
 
-def kill(process: subprocess.Popen, workdir: Path) -> None:
+def kill(process: Script, workdir: Path) -> None:
     """Kills the run without a warning. No file may be half-written."""
     process.kill()
     process.communicate()

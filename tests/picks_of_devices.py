@@ -1,6 +1,7 @@
-"""Prints the picks of every method from a pool spread over all devices; run by test_sharding in processes of its own.
+"""Prints the picks of every method from a pool that lies on one device or several; run by test_sharding.
 
-python picks_of_devices.py [COORDINATOR NUM_PROCESSES PROCESS]
+Its arguments are the numbers of devices, of which there may be more; or, for a pool spread over all devices of several
+processes, which are started together: COORDINATOR NUM_PROCESSES PROCESS.
 """
 
 import json
@@ -21,10 +22,16 @@ METHODS = [
 
 
 def main(arguments: list[str]) -> None:
-    if arguments:
+    if ":" in arguments[0]:
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
         coordinator, num_processes, process = arguments
         jax.distributed.initialize(coordinator, int(num_processes), int(process))
+        arguments = [jax.device_count()]
+    print(json.dumps({int(num_devices): picks_on(jax.devices()[: int(num_devices)]) for num_devices in arguments}))
+
+
+def picks_on(devices: list[jax.Device]) -> dict[str, list[int]]:
+    """What each method picks, in order, from a pool spread over ``devices``."""
     from lbb_jax import acquisition, sharding
     from lbb_jax.acquisition import lazy
 
@@ -33,15 +40,15 @@ def main(arguments: list[str]) -> None:
     rng = np.random.default_rng(0)
     probs = rng.dirichlet(np.full(4, 0.3), size=(101, 6))
     available = np.arange(101) % 5 != 2
-    log_probs, mask = sharding.shard_pool(np.log(probs), available)
-    assert len(log_probs.sharding.device_set) == jax.device_count()
+    log_probs, mask = sharding.shard_pool(np.log(probs), available, mesh=sharding.pool_mesh(devices))
+    assert log_probs.sharding.device_set == set(devices)
     picks = {}
     for method, options in METHODS:
         picked = acquisition.acquire(
             jax.random.key(1), log_probs, method=method, batch_size=7, available=mask, **options
         )
         picks[f"{method} {options}"] = [int(index) for index in np.asarray(picked.indices)]
-    print(json.dumps({"devices": jax.device_count(), "picks": picks}))
+    return picks
 
 
 if __name__ == "__main__":

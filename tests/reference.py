@@ -192,7 +192,7 @@ def pick_probabilities(gains: np.ndarray, remaining: list[int], alpha: float) ->
 def ordered_pick_probabilities(
     gains_after, available: list[int], num_picks: int, alpha: float
 ) -> dict[tuple[int, ...], float]:
-    """Probability of every ordered sequence of picks of sequential sampling without replacement."""
+    """Probability of every possible ordered sequence of picks of sequential sampling without replacement."""
     sequences = {(): 1.0}
     for _ in range(num_picks):
         longer = {}
@@ -200,7 +200,8 @@ def ordered_pick_probabilities(
             remaining = [x for x in available if x not in batch]
             next_pick = pick_probabilities(gains_after(list(batch)), remaining, alpha)
             for x in remaining:
-                longer[(*batch, x)] = probability * next_pick[x]
+                if next_pick[x] > 0:
+                    longer[(*batch, x)] = probability * next_pick[x]
         sequences = longer
     return sequences
 

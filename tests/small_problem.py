@@ -3,9 +3,10 @@
 import functools
 
 import flax.linen as nn
+import jax
 import optax
 
-from lbb_jax import acquisition, datasets, examples, networks, posteriors
+from lbb_jax import acquisition, datasets, examples, loop, networks, posteriors
 from lbb_jax.loop import Data, Settings
 from lbb_jax.networks.dropout import EACH_INPUT, OFF, Dropout
 from lbb_jax.training import epochs, fixed_steps
@@ -107,3 +108,10 @@ def settings(
         uses_predictions=chosen.uses_predictions,
         uses_embeddings=chosen.uses_embeddings,
     )
+
+
+@functools.cache
+def whole_run(**options):
+    """The settings with these options and their whole run ``(key, data)``, compiled once for all tests."""
+    chosen = settings(**options)
+    return chosen, jax.jit(lambda key, data: loop.run(key, data, chosen))

@@ -13,7 +13,7 @@ from lbb_jax import acquisition
 # With 3 classes and 9 to 20 samples, 3 and 9 configurations are enumerated and 27 are not: the fourth pick is the first
 # to be sampled, and with 4 points to pick from it is fixed. Three standard errors of the mean over the keys: each
 # comparison fails for 0.27 % of all keys; these are fixed.
-@pytest.mark.parametrize(("num_samples", "kind"), [(9, "smooth"), (11, "zeros"), (20, "sharp")])
+@pytest.mark.parametrize(("num_samples", "kind"), [(9, "smooth"), (9, "zeros"), (20, "sharp")])
 def test_sampled_gain_of_batch_bald_is_unbiased(num_samples, kind):
     probs = reference.random_probs(5, 4, 4, 3, kind)
     picked = variants.pick_for_many_keys("batch_bald", probs, 4, 4_000, num_samples=num_samples)
@@ -40,7 +40,7 @@ def test_sampled_gains_of_batch_bald_sum_to_the_information_in_the_batch(num_sam
     assert abs(totals.mean() - reference.batch_bald(probs)) < 3 * standard_error
 
 
-@pytest.mark.parametrize(("num_samples", "kind"), [(1, "sharp"), (2, "certain"), (5, "zeros")])
+@pytest.mark.parametrize(("num_samples", "kind"), [(1, "sharp"), (5, "certain"), (5, "zeros")])
 def test_an_estimate_of_the_total_stays_near_the_entropy_of_the_draws(num_samples, kind):
     # 20 informative points and 4 draws: all there is to learn is log 4, and soon all of it is known.
     probs = reference.random_probs(3, 20, 4, 3, kind)
@@ -54,7 +54,7 @@ def test_an_estimate_of_the_total_stays_near_the_entropy_of_the_draws(num_sample
 @pytest.mark.parametrize(("num_classes", "batch_size"), [(10, 5), (100, 3)])
 def test_no_information_is_none_however_many_configurations(num_classes, batch_size):
     # All draws agree, so that every gain is 0, and the lowest indices are picked.
-    probs = reference.random_probs(0, 60, 1, num_classes).repeat(6, axis=1)
+    probs = reference.random_probs(0, 40, 1, num_classes).repeat(5, axis=1)
     picked = variants.pick("batch_bald", probs, batch_size)
     np.testing.assert_array_equal(picked.indices, np.arange(batch_size))
     np.testing.assert_array_equal(picked.scores, 0)

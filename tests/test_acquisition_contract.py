@@ -56,9 +56,12 @@ def test_an_unavailable_point_is_as_good_as_one_that_tells_nothing(name):
     probs = POOL.copy()
     probs[~available] = 1 / 3
     for seed in range(5):
-        masked = variants.pick(name, POOL, 3, seed=seed, available=available)
+        masked, same = (
+            jax.tree.map(lambda leaf: leaf[:3], variants.pick(name, pool, 4, seed=seed, available=mask))
+            for pool, mask in ((POOL, available), (probs, None))
+        )
         assert np.all(masked.scores > 0)
-        assert_same(variants.pick(name, probs, 3, seed=seed), masked)
+        assert_same(same, masked)
 
 
 @pytest.mark.parametrize("name", ["random", *OF_UNCERTAINTY, "bald", "power_bald"])
@@ -67,8 +70,8 @@ def test_masking_leaves_the_order_of_the_others_as_it_was(name):
     available = np.arange(12) % 3 != 1
     for seed in range(5):
         order = variants.pick(name, POOL, 12, seed=seed).indices
-        masked = variants.pick(name, POOL, 8, seed=seed, available=available)
-        np.testing.assert_array_equal(masked.indices, [index for index in order if available[index]])
+        masked = variants.pick(name, POOL, 12, seed=seed, available=available)
+        np.testing.assert_array_equal(masked.indices[:8], [index for index in order if available[index]])
 
 
 # Exhaustion.
@@ -89,8 +92,8 @@ def test_places_without_a_point_hold_minus_one(name, num_available):
 @all_methods
 @pytest.mark.parametrize("kind", reference.KINDS)
 def test_a_batch_of_the_whole_pool_holds_every_point_once(name, kind):
-    picked = variants.pick(name, reference.random_probs(4, 6, 3, 3, kind), 6)
-    assert sorted(picked.indices) == list(range(6))
+    picked = variants.pick(name, reference.random_probs(4, 4, 3, 3, kind), 4)
+    assert sorted(picked.indices) == list(range(4))
     assert np.all(np.isfinite(picked.scores))
 
 
@@ -127,12 +130,13 @@ def test_picks_do_not_depend_on_the_chunk_size(name, budget, monkeypatch):
 # It holds for sampled BatchBALD too: which steps are enumerated depends on num_samples alone, and the keys of the steps
 # are the same for every batch size.
 @all_methods
-@pytest.mark.parametrize("size", [1, 3])
-def test_the_first_picks_of_a_batch_are_the_smaller_batch(name, size):
+def test_the_first_picks_of_a_batch_are_the_smaller_batch(name):
     batch = variants.pick(name, POOL, 4, seed=1)
-    first = variants.pick(name, POOL, size, seed=1)
-    np.testing.assert_array_equal(first.indices, batch.indices[:size])
-    np.testing.assert_allclose(first.scores, batch.scores[:size], rtol=0, atol=5e-6)
+    run = jax.jit(lambda *arrays: [variants.function_of(name)(*arrays, batch_size=size) for size in (1, 3)])
+    for first in run(jax.random.key(1), reference.log32(POOL), jnp.ones(12, bool)):
+        size = len(first.indices)
+        np.testing.assert_array_equal(first.indices, batch.indices[:size])
+        np.testing.assert_allclose(first.scores, batch.scores[:size], rtol=0, atol=5e-6)
 
 
 @pytest.mark.parametrize("name", variants.SAMPLING)
@@ -162,8 +166,8 @@ def test_vmap_over_pools_and_masks(name):
 @pytest.mark.parametrize("name", ["random", "power_bald", "lbb"])
 def test_without_jit_the_same(name):
     arrays = jax.random.key(2), jnp.asarray(reference.log32(POOL)), jnp.ones(12, bool)
-    eager = variants.function_of(name)(*arrays, batch_size=3)
-    assert_same(eager, variants.compiled(name)(*arrays, batch_size=3), atol=5e-6)
+    eager = variants.function_of(name)(*arrays, batch_size=4)
+    assert_same(eager, variants.compiled(name)(*arrays, batch_size=4), atol=5e-6)
 
 
 @all_methods
@@ -185,6 +189,6 @@ def test_methods_that_do_not_sample_ignore_the_key(name):
 @pytest.mark.parametrize("name", ["bald", "lbb", "batch_bald"])
 def test_the_first_score_is_the_highest_bald(name):
     scores = information.mutual_information(reference.log32(POOL))
-    picked = variants.pick(name, POOL, 2)
+    picked = variants.pick(name, POOL, 4)
     assert picked.indices[0] == np.argmax(scores)
     np.testing.assert_allclose(picked.scores[0], np.max(scores), rtol=0, atol=2e-6)

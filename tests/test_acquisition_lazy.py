@@ -70,13 +70,22 @@ def evaluate_all(name: str, *arguments, batch_size: int) -> dense.Picks:
     return getattr(dense, function)(*arguments, batch_size=batch_size, **options)
 
 
+def arguments_of(pool: str) -> tuple[jax.Array, jax.Array]:
+    """A key and the pool's predictions."""
+    return jax.random.key(list(pools()).index(pool)), jnp.asarray(reference.log32(pools()[pool]))
+
+
+@functools.cache
+def expected_picks(name: str, pool: str) -> dense.Picks:
+    return evaluate_all(name, *arguments_of(pool), AVAILABLE, batch_size=BATCH_SIZE)
+
+
 @methods
-@pytest.mark.parametrize("front_size", [8, NUM_POINTS])
 @pytest.mark.parametrize("pool", pools())
-def test_picks_are_those_of_evaluating_everything(name, front_size, pool):
-    log_probs, key = jnp.asarray(reference.log32(pools()[pool])), jax.random.key(3)
-    picked = compiled(name, front_size, BATCH_SIZE)(key, log_probs, AVAILABLE)
-    dense.assert_same_picks(picked, evaluate_all(name, key, log_probs, AVAILABLE, batch_size=BATCH_SIZE), log_probs)
+def test_picks_are_those_of_evaluating_everything(name, pool):
+    key, log_probs = arguments_of(pool)
+    picked = compiled(name, 8, BATCH_SIZE)(key, log_probs, AVAILABLE)
+    dense.assert_same_picks(picked, expected_picks(name, pool), log_probs)
 
 
 @methods
@@ -101,17 +110,15 @@ def test_sampled_batch_bald_never_misses_a_pick():
 
 
 @methods
-def test_side_by_side_as_one_by_one(name):
+def test_side_by_side_as_one_by_one_and_with_all_points_in_the_front(name):
     function, options = METHODS[name]
     run = functools.partial(getattr(acquisition, function), batch_size=BATCH_SIZE, **options)
-    chosen = [pools()[pool] for pool in ("sharp", "nothing to tell", "duplicates")]
-    log_probs = jnp.stack([reference.log32(probs) for probs in chosen])
-    keys = jax.random.split(jax.random.key(5), len(chosen))
-    together = jax.jit(jax.vmap(run, (0, 0, None)))(keys, log_probs, AVAILABLE)
-    for place in range(len(chosen)):
-        alone = evaluate_all(name, keys[place], log_probs[place], AVAILABLE, batch_size=BATCH_SIZE)
+    keys, log_probs = (jnp.stack(values) for values in zip(*map(arguments_of, pools()), strict=True))
+    assert lazy.FRONT_SIZE > NUM_POINTS
+    together = jax.tree.map(np.asarray, jax.jit(jax.vmap(run, (0, 0, None)))(keys, log_probs, AVAILABLE))
+    for place, pool in enumerate(pools()):
         picked = jax.tree.map(lambda leaf, place=place: leaf[place], together)
-        dense.assert_same_picks(picked, alone, log_probs[place])
+        dense.assert_same_picks(picked, expected_picks(name, pool), log_probs[place])
 
 
 # A pool much larger than the front, most of which tells little.

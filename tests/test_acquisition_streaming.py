@@ -12,6 +12,8 @@ from lbb_jax.acquisition import streaming
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 NUM_POINTS, BATCH_SIZE = 200, 8
+# Every number of candidates is two programs for each method: there are few.
+SOME = 30
 TARGETS = reference.log32(reference.random_probs(7, 9, 6, 3))
 
 METHODS = {
@@ -67,7 +69,7 @@ def small_blocks(monkeypatch):
 
 @methods
 def test_with_places_for_all_points_the_stream_is_the_pool(name):
-    picked = streamed(name, np.split(pool(), [1, 40, 41, 137]))
+    picked = streamed(name, np.split(pool(), [40, 41, 137]))
     assert picked.certified
     assert picked.slack == 0
     assert picked.num_points == NUM_POINTS
@@ -87,23 +89,23 @@ def test_a_certified_batch_is_that_of_the_whole_pool(name):
     num_certified = 0
     for seed in range(40):
         kind = reference.KINDS[seed % len(reference.KINDS)]
-        picked = streamed(name, [pool(seed, kind)], seed=seed, num_candidates=30)
+        picked = streamed(name, [pool(seed, kind)], seed=seed, num_candidates=SOME)
         if picked.certified:
             num_certified += 1
             assert_same(picked, whole(name, pool(seed, kind), seed=seed))
         else:
             assert picked.slack >= 0
-            assert picked.num_candidates_needed > 30
+            assert picked.num_candidates_needed > SOME
     # The others can be certified only now and then.
     assert num_certified >= 10 or name in ("lbb", "batch_bald")
 
 
 def test_what_cannot_be_certified_says_how_far_it_is():
     # Pairwise gains go below 0, and every point left out is worth at least 0 by itself.
-    picked = streamed("lbb", [pool()], num_candidates=20)
+    picked = streamed("lbb", [pool()], num_candidates=SOME)
     assert float(picked.scores[-1]) < 0
     assert not picked.certified
-    left_out = np.sort(np.asarray(acquisition.pointwise.bald_scores(pool())))[-21]
+    left_out = np.sort(np.asarray(acquisition.pointwise.bald_scores(pool())))[-SOME - 1]
     np.testing.assert_allclose(picked.slack, left_out - float(picked.scores.min()), atol=1e-6)
     assert picked.num_candidates_needed == NUM_POINTS
 
@@ -120,9 +122,9 @@ def test_as_many_candidates_as_it_asks_for_certify():
 
 @pytest.mark.parametrize("name", ["bald", "lbb tree", "power_lbb tree"])
 def test_neither_blocks_nor_the_lengths_read_matter(name, monkeypatch):
-    expected = streamed(name, [pool()], num_candidates=50)
+    expected = streamed(name, [pool()], num_candidates=SOME)
     monkeypatch.setattr(streaming, "_LARGEST_BLOCK", 7 * 18)
-    picked = streamed(name, (pool()[start : start + 3] for start in range(0, NUM_POINTS, 3)), num_candidates=50)
+    picked = streamed(name, (pool()[start : start + 3] for start in range(0, NUM_POINTS, 3)), num_candidates=SOME)
     assert_same(picked, expected)
     assert picked.certified == expected.certified
 
@@ -139,7 +141,7 @@ def test_only_available_points_take_part(name):
 
 def test_equal_points_go_to_the_lowest_index():
     log_probs = np.repeat(pool()[:1], NUM_POINTS, axis=0)
-    picked = streamed("bald", [log_probs], num_candidates=10)
+    picked = streamed("bald", [log_probs], num_candidates=BATCH_SIZE)
     np.testing.assert_array_equal(picked.indices, np.arange(BATCH_SIZE))
 
 
@@ -163,9 +165,9 @@ def test_arrays_of_other_kinds_are_taken():
 
 
 def test_a_second_stream_compiles_nothing(compilations):
-    streamed("power_lbb tree", [pool()], num_candidates=40)
+    streamed("power_lbb tree", [pool()], num_candidates=SOME)
     compilations.clear()
-    streamed("power_lbb tree", [pool(1)[:150], pool(2)], num_candidates=40, seed=1)
+    streamed("power_lbb tree", [pool(1)[:150], pool(2)], num_candidates=SOME, seed=1)
     assert not compilations
 
 
@@ -177,7 +179,7 @@ def test_memory_does_not_grow_with_the_stream():
             alive.append(sum(array.nbytes for array in jax.live_arrays()))
             yield pool()
 
-    streamed("lbb tree", blocks(), num_candidates=40)
+    streamed("lbb tree", blocks(), num_candidates=SOME)
     assert max(alive[5:]) <= max(alive[:5])
 
 

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from lbb_jax import experiment
 from lbb_jax.experiment import assembly, driver
 
-pytestmark = pytest.mark.usefixtures("training_settings")
+pytestmark = pytest.mark.usefixtures("training_settings", "programs_of_runs")
 
 FIELDS = {
     *("seed", "round", "labels", "accuracy", "nll", "ece", "method", "dataset", "posterior", "batch_size"),
@@ -38,7 +38,7 @@ def without_seconds(records):
 
 
 @pytest.fixture(scope="module")
-def finished(training_settings, tmp_path_factory):
+def finished(training_settings, programs_of_runs, tmp_path_factory):
     """A finished run: its folder and its records."""
     workdir = tmp_path_factory.mktemp("finished")
     return workdir, experiment.run(small_config(), workdir)
@@ -69,8 +69,9 @@ def test_seeds_differ(finished):
     assert records[0]["acquired"] != records[1]["acquired"]
 
 
-def test_the_same_run_elsewhere_gives_the_same_bits(finished, tmp_path):
+def test_the_same_run_compiled_again_elsewhere_gives_the_same_bits(finished, programs_of_runs, tmp_path):
     _, records = finished
+    programs_of_runs.clear()
     assert without_seconds(experiment.run(small_config(), tmp_path)) == without_seconds(records)
 
 
@@ -139,22 +140,28 @@ BY_EPOCHS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("driver_name", "training"), [("host", None), ("host", BY_EPOCHS), ("scan", None), ("scan", BY_EPOCHS)]
-)
-def test_rounds_after_the_first_compile_nothing(driver_name, training, tmp_path, compilations, monkeypatch):
+# The driver's fields, and a round that is shown after the first program has run and before the last batch is left out.
+HOST, SCAN = ({"driver": "host"}, 2), ({"driver": "scan", "rounds_at_once": 3}, 3)
+
+
+@pytest.mark.parametrize("training", [None, BY_EPOCHS])
+@pytest.mark.parametrize(("fields", "later_round"), [HOST, SCAN])
+def test_rounds_after_the_first_compile_nothing(
+    fields, later_round, training, uninterrupted, tmp_path, compilations, monkeypatch
+):
+    # After a run that nothing stopped: what is compiled to write the first checkpoint is there.
+    del uninterrupted
     counts = []
     original = driver._show_progress
     monkeypatch.setattr(
         driver, "_show_progress", lambda *arguments: (counts.append(len(compilations)), original(*arguments))
     )
-    config = small_config(seeds=1, driver=driver_name, rounds_at_once=1)
+    config = small_config(**fields)
     if training is not None:
         config.training = ConfigDict(training)
     experiment.run(config, tmp_path)
     assert len(counts) == 4
-    # Writing the first checkpoint and leaving out the last acquisition may compile trifles; a round between, nothing.
-    assert counts[1] == counts[2]
+    assert counts[later_round - 1] == counts[later_round]
 
 
 def test_another_configuration_in_the_same_folder_is_an_error_that_shows_the_difference(finished):
@@ -219,7 +226,7 @@ def test_a_method_with_embeddings_runs_from_the_host_and_as_one_program(tmp_path
 
 
 def test_a_stopped_run_of_several_rounds_a_program_goes_on_with_the_same_bits(uninterrupted, tmp_path, monkeypatch):
-    config = small_config(driver="scan", rounds_at_once=2)
+    config = small_config(driver="scan", rounds_at_once=3)
     with monkeypatch.context() as patched:
         patched.setattr(driver.Checkpoints, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):

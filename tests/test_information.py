@@ -78,7 +78,7 @@ def test_batch_bald_is_at_most_the_entropy_of_the_draws_and_the_sum_of_bald(prob
     assert joint <= jnp.sum(mutual_information(log_probs)) + ROUNDING
 
 
-@given(strategies.batches(shapes=((4, 5, 3), (5, 7, 2))))
+@given(strategies.batches(shapes=((4, 5, 3),)))
 def test_batch_bald_never_falls_when_a_point_is_added(probs):
     log_probs = reference.log32(probs)
     totals = jnp.stack([joint_mutual_information(log_probs[:size]) for size in range(1, len(probs) + 1)])
@@ -124,7 +124,7 @@ def test_batch_bald_and_lbb_of_one_point_are_its_bald(probs):
         assert redundancy(log_probs) <= ROUNDING
 
 
-@given(strategies.batches(shapes=((2, 5, 3), (2, 3, 6), (2, 2, 2))))
+@given(strategies.batches(shapes=((2, 5, 3), (2, 3, 6))))
 def test_lbb_of_two_points_is_batch_bald(probs):
     # Which only holds if each pair is counted once.
     log_probs = reference.log32(probs)

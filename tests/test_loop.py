@@ -1,5 +1,3 @@
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,19 +9,14 @@ from lbb_jax import acquisition, labelled_set, loop
 pytestmark = pytest.mark.usefixtures("training_settings")
 
 
-@functools.cache
-def compiled(**options):
-    settings = small_problem.settings(**options)
-    return settings, jax.jit(lambda key, data: loop.run(key, data, settings))
-
-
 def run(seed=0, num_pool=120, **options):
-    settings, whole_run = compiled(**options)
+    settings, whole_run = small_problem.whole_run(**options)
     return settings, *whole_run(jax.random.key(seed), small_problem.data(num_pool))
 
 
 def test_labels_grow_by_the_batch_and_end_at_the_final_size():
-    settings, state, rounds = run(initial_size=10, batch_size=4, final_size=20)
+    settings, state, rounds = run(method="power_bald", posterior_name="deep_ensemble")
+    assert (settings.initial_size, settings.batch_size, settings.final_size) == (10, 4, 20)
     np.testing.assert_array_equal(rounds.labels, [10, 14, 18, 20])
     np.testing.assert_array_equal(rounds.batch.num_labelled, [4, 4, 2, 0])
     assert state.labelled.size == 20
@@ -44,31 +37,38 @@ def test_no_method_labels_a_point_twice(method):
 
 
 def test_the_whole_pool_can_be_labelled():
-    _, state, rounds = run(
-        num_pool=21, method="power_lbb", redundancy="tree", initial_size=10, batch_size=8, final_size=21
-    )
+    settings = small_problem.settings("power_lbb", redundancy="tree", initial_size=10, batch_size=8, final_size=21)
+    assert settings.num_rounds == 3
+    log_probs = jax.nn.log_softmax(jax.random.normal(jax.random.key(0), (21, 2, 10)))
+    state = loop.init(jax.random.key(0), small_problem.data(21), settings)
+    acquire = jax.jit(lambda state, log_probs: loop.acquire(state, log_probs, settings))
+    sizes = []
+    for _ in range(settings.num_rounds - 1):
+        sizes.append(int(state.labelled.size))
+        state, batch = acquire(state, log_probs)
+    assert (sizes, int(state.labelled.size), int(batch.num_labelled)) == ([10, 18], 21, 3)
     assert sorted(np.asarray(state.labelled.indices).tolist()) == list(range(21))
-    np.testing.assert_array_equal(rounds.labels, [10, 18, 21])
 
 
 @pytest.mark.parametrize("posterior_name", ["deep_ensemble", "mc_dropout"])
-def test_step_by_step_equals_the_whole_run(posterior_name):
+def test_step_by_step_equals_the_whole_run_and_the_second_step_compiles_nothing(posterior_name, compilations):
     settings, last, rounds = run(method="power_bald", posterior_name=posterior_name)
     data = small_problem.data()
     step = jax.jit(lambda state, data: loop.step(state, data, settings))
     state = loop.init(jax.random.key(0), data, settings)
-    for number in range(settings.num_rounds):
-        state, outcome = step(state, data)
+    outcomes, counts = [], []
+    for _ in range(settings.num_rounds):
+        state, outcome = jax.block_until_ready(step(state, data))
+        outcomes.append(outcome)
+        counts.append(len(compilations))
+    assert counts == [counts[0]] * settings.num_rounds
+    for number, outcome in enumerate(outcomes):
         np.testing.assert_array_equal(outcome.batch.picked.indices, rounds.batch.picked.indices[number])
     np.testing.assert_array_equal(state.labelled.indices, last.labelled.indices)
 
 
-@pytest.mark.parametrize(
-    ("posterior_name", "training_name"),
-    [("deep_ensemble", "fixed_steps"), ("mc_dropout", "fixed_steps"), ("deep_ensemble", "epochs")],
-)
-def test_the_second_round_compiles_nothing(posterior_name, training_name, compilations):
-    settings = small_problem.settings("lbb", posterior_name, training_name)
+def test_the_second_round_of_training_by_epochs_compiles_nothing(compilations):
+    settings = small_problem.settings("lbb", training_name="epochs")
     data = small_problem.data(num_validation=50)
     step = jax.jit(lambda state, data: loop.step(state, data, settings))
     state, _ = step(loop.init(jax.random.key(0), data, settings), data)

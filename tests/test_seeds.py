@@ -19,18 +19,32 @@ def parts(posterior_name="deep_ensemble"):
     return settings, states, small_problem.data()
 
 
+def compiled(posterior_name="deep_ensemble", **options):
+    settings, _, _ = parts(posterior_name)
+    return jax.jit(functools.partial(seeds.run_rounds, settings=settings, **options))
+
+
 @functools.cache
-def whole_run(at_once, num_rounds=4, posterior_name="deep_ensemble"):
-    settings, states, data = parts(posterior_name)
-    run = functools.partial(seeds.run_rounds, settings=settings, num_rounds=num_rounds, at_once=at_once)
-    return jax.jit(run)(states, data)
+def in_blocks():
+    """The ensemble's four rounds, and two of nothing after them: three and three rounds, one seed after another."""
+    _, states, data = parts()
+    block = compiled(num_rounds=3, at_once=1)
+    states, first = block(states, data)
+    states, second = block(states, data)
+    return states, jax.tree.map(lambda *blocks: jnp.concatenate(blocks, axis=1), first, second)
 
 
+@functools.cache
+def side_by_side():
+    _, states, data = parts()
+    return compiled(num_rounds=4, at_once=NUM_SEEDS)(states, data)
+
+
+@functools.cache
 def alone(posterior_name="deep_ensemble"):
     """Each seed's whole run by itself, stacked."""
-    settings, _, data = parts(posterior_name)
-    run = jax.jit(lambda key, data: loop.run(key, data, settings))
-    runs = [run(jax.random.key(seed), data) for seed in range(NUM_SEEDS)]
+    _, run = small_problem.whole_run(method="power_bald", posterior_name=posterior_name)
+    runs = [run(jax.random.key(seed), small_problem.data()) for seed in range(NUM_SEEDS)]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)
 
 
@@ -38,17 +52,29 @@ def labels(rounds):
     return np.asarray(rounds.batch.picked.indices)
 
 
-@pytest.mark.parametrize("posterior_name", ["deep_ensemble", "mc_dropout"])
-def test_one_seed_after_another_equals_each_alone(posterior_name):
-    _, rounds = whole_run(1, posterior_name=posterior_name)
-    _, expected = alone(posterior_name)
+def assert_same_rounds(rounds, expected):
     np.testing.assert_array_equal(labels(rounds), labels(expected))
     np.testing.assert_array_equal(rounds.metrics.nll, expected.metrics.nll)
 
 
+def test_one_seed_after_another_equals_each_alone():
+    _, states, data = parts("mc_dropout")
+    _, rounds = compiled("mc_dropout", num_rounds=4, at_once=1)(states, data)
+    assert_same_rounds(rounds, alone("mc_dropout")[1])
+
+
+def test_rounds_in_blocks_equal_each_seed_alone():
+    settings, _, _ = parts()
+    states, rounds = in_blocks()
+    assert_same_rounds(jax.tree.map(lambda leaf: leaf[:, : settings.num_rounds], rounds), alone()[1])
+    # Past the end of the run nothing moves.
+    np.testing.assert_array_equal(states.round, np.full(NUM_SEEDS, settings.num_rounds))
+    np.testing.assert_array_equal(rounds.labels[:, settings.num_rounds :], 0)
+
+
 def test_seeds_side_by_side_agree_with_one_after_another():
-    _, rounds = whole_run(NUM_SEEDS)
-    _, expected = whole_run(1)
+    _, rounds = side_by_side()
+    _, expected = in_blocks()
     # Rounding differs, and training amplifies it from round to round: the first one tells.
     np.testing.assert_array_equal(labels(rounds)[:, 0], labels(expected)[:, 0])
     np.testing.assert_allclose(rounds.metrics.nll[:, 0], expected.metrics.nll[:, 0], rtol=1e-4)
@@ -58,21 +84,9 @@ def test_vmap_over_whole_runs_agrees_too():
     settings, _, data = parts()
     run = jax.jit(jax.vmap(lambda key, data: loop.run(key, data, settings), in_axes=(0, None)))
     _, rounds = run(jax.vmap(jax.random.key)(jnp.arange(NUM_SEEDS)), data)
-    _, expected = whole_run(NUM_SEEDS)
+    _, expected = side_by_side()
     np.testing.assert_array_equal(labels(rounds)[:, 0], labels(expected)[:, 0])
     np.testing.assert_array_equal(rounds.labels, expected.labels)
-
-
-def test_rounds_in_blocks_equal_the_whole_run():
-    settings, states, data = parts()
-    block = jax.jit(functools.partial(seeds.run_rounds, settings=settings, num_rounds=3, at_once=1))
-    states, first = block(states, data)
-    states, second = block(states, data)
-    _, expected = whole_run(1)
-    np.testing.assert_array_equal(np.concatenate([labels(first), labels(second)[:, :1]], axis=1), labels(expected))
-    # Past the end of the run nothing moves.
-    np.testing.assert_array_equal(states.round, np.full(NUM_SEEDS, settings.num_rounds))
-    np.testing.assert_array_equal(second.labels[:, 1:], 0)
 
 
 @pytest.mark.parametrize(("num_seeds", "size"), [(1, 1), (2, 2), (3, 1), (4, 2)])

@@ -12,7 +12,7 @@ from lbb_jax import experiment
 from lbb_jax.experiment import driver, records, slurm, sweep
 from lbb_jax.experiment.variants import with_variant
 
-pytestmark = pytest.mark.usefixtures("training_settings")
+pytestmark = pytest.mark.usefixtures("training_settings", "programs_of_runs")
 
 VARIANTS = experiment.parse_methods("random,bald,power_bald:alpha=5")
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -44,7 +44,7 @@ def table_of(workdir):
 
 
 @pytest.fixture(scope="module")
-def finished(training_settings, tmp_path_factory):
+def finished(training_settings, programs_of_runs, tmp_path_factory):
     """The folder of a finished sweep."""
     workdir = tmp_path_factory.mktemp("sweep")
     assert experiment.run_sweep(configs_of(), workdir) == {}

@@ -1,6 +1,7 @@
 """The methods with the options under test, compiled once for each shape, and the gains that each maximises."""
 
 import functools
+import inspect
 
 import jax
 import jax.numpy as jnp
@@ -71,9 +72,25 @@ def function_of(name: str):
     return function
 
 
+# Options that are arguments of a program and no part of it: variants that differ in these alone share one.
+TRACED = ("alpha", "pair_weight", "targets")
+
+
+@functools.cache
+def _program(method: str):
+    options = inspect.signature(getattr(acquisition, method)).parameters.values()
+    static = [option.name for option in options if option.kind is option.KEYWORD_ONLY and option.name not in TRACED]
+    return jax.jit(getattr(acquisition, method), static_argnames=static)
+
+
 @functools.cache
 def compiled(name: str):
-    return jax.jit(function_of(name), static_argnames="batch_size")
+    """The compiled ``(key, log_probs, available, *, batch_size)``: the program that `acquisition.acquire` runs, too."""
+    method, options = VARIANTS[name]
+    parameters = inspect.signature(getattr(acquisition, method)).parameters.values()
+    defaults = {option.name: option.default for option in parameters if option.default is not option.empty}
+    numbers = {option: np.float32(value) for option, value in (defaults | options).items() if isinstance(value, float)}
+    return functools.partial(_program(method), **(defaults | options | numbers))
 
 
 def pick(name: str, probs: np.ndarray, batch_size: int, *, seed: int = 0, available=None) -> acquisition.Acquisition:
