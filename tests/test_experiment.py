@@ -215,16 +215,6 @@ def test_rounds_as_one_program_do_what_rounds_from_the_host_do(posterior, uninte
     assert all(record["seconds"] > 0 and record["seconds_train"] is None for record in records)
 
 
-def test_a_method_with_embeddings_runs_from_the_host_and_as_one_program(tmp_path):
-    fields = {"acquisition.method": "badge", "final_size": 14}
-    from_host = experiment.run(small_config(driver="host", **fields), tmp_path / "host")
-    as_one = experiment.run(small_config(driver="scan", rounds_at_once=2, **fields), tmp_path / "scan")
-    assert without_seconds(as_one) == without_seconds(from_host)
-    for record in from_host[:2]:
-        assert len(set(record["acquired"])) == 4
-        assert min(record["gains"]) > 0
-
-
 def test_a_stopped_run_of_several_rounds_a_program_goes_on_with_the_same_bits(uninterrupted, tmp_path, monkeypatch):
     config = small_config(driver="scan", rounds_at_once=3)
     with monkeypatch.context() as patched:

@@ -187,6 +187,13 @@ def test_a_shared_mask_does_not_depend_on_the_number_of_inputs(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_embeddings_have_the_width_of_the_last_layer(name):
+    network, variables, inputs = build(name)
+    width = len(variables.params["output"]["kernel"])
+    assert jax.eval_shape(network.embed, variables, inputs).shape == (len(inputs), width)
+
+
+@pytest.mark.parametrize("name", ["mlp", "convolutional"])
 def test_embeddings_are_what_the_last_layer_turns_into_logits(name):
     network, variables, inputs = build(name)
     embeddings = network.embed(variables, inputs)

@@ -89,6 +89,28 @@ def test_vmap_over_whole_runs_agrees_too():
     np.testing.assert_array_equal(rounds.labels, expected.labels)
 
 
+@pytest.mark.parametrize("method", ["core_set", "badge"])
+def test_embeddings_reach_the_methods_that_need_them_stage_by_stage_and_as_one_program(method):
+    # Shapes show that the parts fit together, and need no compilation.
+    settings, (_, states, data) = small_problem.settings(method, "mc_dropout"), parts("mc_dropout")
+
+    def by_stages(states, data):
+        def of_seeds(stage, of_seeds=None):
+            return seeds.for_each(stage, at_once=1)(states, of_seeds, data)
+
+        params, _ = of_seeds(lambda state, _, data: loop.train(state, data, settings))
+        predictions = of_seeds(lambda state, params, data: loop.predict(state, params, data, settings), params)
+        assert predictions.embeddings.shape == (NUM_SEEDS, 120, 16)
+        return of_seeds(lambda state, predictions, _: loop.acquire(state, predictions, settings), predictions)
+
+    next_states, batch = jax.eval_shape(by_stages, states, data)
+    as_one = functools.partial(seeds.run_rounds, settings=settings, num_rounds=1, at_once=1)
+    expected_states, rounds = jax.eval_shape(as_one, states, data)
+    assert next_states == expected_states
+    assert batch.picked.indices.shape == (NUM_SEEDS, 4)
+    assert rounds.batch.picked.indices.shape == (NUM_SEEDS, 1, 4)
+
+
 @pytest.mark.parametrize(("num_seeds", "size"), [(1, 1), (2, 2), (3, 1), (4, 2)])
 def test_a_mesh_of_seeds_has_as_many_devices_as_share_them_evenly(num_seeds, size):
     assert sharding.seed_mesh(num_seeds).size == size
