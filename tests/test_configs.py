@@ -149,12 +149,14 @@ AG_NEWS = {
     "batch_size": 10,
     "seeds": 5,
 }
-FROZEN = {"dataset.name": "ag_news", "network.name": "mlp", "training.name": "fixed_steps", "posterior.num_draws": 100}
+FROZEN = {"dataset.name": "ag_news", "network.name": "mlp", "training.name": "fixed_steps"}
+FROZEN |= {"posterior.num_draws": 100, "posterior.num_test_draws": 100}
 FINETUNE = {
     "dataset.name": "ag_news_tokens",
     "network.name": "text_classifier",
     "training.name": "fine_tuning",
     "posterior.num_draws": 20,
+    "posterior.num_test_draws": 20,
 }
 
 

@@ -11,7 +11,7 @@ import text_checkpoints
 
 from lbb_jax import text
 from lbb_jax.networks import encoder
-from lbb_jax.networks.dropout import EACH_INPUT, SHARED
+from lbb_jax.networks.dropout import EACH_INPUT
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -61,19 +61,6 @@ def test_dropout_is_where_the_originals_have_it(family, sites_of_layer, checkpoi
 
     lowered = str(jax.make_jaxpr(apply)(jax.random.key(0)))
     assert lowered.count("name=_bernoulli") == 1 + text_checkpoints.LAYERS * sites_of_layer
-
-
-def test_a_shared_mask_is_the_same_for_every_text_and_another_for_every_key(checkpoints):
-    architecture, params = checkpoints["bert"]
-    twice = jnp.asarray(TOKENS[[0, 0]])
-
-    @jax.jit
-    def apply(key):
-        return encoder.Encoder(architecture).apply({"params": params}, twice, SHARED, rngs={"dropout": key})
-
-    hidden = apply(jax.random.key(0))
-    np.testing.assert_allclose(hidden[0], hidden[1], atol=1e-6)
-    assert np.abs(hidden - apply(jax.random.key(1))).max() > 1e-2
 
 
 def assert_same_params(found, expected):

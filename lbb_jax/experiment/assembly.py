@@ -147,11 +147,11 @@ def _fixed_steps(*, learning_rate: float, num_steps: int, batch_size: int) -> Tr
 
 _TRAININGS: dict[str, tuple[Callable[..., Training], set[str]]] = {
     "fixed_steps": (_fixed_steps, {"learning_rate", "num_steps", "batch_size"}),
-    "fine_tuning": (fine_tuning, {"learning_rate", "num_steps", "batch_size", "warmup", "weight_decay"}),
     "epochs": (
         epochs,
         {"num_epochs", "learning_rate", "momentum", "weight_decay", "decay_epochs", "augment", "smallest_batch_size"},
     ),
+    "fine_tuning": (fine_tuning, {"learning_rate", "num_steps", "batch_size", "warmup", "weight_decay"}),
 }
 
 
