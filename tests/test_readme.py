@@ -22,6 +22,7 @@ SMALLEST = {
     "sweep.py": (*ONE_SHORT_RUN, "--processes=1"),
     "figures.py": (),
     "report.py": (),
+    "approximation.py": ("--labels=20", "--batch_size=2", "--repetitions=1", "--seeds=1", "--methods=bald"),
 }
 # Where a sweep names none.
 TWO_METHODS = "--methods=random,bald"
