@@ -7,6 +7,7 @@ approach" (ICLR 2018), on the inputs of a network's last layer. It looks at no p
 import jax
 import jax.numpy as jnp
 
+from lbb_jax import entropy
 from lbb_jax.acquisition.centres import add_centre, pick_centres
 from lbb_jax.acquisition.selection import Acquisition, highest
 
@@ -54,7 +55,7 @@ def core_set(
 
 def _squared_distances(embeddings: jax.Array, centre: jax.Array) -> jax.Array:
     """Of ``embeddings[N, D]`` to ``centre[D]``, ``[N]``: exactly 0 for copies, as they are not expanded."""
-    return jnp.sum(jnp.square(embeddings - centre[None]), axis=1)
+    return entropy.sum_of_terms(jnp.square(embeddings - centre[None]))
 
 
 def _to_labelled_points(embeddings: jax.Array, available: jax.Array, squared_distances: jax.Array) -> jax.Array:
