@@ -8,6 +8,7 @@ where the network is uncertain, and k-means++ (Arthur and Vassilvitskii, 2007) p
 import jax
 import jax.numpy as jnp
 
+from lbb_jax import entropy
 from lbb_jax.acquisition import race
 from lbb_jax.acquisition.centres import pick_centres
 from lbb_jax.acquisition.pointwise import mean_probs
@@ -40,7 +41,7 @@ def badge(
     def squared_distances(index: jax.Array) -> jax.Array:
         return _squared_distances(residuals, embeddings, index)
 
-    lengths = jnp.sum(jnp.square(residuals), axis=1) * jnp.sum(jnp.square(embeddings), axis=1)
+    lengths = entropy.sum_of_terms(jnp.square(residuals)) * entropy.sum_of_terms(jnp.square(embeddings))
     return pick_centres(
         key,
         highest(lengths, available, batch_size=1),
@@ -79,7 +80,7 @@ def _differences_and_midpoints(rows: jax.Array, index: jax.Array) -> tuple[jax.A
     row = rows[index][None]
     differences, midpoints = rows - row, (rows + row) / 2
     return (
-        jnp.sum(jnp.square(differences), axis=1),
-        jnp.sum(jnp.square(midpoints), axis=1),
-        jnp.sum(differences * midpoints, axis=1),
+        entropy.sum_of_terms(jnp.square(differences)),
+        entropy.sum_of_terms(jnp.square(midpoints)),
+        entropy.sum_of_terms(differences * midpoints),
     )

@@ -7,7 +7,8 @@ approach" (ICLR 2018), on the inputs of a network's last layer. It looks at no p
 import jax
 import jax.numpy as jnp
 
-from lbb_jax.acquisition.centres import add_centre, pick_centres
+from lbb_jax import entropy
+from lbb_jax.acquisition.centres import SquaredDistances, add_centre, pick_centres
 from lbb_jax.acquisition.selection import Acquisition, highest
 
 
@@ -54,10 +55,10 @@ def core_set(
 
 def _squared_distances(embeddings: jax.Array, centre: jax.Array) -> jax.Array:
     """Of ``embeddings[N, D]`` to ``centre[D]``, ``[N]``: exactly 0 for copies, as they are not expanded."""
-    return jnp.sum(jnp.square(embeddings - centre[None]), axis=1)
+    return entropy.sum_of_terms(jnp.square(embeddings - centre[None]))
 
 
-def _to_labelled_points(embeddings: jax.Array, available: jax.Array, squared_distances: jax.Array) -> jax.Array:
+def _to_labelled_points(embeddings: jax.Array, available: jax.Array, squared_distances: SquaredDistances) -> jax.Array:
     """Squared distance of each point to the nearest that is not available, ``[N]``; infinite if all are."""
     num_points = len(embeddings)
     labelled = jnp.flatnonzero(~available, size=num_points)
