@@ -73,7 +73,7 @@ def function_of(name: str):
 
 
 # Options that are arguments of a program and no part of it: variants that differ in these alone share one.
-TRACED = ("alpha", "pair_weight", "targets")
+TRACED = ("alpha", "embeddings", "pair_weight", "targets")
 
 
 @functools.cache
@@ -90,7 +90,12 @@ def compiled(name: str):
     parameters = inspect.signature(getattr(acquisition, method)).parameters.values()
     defaults = {option.name: option.default for option in parameters if option.default is not option.empty}
     numbers = {option: np.float32(value) for option, value in (defaults | options).items() if isinstance(value, float)}
-    return functools.partial(_program(method), **(defaults | options | numbers))
+    program = functools.partial(_program(method), **(defaults | options | numbers))
+    if name not in WITH_EMBEDDINGS:
+        return program
+    return lambda key, log_probs, available, **more: program(
+        key, log_probs, available, **{"embeddings": jnp.asarray(EMBEDDINGS[: len(log_probs)]), **more}
+    )
 
 
 def pick(name: str, probs: np.ndarray, batch_size: int, *, seed: int = 0, available=None) -> acquisition.Acquisition:
