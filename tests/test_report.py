@@ -13,8 +13,8 @@ from lbb_jax.experiment import records
 from lbb_jax.report import runtime
 
 BENCHMARK = scripts.ROOT / "results" / "benchmark" / "paper.jsonl"
-# Of the images in pixels: those with a row for each variant are wider.
-WIDTHS = (960, 1200, 1200, 960, 960, 960)
+# Of the images in pixels: those with a row for each variant are wider, and those of batches.
+WIDTHS = [960, 1200, 1200, 1440, 1350, 960, 1440, 1350, 960, 960]
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -27,7 +27,8 @@ def write_run(path, method, accuracies, *, num_pool=None, **options):
     lines = [
         {"seed": seed, "round": round_number, "labels": 20 + 10 * round_number, "accuracy": accuracy, "nll": 0.5}
         | {"ece": 0.1, "method": method, "dataset": "digits", "posterior": "deep_ensemble", "batch_size": 10}
-        | {"acquired": [], "gains": [], "seconds": 36.0}
+        | {"acquired": [round_number, 5] * (round_number < 2), "gains": [1.0, 0.5] * (round_number < 2)}
+        | {"seconds": 36.0}
         for seed, of_seed in enumerate(accuracies)
         for round_number, accuracy in enumerate(of_seed)
     ]
@@ -65,8 +66,8 @@ def table_under(html, heading):
 
 
 def test_every_image_is_a_picture_within_the_page(page):
-    # Curves, savings and differences; curves; profile; times.
-    assert page.sizes_of_images() == [(width, 630) for width in WIDTHS]
+    # Curves, savings, differences, diversity, images; curves, diversity, images; profile; times.
+    assert [width for width, _ in page.sizes_of_images()] == WIDTHS
     descriptions = page.attributes("alt")
     assert descriptions[0] == "digits, MLP, deep ensemble, batches of 10 (mean ± 1 s.d. of 2 seeds)"
     assert all(descriptions)

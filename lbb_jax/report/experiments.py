@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lbb_jax import analysis, figures
-from lbb_jax.report import configurations
+from lbb_jax.report import batches, configurations
 from lbb_jax.report.parts import Part, Section, attempt, embed, to_html
 
 
@@ -29,7 +29,7 @@ def overview(runs: pd.DataFrame) -> Section:
 
 
 def experiment_sections(runs: pd.DataFrame) -> list[Section]:
-    """A section for each experiment, in the order of ``runs``: curves, savings, areas and configurations."""
+    """A section for each experiment, in the order of ``runs``: curves, savings, areas, batches and configurations."""
     return [_section(experiment, of_experiment) for experiment, of_experiment in _by_experiment(runs)]
 
 
@@ -54,7 +54,7 @@ def _by_experiment(runs: pd.DataFrame) -> Iterator[tuple[dict[str, object], pd.D
 
 
 def _section(experiment: dict[str, object], runs: pd.DataFrame) -> Section:
-    reduced = experiment["reduced"]
+    reduced, paths = experiment["reduced"], list(runs["path"].unique())
     return Section(
         figures.describe_experiment(experiment) + (", reduced" if reduced else ""),
         [
@@ -65,7 +65,8 @@ def _section(experiment: dict[str, object], runs: pd.DataFrame) -> Section:
             ),
             attempt("Label savings", lambda: _label_savings(runs)),
             attempt("Areas under the learning curves, less that of random", lambda: _area_differences(runs)),
-            *configurations.parts(runs["path"].unique()),
+            *batches.parts(paths),
+            *configurations.parts(paths),
         ],
         note=f"Reduced: {reduced}." if reduced else "",
     )

@@ -9,6 +9,8 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from lbb_jax.datasets import MissingDatasetError
+
 
 class Image(NamedTuple):
     """A figure within the page: its description, and a PNG in base 64."""
@@ -43,20 +45,20 @@ class Section(NamedTuple):
     note: str = ""
 
 
-def attempt(heading: str, make: Callable[[], tuple[Figure, pd.DataFrame]]) -> Part:
-    """The figure and table that ``make`` returns; what it says in their place where the runs do not allow them."""
+def attempt(heading: str, make: Callable[[], tuple[Figure, pd.DataFrame | None]]) -> Part:
+    """The figure and table that ``make`` returns; the reason in their place where runs or data do not allow them."""
     try:
         figure, table = make()
-    except ValueError as error:
+    except (ValueError, MissingDatasetError) as error:
         return Part(heading, note=f"Not shown: {error}.")
-    return Part(heading, image=embed(figure), table=to_html(table))
+    return Part(heading, image=embed(figure), table=None if table is None else to_html(table))
 
 
 def embed(figure: Figure) -> Image:
     """``figure`` as a picture, described by its title."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
-    return Image(figure.axes[0].get_title(), base64.b64encode(buffer.getvalue()).decode())
+    return Image(figure.get_suptitle() or figure.axes[0].get_title(), base64.b64encode(buffer.getvalue()).decode())
 
 
 def to_html(table: pd.DataFrame, *, is_prose: bool = False) -> Markup:
