@@ -24,7 +24,7 @@ METHOD_NAMES = {
 
 
 def acquire_variant(name, log_probs, *, batch_size=4, seed=0, **more):
-    function, options = variants.VARIANTS[name][0], variants.options_of(name, len(log_probs))
+    function, options = variants.VARIANTS[name][0], variants.options_of(name, len(LOG_PROBS))
     method = METHOD_NAMES.get(function, function)
     return acquisition.acquire(
         jax.random.key(seed), log_probs, method=method, batch_size=batch_size, **{**options, **more}

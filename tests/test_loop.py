@@ -41,11 +41,11 @@ def test_the_whole_pool_can_be_labelled():
     assert settings.num_rounds == 3
     log_probs = jax.nn.log_softmax(jax.random.normal(jax.random.key(0), (21, 2, 10)))
     state = loop.init(jax.random.key(0), small_problem.data(21), settings)
-    acquire = jax.jit(lambda state, log_probs: loop.acquire(state, log_probs, settings))
+    acquire = jax.jit(lambda state, predictions: loop.acquire(state, predictions, settings))
     sizes = []
     for _ in range(settings.num_rounds - 1):
         sizes.append(int(state.labelled.size))
-        state, batch = acquire(state, log_probs)
+        state, batch = acquire(state, loop.Predictions(log_probs))
     assert (sizes, int(state.labelled.size), int(batch.num_labelled)) == ([10, 18], 21, 3)
     assert sorted(np.asarray(state.labelled.indices).tolist()) == list(range(21))
 

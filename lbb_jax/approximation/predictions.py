@@ -72,7 +72,7 @@ def of_posterior(config: ConfigDict, *, num_labels: int, num_seeds: int) -> Iter
     def train_and_predict(key: jax.Array, data: Data) -> tuple[jax.Array, jax.Array]:
         state = loop.init(key, data, parts.settings)
         params, _ = loop.train(state, data, parts.settings)
-        log_probs = loop.predict(state, params, data, parts.settings)
+        log_probs = loop.predict(state, params, data, parts.settings).log_probs
         return log_probs, labelled_set.contains(state.labelled, len(log_probs))
 
     name = config.dataset.name if config.dataset.copies == 1 else f"r{config.dataset.name}"
