@@ -25,7 +25,7 @@ def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
     figure, axes = empty_figure("labelled points", "test accuracy")
     has_bands = runs["variant"].nunique() <= FEW_LINES
     draw_means(axes, runs, x="labels", y="accuracy", band=has_bands)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend_of_lines(figure, axes)
     spread = of_seeds("mean ± 1 s.d." if has_bands else "mean", runs)
