@@ -1,5 +1,6 @@
 """Settings for all tests. Environment variables must be set before jax is first imported."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -62,6 +63,29 @@ def programs_of_runs():
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(driver, "_compile", compile_once)
         yield compiled
+
+
+@pytest.fixture
+def stopped_after_saving(monkeypatch):
+    """A context in which whatever runs is stopped once so many checkpoints have been saved, as by Ctrl-C."""
+    from lbb_jax.experiment import driver
+
+    @contextlib.contextmanager
+    def stopped(count):
+        original, saved = driver.Checkpoints.save, []
+
+        def save(self, states):
+            original(self, states)
+            saved.append(int(states.round[0]))
+            if len(saved) == count:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(driver.Checkpoints, "save", save)
+            with pytest.raises(KeyboardInterrupt):
+                yield
+
+    return stopped
 
 
 @pytest.fixture

@@ -224,19 +224,9 @@ def test_a_stopped_run_of_several_rounds_a_program_goes_on_with_the_same_bits(un
     assert without_seconds(experiment.run(config, tmp_path)) == without_seconds(uninterrupted["deep_ensemble"])
 
 
-def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(uninterrupted, tmp_path, monkeypatch, caplog):
-    original, saved = driver.Checkpoints.save, []
-
-    def stop_after_three(self, states):
-        original(self, states)
-        saved.append(int(states.round[0]))
-        if len(saved) == 3:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(driver.Checkpoints, "save", stop_after_three)
-        with pytest.raises(KeyboardInterrupt):
-            experiment.run(small_config(), tmp_path)
+def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(uninterrupted, tmp_path, stopped_after_saving, caplog):
+    with stopped_after_saving(3):
+        experiment.run(small_config(), tmp_path)
     for path in (tmp_path / "checkpoints" / "3").rglob("*"):
         if path.is_file():
             path.write_bytes(b"")
@@ -245,17 +235,9 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(uninterrupted, t
     assert without_seconds(records) == without_seconds(uninterrupted["deep_ensemble"])
 
 
-def test_lines_that_are_missing_are_an_error(tmp_path, monkeypatch):
-    original = driver.Checkpoints.save
-
-    def stop_after_saving(self, states):
-        original(self, states)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(driver.Checkpoints, "save", stop_after_saving)
-        with pytest.raises(KeyboardInterrupt):
-            experiment.run(small_config(), tmp_path)
+def test_lines_that_are_missing_are_an_error(tmp_path, stopped_after_saving):
+    with stopped_after_saving(1):
+        experiment.run(small_config(), tmp_path)
     (tmp_path / "metrics.jsonl").unlink()
     with pytest.raises(experiment.ExperimentError, match=r"holds 0 lines of the 1 rounds"):
         experiment.run(small_config(), tmp_path)

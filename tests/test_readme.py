@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import scripts
+from scripts import ROOT
 
 from lbb_jax import report
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 ONE_SHORT_RUN = (

@@ -73,21 +73,12 @@ def test_a_finished_sweep_started_again_runs_nothing_and_keeps_its_table(finishe
     assert (finished / "runs.csv").read_bytes() == before
 
 
-def test_a_stopped_sweep_started_again_gives_the_same_table(finished, tmp_path, monkeypatch):
-    original, saved = driver.Checkpoints.save, []
-
-    def stop_in_the_second_run(self, states):
-        original(self, states)
-        saved.append(int(states.round[0]))
-        if len(saved) == 4:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(driver.Checkpoints, "save", stop_in_the_second_run)
-        with pytest.raises(KeyboardInterrupt):
-            experiment.run_sweep(configs_of(), tmp_path)
+def test_a_stopped_sweep_started_again_gives_the_same_table(finished, tmp_path, monkeypatch, stopped_after_saving):
+    # In the second run.
+    with stopped_after_saving(4):
+        experiment.run_sweep(configs_of(), tmp_path)
     assert not (tmp_path / "runs.csv").exists()
-    ran = []
+    original, ran = driver.Checkpoints.save, []
     monkeypatch.setattr(driver.Checkpoints, "save", lambda self, states: (ran.append(states), original(self, states)))
     assert experiment.run_sweep(configs_of(), tmp_path) == {}
     assert len(ran) == 2 + 3

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from lbb_jax import information
 from lbb_jax.acquisition import race
 from lbb_jax.acquisition.pointwise import random
-from lbb_jax.acquisition.selection import Acquisition, highest, without_rounding
+from lbb_jax.acquisition.selection import Acquisition, without_rounding
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 
 
@@ -60,9 +60,7 @@ def epig(
         )
     else:
         scores = mean_information_about(log_probs, targets)
-    if power:
-        return race.first_arrivals(key, scores, available, batch_size=batch_size, alpha=alpha)
-    return highest(scores, available, batch_size=batch_size)
+    return race.highest_or_first_arrivals(key, scores, available, batch_size=batch_size, power=power, alpha=alpha)
 
 
 def mean_information_about(log_probs: jax.Array, targets: jax.Array) -> jax.Array:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from lbb_jax.acquisition import race
 from lbb_jax.acquisition.pointwise import bald_scores
-from lbb_jax.acquisition.selection import Acquisition, highest, without_rounding
+from lbb_jax.acquisition.selection import Acquisition, without_rounding
 
 CHUNK_SIZE = 1024
 
@@ -48,9 +48,7 @@ def large_batch_bald_released(
       The picks; the scores are those above, those within 1e-6 of 0 as exactly 0.
     """
     scores = without_rounding(bald_scores(log_probs) + agreement(log_probs, available))
-    if power:
-        return race.first_arrivals(key, scores, available, batch_size=batch_size, alpha=alpha)
-    return highest(scores, available, batch_size=batch_size)
+    return race.highest_or_first_arrivals(key, scores, available, batch_size=batch_size, power=power, alpha=alpha)
 
 
 def agreement(log_probs: jax.Array, available: jax.Array) -> jax.Array:

@@ -89,6 +89,21 @@ def first_arrivals(
     return picked._replace(scores=jnp.where(picked.indices >= 0, scores[picked.indices], -jnp.inf))
 
 
+def highest_or_first_arrivals(
+    key: jax.Array,
+    scores: jax.Array,
+    available: jax.Array,
+    *,
+    batch_size: int,
+    power: bool,
+    alpha: jax.Array | float,
+) -> Acquisition:
+    """What methods with the option ``power`` pick: with it `first_arrivals`, which the key is for, else `highest`."""
+    if power:
+        return first_arrivals(key, scores, available, batch_size=batch_size, alpha=alpha)
+    return highest(scores, available, batch_size=batch_size)
+
+
 def later_keys(
     keys: jax.Array, variates: Variates, log_rates: jax.Array, lowered_log_rates: jax.Array, picked_key: jax.Array
 ) -> jax.Array:

@@ -2,7 +2,7 @@
 
 from lbb_jax.analysis.acquired import load_acquired, load_pool
 from lbb_jax.analysis.areas import areas_under_curve
-from lbb_jax.analysis.curves import EXPERIMENT
+from lbb_jax.analysis.curves import EXPERIMENT, split_by_experiment
 from lbb_jax.analysis.diversity import batch_diversity, summarise_diversity
 from lbb_jax.analysis.names import NAMES, base_variant, variant_name, variant_names
 from lbb_jax.analysis.paired import PairedDifference, paired_difference, paired_differences
@@ -28,6 +28,7 @@ __all__ = [
     "paired_differences",
     "performance_profile",
     "performance_ratios",
+    "split_by_experiment",
     "summarise",
     "summarise_diversity",
     "summarise_savings",

@@ -26,6 +26,13 @@ class Curve(NamedTuple):
     accuracy: np.ndarray
 
 
+def split_by_experiment(table: pd.DataFrame) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
+    """The rows of each experiment in a table with the columns `EXPERIMENT`, whose values come first, by name."""
+    # A table that was written as CSV and read again has lost the empty texts.
+    for values, of_experiment in table.fillna({"reduced": ""}).groupby(EXPERIMENT, sort=False):
+        yield dict(zip(EXPERIMENT, values, strict=True)), of_experiment
+
+
 def by_experiment(runs: pd.DataFrame) -> Iterator[tuple[dict[str, object], list[Curve]]]:
     """The curves of each experiment in ``runs``, which must all begin and end at the same numbers of labels.
 
@@ -39,9 +46,7 @@ def by_experiment(runs: pd.DataFrame) -> Iterator[tuple[dict[str, object], list[
       ValueError: If two runs of an experiment have the same variant and seed, or if one of its curves begins or ends
         elsewhere than the others.
     """
-    # A table that was written as CSV and read again has lost the empty texts.
-    for values, of_experiment in runs.fillna({"reduced": ""}).groupby(EXPERIMENT, sort=False):
-        experiment = dict(zip(EXPERIMENT, values, strict=True))
+    for experiment, of_experiment in split_by_experiment(runs):
         curves = [
             _curve(variant, seed, rows, describe(experiment))
             for (variant, seed), rows in of_experiment.groupby(["variant", "seed"], sort=False)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from lbb_jax.analysis.curves import EXPERIMENT, describe
+from lbb_jax.analysis.curves import EXPERIMENT, describe, split_by_experiment
 from lbb_jax.analysis.names import NAMES
 
 
@@ -88,8 +88,7 @@ def paired_differences(
     """
     names = [*EXPERIMENT, "variant", *("difference", "low", "high", "num_seeds", "confidence", "baseline")]
     rows = []
-    for key, of_experiment in values.groupby(EXPERIMENT, sort=False):
-        experiment = dict(zip(EXPERIMENT, key, strict=True))
+    for experiment, of_experiment in split_by_experiment(values):
         by_seed = {
             variant: of_variant.set_index("seed")[column]
             for variant, of_variant in of_experiment.groupby("variant", sort=False)
@@ -97,7 +96,7 @@ def paired_differences(
         for variant in (name for name in by_seed if name != baseline):
             pairs = _pairs(by_seed, variant, baseline, describe(experiment))
             result = paired_difference(pairs["first"], pairs["second"], confidence=confidence)
-            rows.append((*key, variant, *result, confidence, baseline))
+            rows.append((*experiment.values(), variant, *result, confidence, baseline))
     return pd.DataFrame(rows, columns=names)
 
 

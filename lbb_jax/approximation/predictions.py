@@ -15,6 +15,7 @@ from lbb_jax import analysis, labelled_set, loop
 from lbb_jax.acquisition import validation
 from lbb_jax.examples import Data
 from lbb_jax.experiment.assembly import assemble
+from lbb_jax.experiment.configuration import dataset_name
 from lbb_jax.figures import POSTERIORS
 
 
@@ -32,6 +33,11 @@ class Predictions(NamedTuple):
     source: str
     reduced: str = ""
     seed: int = 0
+
+    @property
+    def origin(self) -> dict[str, str | int]:
+        """What every record of a measurement says of the predictions."""
+        return {"source": self.source, "reduced": self.reduced, "seed": self.seed}
 
 
 def from_file(path: str | os.PathLike) -> Predictions:
@@ -75,8 +81,7 @@ def of_posterior(config: ConfigDict, *, num_labels: int, num_seeds: int) -> Iter
         log_probs = loop.predict(state, params, data, parts.settings).log_probs
         return log_probs, labelled_set.contains(state.labelled, len(log_probs))
 
-    name = config.dataset.name if config.dataset.copies == 1 else f"r{config.dataset.name}"
-    source = f"{name}, {POSTERIORS[config.posterior.name]}, {num_labels} labels"
+    source = f"{dataset_name(config)}, {POSTERIORS[config.posterior.name]}, {num_labels} labels"
     for seed in range(num_seeds):
         log_probs, is_labelled = train_and_predict(jax.random.key(seed), parts.data)
         yield Predictions(log_probs[~is_labelled], source, analysis.describe_reduction(config), seed)

@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 
 from lbb_jax import acquisition, entropy, information
 from lbb_jax.acquisition.large_batch_bald_released import CHUNK_SIZE, agreement
+from lbb_jax.acquisition.pointwise import mean_probs
 from lbb_jax.approximation.predictions import Predictions
 
 
@@ -42,9 +43,7 @@ def correlations(key: jax.Array, predictions: Predictions, *, num_targets: int, 
     is_in_last = chunks == chunks[-1]
     return {
         "measurement": "released_score",
-        "source": predictions.source,
-        "reduced": predictions.reduced,
-        "seed": predictions.seed,
+        **predictions.origin,
         "agreement": _rank_correlations(added, quantities),
         "size_of_agreement": _rank_correlations(np.abs(added), quantities),
         "score": _rank_correlations(score, quantities),
@@ -73,7 +72,7 @@ def _quantities(key: jax.Array, log_probs: jax.Array, *, num_targets: int) -> di
         "conditional entropy": entropy.conditional_entropy(log_probs),
         "BALD": information.mutual_information(log_probs),
         "EPIG": jnp.zeros(num_points, log_probs.dtype).at[picked.indices].set(picked.scores),
-        "confidence": jnp.max(jnp.mean(probs, axis=1), axis=1),
+        "confidence": jnp.max(mean_probs(log_probs), axis=1),
         "class counts": _covariance_with_class_counts(probs),
         "agreement": agreement(log_probs, available),
     }

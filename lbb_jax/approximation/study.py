@@ -136,12 +136,14 @@ def picks(
     pick_key, sample_key = jax.random.split(key)
     of_batch_bald = {"method": "batch_bald"}
     of_batch_bald = next((fields for fields in acquisitions if fields["method"] == "batch_bald"), of_batch_bald)
-    # The key of a first repetition, so that these picks are found again.
+    # The key of a first repetition, of which there is one.
     reference = _pick(jax.random.fold_in(pick_key, 0), log_probs, of_batch_bald, batch_size)
     measure_batch = _batch_measurer(predictions, log_probs, num_samples=num_samples)
     for fields, variant in zip(acquisitions, analysis.variant_names(acquisitions), strict=True):
         for repetition in range(repetitions if _samples(fields) else 1):
-            indices = _pick(jax.random.fold_in(pick_key, repetition), log_probs, fields, batch_size)
+            indices = reference
+            if fields is not of_batch_bald:
+                indices = _pick(jax.random.fold_in(pick_key, repetition), log_probs, fields, batch_size)
             for size in _sizes(SIZES, batch_size):
                 record = {"measurement": "picks", "variant": variant, "repetition": repetition}
                 record["overlap"] = len(np.intersect1d(indices[:size], reference[:size])) / size
@@ -174,9 +176,7 @@ def _batch_measurer(predictions: Predictions, log_probs: jax.Array, *, num_sampl
     def of_batch(key: jax.Array, indices: np.ndarray) -> Record:
         values = jax.device_get(_estimate(key, log_probs[indices], num_samples=num_samples))
         return {
-            "source": predictions.source,
-            "reduced": predictions.reduced,
-            "seed": predictions.seed,
+            **predictions.origin,
             "b": len(indices),
             "K": num_draws,
             "C": num_classes,

@@ -1,8 +1,6 @@
 """The handwritten digits that come with scikit-learn: 1,797 images of 8 × 8, no download."""
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from lbb_jax.datasets.source import Source, in_memory
 
@@ -11,6 +9,10 @@ NUM_TEST = 500
 
 def load() -> Source:
     """1,297 images to label and 500 to test on, one fixed stratified split; grey values 0 to 16 as uint8."""
+    # It takes a second and a half to import, which runs on other data need not wait for.
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
     digits = load_digits()
     images = digits.images.astype(np.uint8)[..., None]
     train_images, test_images, train_labels, test_labels = train_test_split(

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import filelock
@@ -78,6 +78,11 @@ def is_complete(config: ConfigDict, workdir: str | os.PathLike) -> bool:
         # Another configuration, or a file that is damaged or out of reach: `run` says what is wrong with it.
         return False
     return len(done) == config.seeds * loop.num_rounds(config.initial_size, config.batch_size, config.final_size)
+
+
+def left_to_run(configs: Mapping[str, ConfigDict], workdir: Path) -> dict[str, ConfigDict]:
+    """Those of ``configs`` whose runs in ``workdir/NAME`` are not complete."""
+    return {name: config for name, config in configs.items() if not is_complete(config, workdir / name)}
 
 
 @contextlib.contextmanager

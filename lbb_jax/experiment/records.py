@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from lbb_jax.experiment.configuration import ExperimentError
+from lbb_jax.experiment.configuration import ExperimentError, dataset_name
 from lbb_jax.experiment.rounds import Finished
 from lbb_jax.files import write_whole
 
@@ -106,7 +106,7 @@ def _of_seed(config: ConfigDict, finished: Finished, seed: int) -> Record:
         "nll": float(done.metrics.nll),
         "ece": float(done.metrics.ece),
         "method": config.acquisition.method,
-        "dataset": config.dataset.name if config.dataset.copies == 1 else f"r{config.dataset.name}",
+        "dataset": dataset_name(config),
         "posterior": config.posterior.name,
         "batch_size": config.batch_size,
         "acquired": done.batch.picked.indices[:count].tolist(),

@@ -42,7 +42,7 @@ def submit(
     except ImportError as error:
         raise ExperimentError("--slurm needs submitit: pip install -e '.[slurm]'") from error
     workdir = Path(workdir).absolute()
-    left = {name: config for name, config in configs.items() if not driver.is_complete(config, workdir / name)}
+    left = driver.left_to_run(configs, workdir)
     try:
         executor = submitit.AutoExecutor(workdir / "slurm", cluster=cluster)
         executor.update_parameters(**parameters)

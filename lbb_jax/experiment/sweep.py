@@ -71,7 +71,7 @@ def run_sweep(
     if len(set(devices)) < len(devices):
         raise ExperimentError(f"--devices={','.join(devices)}: name each once")
     workdir = Path(workdir)
-    left = {name: config for name, config in configs.items() if not driver.is_complete(config, workdir / name)}
+    left = driver.left_to_run(configs, workdir)
     run_all = _in_turn
     if devices or num_processes > 1:
         run_all = functools.partial(_at_once, places=list(devices) or [None] * num_processes)

@@ -10,7 +10,7 @@ from lbb_jax.figures.released import released_score
 from lbb_jax.figures.savings import label_savings
 from lbb_jax.figures.style import COLOURS, line_styles, save
 from lbb_jax.figures.timing import time_against_batch_size
-from lbb_jax.figures.titles import NETWORKS, POSTERIORS, describe_experiment
+from lbb_jax.figures.titles import NETWORKS, POSTERIORS, describe_experiment, range_of
 
 __all__ = [
     "COLOURS",
@@ -27,6 +27,7 @@ __all__ = [
     "learning_curves",
     "line_styles",
     "performance_profile",
+    "range_of",
     "released_score",
     "save",
     "time_against_batch_size",

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from lbb_jax import analysis
 from lbb_jax.figures.style import COLOURS, empty_rows
-from lbb_jax.figures.titles import check_one_experiment, describe
+from lbb_jax.figures.titles import check_one_experiment, describe, range_of
 
 
 def area_differences(differences: pd.DataFrame, *, title: str | None = None) -> Figure:
@@ -31,11 +31,6 @@ def area_differences(differences: pd.DataFrame, *, title: str | None = None) -> 
         axes.plot([of_variant.low, of_variant.high], [row, row], color=colour, linewidth=1.8)
         axes.plot(of_variant.difference, row, "o", color=colour, markersize=9)
     axes.axvline(0, color="#444444", linewidth=0.8, zorder=0)
-    spread = f"mean and {first['confidence']:.0%} interval of {_range(differences['num_seeds'])} seeds"
+    spread = f"mean and {first['confidence']:.0%} interval of {range_of(differences['num_seeds'])} seeds"
     axes.set_title(describe(differences, spread) if title is None else title, fontsize=10)
     return figure
-
-
-def _range(counts: pd.Series) -> str:
-    """The least and the largest of ``counts``, or the one that they all are."""
-    return f"{counts.min()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()}"

@@ -77,6 +77,11 @@ def of_seeds(shown: str, table: pd.DataFrame) -> str:
     return f"{shown} of {num_seeds} seeds" if num_seeds > 1 else "1 seed"
 
 
+def range_of(counts: pd.Series) -> str:
+    """The least and the largest of ``counts``, or the one that they all are."""
+    return f"{counts.min()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()}"
+
+
 def reductions(reduced: Iterable[str]) -> str:
     """A line for each reduction, to follow a title."""
     return "".join(f"\nreduced: {reduction}" for reduction in reduced if reduction)

@@ -1,7 +1,5 @@
 """What is read off the runs of one experiment, and of all together."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -14,13 +12,13 @@ from lbb_jax.report.parts import Part, Section, attempt, embed, to_html
 def overview(runs: pd.DataFrame) -> Section:
     """A table of the experiments: what was run, how large, and what was reduced."""
     rows = []
-    for experiment, of_experiment in _by_experiment(runs):
+    for experiment, of_experiment in analysis.split_by_experiment(runs):
         rows.append(
             experiment
             | {
                 "labels": f"{of_experiment['labels'].min():,} to {of_experiment['labels'].max():,}",
                 "variants": of_experiment["variant"].nunique(),
-                "seeds": _range(of_experiment.groupby("variant")["seed"].nunique()),
+                "seeds": figures.range_of(of_experiment.groupby("variant")["seed"].nunique()),
                 "hours": f"{of_experiment['seconds'].sum() / 3600:.2f}",
                 "reduced": experiment["reduced"] or "nothing",
             }
@@ -30,13 +28,13 @@ def overview(runs: pd.DataFrame) -> Section:
 
 def experiment_sections(runs: pd.DataFrame) -> list[Section]:
     """A section for each experiment, in the order of ``runs``: curves, savings, areas, batches and configurations."""
-    return [_section(experiment, of_experiment) for experiment, of_experiment in _by_experiment(runs)]
+    return [_section(experiment, of_experiment) for experiment, of_experiment in analysis.split_by_experiment(runs)]
 
 
 def profile(runs: pd.DataFrame) -> Section:
     """The performance profile over all experiments, which takes two at the least."""
     heading = "All experiments together"
-    count = sum(1 for _ in _by_experiment(runs))
+    count = sum(1 for _ in analysis.split_by_experiment(runs))
     if count < 2:
         return Section(heading, [], note="A performance profile takes at least two experiments; this is one.")
 
@@ -46,11 +44,6 @@ def profile(runs: pd.DataFrame) -> Section:
         return figures.performance_profile(errors), _named(table)
 
     return Section(heading, [attempt("Performance profile, and final error rates", draw)])
-
-
-def _by_experiment(runs: pd.DataFrame) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
-    for values, of_experiment in runs.groupby(analysis.EXPERIMENT, sort=False):
-        yield dict(zip(analysis.EXPERIMENT, values, strict=True)), of_experiment
 
 
 def _section(experiment: dict[str, object], runs: pd.DataFrame) -> Section:
@@ -92,10 +85,6 @@ def _quarters(labels: pd.Series) -> list[int]:
     """The rounds at the beginning, after a quarter, half and three quarters of the way, and at the end."""
     sizes = np.unique(labels)
     return sizes[np.unique(np.linspace(0, len(sizes) - 1, 5).astype(int))].tolist()
-
-
-def _range(counts: pd.Series) -> str:
-    return f"{counts.min()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()}"
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables
 from lbb_jax.training.augmentation import crop_and_flip
 from lbb_jax.training.best_epoch import Best, choose
-from lbb_jax.training.training import Progress, Training, start, step
+from lbb_jax.training.training import Progress, Training, check_ranges, start, step
 
 DECAY = 0.1
 
@@ -119,13 +119,11 @@ def _check(
 ) -> None:
     """Raises ValueError for the first argument of `epochs` that is out of range."""
     rising = list(decay_epochs) == sorted(set(decay_epochs)) and all(epoch >= 1 for epoch in decay_epochs)
-    for name, value, in_range, allowed in (
+    check_ranges(
         ("num_epochs", num_epochs, num_epochs >= 1, "at least 1"),
         ("learning_rate", learning_rate, learning_rate > 0, "above 0"),
         ("momentum", momentum, 0 <= momentum < 1, "at least 0 and below 1"),
         ("weight_decay", weight_decay, weight_decay >= 0, "at least 0"),
         ("decay_epochs", tuple(decay_epochs), rising, "at least 1 and rising"),
         ("batch_size", batch_size, batch_size >= 1, "at least 1"),
-    ):
-        if not in_range:
-            raise ValueError(f"{name}={value}: must be {allowed}")
+    )

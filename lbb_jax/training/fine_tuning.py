@@ -6,7 +6,7 @@ import jax
 import optax
 
 from lbb_jax.training.fixed_steps import fixed_steps
-from lbb_jax.training.training import Training
+from lbb_jax.training.training import Training, check_ranges
 
 
 def fine_tuning(
@@ -29,13 +29,11 @@ def fine_tuning(
     Raises:
       ValueError: If an argument is out of range.
     """
-    for name, value, in_range, allowed in (
+    check_ranges(
         ("learning_rate", learning_rate, learning_rate > 0, "above 0"),
         ("warmup", warmup, 0 <= warmup < 1, "at least 0 and below 1"),
         ("weight_decay", weight_decay, weight_decay >= 0, "at least 0"),
-    ):
-        if not in_range:
-            raise ValueError(f"{name}={value}: must be {allowed}")
+    )
     schedule = rise_and_fall(learning_rate, num_steps=num_steps, warmup=warmup)
     return fixed_steps(adamw(schedule, weight_decay=weight_decay), num_steps=num_steps, batch_size=batch_size)
 

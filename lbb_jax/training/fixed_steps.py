@@ -8,7 +8,7 @@ from lbb_jax import labelled_set
 from lbb_jax.examples import Data
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables
-from lbb_jax.training.training import Progress, Training, start, step
+from lbb_jax.training.training import Progress, Training, check_ranges, start, step
 
 
 def fixed_steps(optimizer: optax.GradientTransformation, *, num_steps: int, batch_size: int) -> Training:
@@ -25,9 +25,10 @@ def fixed_steps(optimizer: optax.GradientTransformation, *, num_steps: int, batc
     Raises:
       ValueError: If an argument is out of range.
     """
-    for name, value in {"num_steps": num_steps, "batch_size": batch_size}.items():
-        if value < 1:
-            raise ValueError(f"{name}={value}: must be at least 1")
+    check_ranges(
+        ("num_steps", num_steps, num_steps >= 1, "at least 1"),
+        ("batch_size", batch_size, batch_size >= 1, "at least 1"),
+    )
 
     def fit(
         key: jax.Array, network: Network, variables: Variables, data: Data, labelled: LabelledSet
