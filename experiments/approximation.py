@@ -92,4 +92,4 @@ def _predictions() -> Iterator[Predictions]:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["workdir"])
-    app.run(main)
+    app.run(main, flags_parser=experiment.parse_flags)

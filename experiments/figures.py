@@ -37,20 +37,18 @@ def main(arguments: list[str]) -> None:
     if len(arguments) < 2:
         raise app.UsageError("name at least one run's folder")
     experiment.show_warnings()
+    output = Path(_OUTPUT.value or f"{_FIGURE.value}.png")
     try:
-        figure, table = _draw(arguments[1:])
+        figure, table = _draw(analysis.find_runs(arguments[1:]))
+        figures.save(figure, output)
     except datasets.MissingDatasetError as error:
         sys.exit(f"error: {error}")
-    except FileNotFoundError as error:
-        raise app.UsageError(f"not a run's folder: {error}") from error
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise app.UsageError(str(error)) from error
-    output = Path(_OUTPUT.value or f"{_FIGURE.value}.png")
-    figures.save(figure, output)
     print(f"{table}\n\n{_FIGURE.value.replace('_', ' ')}: {output}")
 
 
-def _draw(paths: list[str]) -> tuple[Figure, str]:
+def _draw(paths: list[Path]) -> tuple[Figure, str]:
     """The figure that the flags name, and its table."""
     if _FIGURE.value in ("diversity", "acquired"):
         return _draw_acquired(analysis.load_acquired(paths), analysis.load_pool(paths))

@@ -1,7 +1,7 @@
 """Writes what finished runs show to one HTML file that needs nothing beside it.
 
     python experiments/report.py --output=report.html runs/digits/*/
-    python experiments/report.py --output=report.html --benchmark=results/benchmark/paper.jsonl results/*/*/
+    python experiments/report.py --output=report.html --benchmark=results/benchmark/paper.jsonl results/digits_all/*/
 
 The runs are working directories of experiments/run.py, of any experiments. For each data set, posterior and batch size
 the report has learning curves, label savings and areas under the curves, then configurations; for all together a
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from lbb_jax import report
+from lbb_jax import analysis, experiment, report
 from lbb_jax.files import write_whole
 
 _CLAIMS = Path(__file__).parent.parent / "results" / "claims.toml"
@@ -26,9 +26,10 @@ def main(arguments: list[str]) -> None:
     """Reports on the runs named in ``arguments``."""
     if len(arguments) < 2:
         raise app.UsageError("name at least one run's folder")
+    experiment.show_warnings()
     try:
         claims = report.load_claims(_CLAIMS_FILE.value) if _CLAIMS_FILE.value else []
-        page = report.render(arguments[1:], benchmarks=_BENCHMARK.value, claims=claims)
+        page = report.render(analysis.find_runs(arguments[1:]), benchmarks=_BENCHMARK.value, claims=claims)
     except (OSError, ValueError) as error:
         raise app.UsageError(str(error)) from error
     write_whole(Path(_OUTPUT.value), page)

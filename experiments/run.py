@@ -18,15 +18,6 @@ _CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file, w
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of this run; made if needed.")
 
 
-def parse_flags(arguments: list[str]) -> list[str]:
-    """Parses the flags, with a plain message for a field that the configuration does not have."""
-    try:
-        return app.parse_flags_with_usage(arguments)
-    except AttributeError as error:
-        cause = error.args[0]
-        sys.exit(f"error: the configuration has no field {cause.args[0] if isinstance(cause, KeyError) else cause}")
-
-
 def main(arguments: list[str]) -> None:
     """Runs the experiment that the flags describe."""
     if len(arguments) > 1:
@@ -44,4 +35,4 @@ def main(arguments: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main, flags_parser=parse_flags)
+    app.run(main, flags_parser=experiment.parse_flags)

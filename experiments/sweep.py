@@ -84,4 +84,4 @@ def _submit(configs: Mapping[str, ConfigDict]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main)
+    app.run(main, flags_parser=experiment.parse_flags)

@@ -9,6 +9,7 @@ def of_curves(curves, *, dataset="digits", batch_size=10, labels=(20, 30, 40)):
         {
             "path": f"runs/{variant}",
             "dataset": dataset,
+            "encoder": "",
             "network": "mlp",
             "posterior": "deep_ensemble",
             "variant": variant,

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from tables_of_runs import of_curves
 
-from lbb_jax import analysis
+from lbb_jax import analysis, figures
 
 RECORD = {
     **{
@@ -22,10 +22,10 @@ RECORD = {
 }
 
 
-def write_run(path, method, **options):
+def write_run(path, method, *, dataset=None, **options):
     defaults = {"alpha": 1.0, "num_samples": 10_000, "pair_weight": 1.0, "redundancy": "pairwise"}
     config = {
-        "dataset": {"num_pool": None, "num_test": None},
+        "dataset": {"num_pool": None, "num_test": None} if dataset is None else dataset,
         "network": {"name": "mlp"},
         "training": {"num_steps": 5},
         "acquisition": {"method": method, **defaults, **options},
@@ -40,11 +40,13 @@ def test_runs_are_one_table_with_a_row_for_each_run_seed_and_round(tmp_path):
     paths = [write_run(tmp_path / "a", "bald"), write_run(tmp_path / "b", "power_lbb", redundancy="tree", alpha=5.0)]
     runs = analysis.load_runs(paths)
     assert list(runs.columns) == [
-        *("path", "dataset", "network", "posterior", "method", "variant", "batch_size", "alpha", "reduced"),
+        *("path", "experiment", "dataset", "encoder", "network", "posterior", "method", "variant", "batch_size"),
+        *("alpha", "reduced"),
         *("seed", "round", "labels", "accuracy", "nll", "ece"),
         *("seconds", "seconds_train", "seconds_predict", "seconds_acquire"),
     ]
     assert runs["path"].tolist() == [str(path) for path in paths]
+    assert set(runs["experiment"]) == {tmp_path.name}
     assert runs["variant"].tolist() == ["BALD", "Power LBB (tree)"]
     assert runs["alpha"].tolist() == pytest.approx([np.nan, 5.0], nan_ok=True)
     assert runs["seconds"].tolist() == [6.0, 6.0]
@@ -76,6 +78,46 @@ def test_no_runs_and_folders_without_a_run_are_errors(tmp_path):
         analysis.load_runs([tmp_path])
 
 
+def test_a_run_that_is_there_twice_is_an_error(tmp_path):
+    paths = [write_run(tmp_path / "a", "bald"), write_run(tmp_path / "b", "bald")]
+    message = r"a and .*b are both runs of BALD with seed 0 \(dataset digits, network mlp"
+    for load in (analysis.load_runs, analysis.load_acquired):
+        with pytest.raises(ValueError, match=message):
+            load(paths)
+
+
+def test_runs_with_different_encoders_are_different_experiments(tmp_path):
+    dataset = {"num_pool": 100, "num_test": None, "max_length": 32}
+    paths = [
+        write_run(tmp_path / encoder, "bald", dataset=dataset | {"encoder": encoder}) for encoder in ("minilm", "bert")
+    ]
+    runs = analysis.load_runs(paths)
+    assert runs["encoder"].tolist() == ["minilm (32 tokens)", "bert (32 tokens)"]
+    assert runs["reduced"].tolist() == ["100 base texts, 5 training steps"] * 2
+    with pytest.raises(ValueError, match=r"runs of 2 experiments \(digits, minilm \(32 tokens\), mlp"):
+        figures.learning_curves(runs)
+
+
+def test_folders_that_hold_no_run_are_left_out_with_a_warning(tmp_path, caplog):
+    run = write_run(tmp_path / "a", "bald")
+    (tmp_path / "failed").mkdir()
+    (tmp_path / "failed" / "config.json").write_text("{}")
+    assert analysis.find_runs([run, tmp_path / "failed", tmp_path / "nowhere"]) == [run]
+    assert "failed is left out: it has no metrics.jsonl" in caplog.text
+    assert "nowhere is left out: it has no config.json and no metrics.jsonl" in caplog.text
+    with pytest.raises(FileNotFoundError, match=r"no folder of a run, with config\.json and metrics\.jsonl"):
+        analysis.find_runs([tmp_path / "failed"])
+
+
+def test_a_table_read_back_from_a_file_draws_as_before(tmp_path):
+    runs = analysis.load_runs([write_run(tmp_path / "a", "bald"), write_run(tmp_path / "b", "random")])
+    runs.to_csv(tmp_path / "runs.csv", index=False)
+    read = pd.read_csv(tmp_path / "runs.csv")
+    assert read["reduced"].isna().all()
+    titles = [figures.learning_curves(table).axes[0].get_title() for table in (runs, read)]
+    assert titles[0] == titles[1] == "digits, MLP, deep ensemble, batches of 10 (1 seed)"
+
+
 def test_the_area_is_the_mean_height_of_the_curve_whatever_the_steps():
     runs = of_curves({("Random", 0): (0.5, 0.7, 0.9), ("BALD", 3): (0.6, 0.6, 0.6)}, labels=(20, 30, 60))
     areas = analysis.areas_under_curve(runs.iloc[::-1])
@@ -83,7 +125,7 @@ def test_the_area_is_the_mean_height_of_the_curve_whatever_the_steps():
     assert areas.set_index(["variant", "seed"])["area"].to_dict() == pytest.approx(
         {("BALD", 3): 0.6, ("Random", 0): 0.75}
     )
-    assert areas[analysis.EXPERIMENT].iloc[0].tolist() == ["digits", "mlp", "deep_ensemble", 10, ""]
+    assert areas[analysis.EXPERIMENT].iloc[0].tolist() == ["digits", "", "mlp", "deep_ensemble", 10, ""]
 
 
 def test_a_curve_of_one_round_has_no_area():

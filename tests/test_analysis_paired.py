@@ -50,7 +50,8 @@ def test_bad_input_is_an_error(first, second, confidence, message):
 
 
 def areas(values):
-    experiment = {"dataset": "digits", "network": "mlp", "posterior": "deep_ensemble", "batch_size": 10, "reduced": ""}
+    experiment = {"dataset": "digits", "encoder": "", "network": "mlp", "posterior": "deep_ensemble"}
+    experiment |= {"batch_size": 10, "reduced": ""}
     return pd.DataFrame(
         [experiment | {"variant": variant, "seed": seed, "area": area} for (variant, seed), area in values.items()]
     )

@@ -91,6 +91,18 @@ def test_final_errors_are_those_with_all_labels_and_the_mean_over_seeds():
     mnist = of_curves({("BALD", 0): (0.1, 0.1, 0.6)}, dataset="mnist", batch_size=20)
     errors = analysis.final_errors(pd.concat([mnist, digits]))
     assert list(errors.columns) == ["BALD", "Random"]
-    assert list(errors.index.names) == ["dataset", "network", "posterior", "batch_size", "reduced"]
-    assert errors.loc[("digits", "mlp", "deep_ensemble", 10, "")].tolist() == pytest.approx([0.0, 0.2])
-    assert errors.loc[("mnist", "mlp", "deep_ensemble", 20, "")].tolist() == pytest.approx([0.4, NAN], nan_ok=True)
+    assert list(errors.index.names) == ["dataset", "encoder", "network", "posterior", "batch_size", "reduced"]
+    assert errors.loc[("digits", "", "mlp", "deep_ensemble", 10, "")].tolist() == pytest.approx([0.0, 0.2])
+    assert errors.loc[("mnist", "", "mlp", "deep_ensemble", 20, "")].tolist() == pytest.approx([0.4, NAN], nan_ok=True)
+
+
+def test_as_many_errors_are_level_whatever_float32_makes_of_the_accuracies():
+    # 111 errors of 1,000 in two seeds each, spread unequally; and twice as many.
+    accuracies = {"BALD": (0.944, 0.834), "LBB": (0.889, 0.889), "Random": (0.777, 0.779)}
+    curves = {
+        (variant, seed): (0.5, 0.5, float(np.float32(of_seed)))
+        for variant, of_variant in accuracies.items()
+        for seed, of_seed in enumerate(of_variant)
+    }
+    errors = analysis.final_errors(of_curves(curves))
+    assert analysis.performance_profile(errors, [1.0, 2.0]).tolist() == [[1, 1, 0], [1, 1, 1]]

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import filelock
 import numpy as np
@@ -83,6 +84,48 @@ def test_a_complete_run_started_again_changes_nothing(finished, monkeypatch, cap
         assert experiment.run(small_config(), workdir) == records
     assert "nothing to do" in caplog.text
     assert {path: path.stat().st_mtime_ns for path in workdir.rglob("*")} == before
+
+
+def test_a_complete_run_without_its_figure_only_draws_it(finished, tmp_path, monkeypatch):
+    workdir, records = finished
+    shutil.copytree(workdir, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "figures")
+    assert not driver.is_complete(small_config(), tmp_path)
+    monkeypatch.setattr(driver, "assemble", None)
+    assert experiment.run(small_config(), tmp_path) == records
+    assert driver.is_complete(small_config(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.json", '{"config": {"se', r"config\.json is damaged \(Unterminated string"),
+        ("config.json", "[]", r"config\.json is damaged \(it holds no configuration\): restore it, or remove"),
+        ("config.json", "{}", r"config\.json is damaged \(it holds no configuration\)"),
+        ("metrics.jsonl", '{"seed": 0', r"metrics\.jsonl is damaged \(Expecting"),
+        ("metrics.jsonl", "7\n", r"metrics\.jsonl is damaged \(a line is not an object\)"),
+    ],
+)
+def test_a_damaged_file_is_a_clear_error(name, content, message, finished, tmp_path):
+    shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
+    (tmp_path / name).write_text(content)
+    assert not driver.is_complete(small_config(), tmp_path)
+    with pytest.raises(experiment.ExperimentError, match=message):
+        experiment.run(small_config(), tmp_path)
+
+
+def test_going_on_with_other_data_is_an_error_that_shows_the_difference(tmp_path, stopped_after_saving):
+    with stopped_after_saving(1):
+        experiment.run(small_config(), tmp_path)
+    content = json.loads((tmp_path / "config.json").read_text())
+    assert content["data"].keys() == {"pool", "test", "classes", "labels"}
+    content["data"] |= {"pool": 120_000, "encoder": "0123"}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    message = (
+        r"other data, or with another encoder; .*data\.encoder='0123' \(here: None\); data\.pool=120000 \(here: 100"
+    )
+    with pytest.raises(experiment.ExperimentError, match=message):
+        experiment.run(small_config(), tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,9 @@ from tables_of_runs import of_curves
 from lbb_jax import acquisition, analysis, figures
 
 
+OF_A_RUN = {"seed": 0, "labels": 20, "dataset": "digits", "posterior": "deep_ensemble", "batch_size": 10}
+
+
 def runs(variants=("Random", "BALD"), seeds=(0, 1), reduced=""):
     rows = [
         {
@@ -16,6 +19,7 @@ def runs(variants=("Random", "BALD"), seeds=(0, 1), reduced=""):
             "labels": labels,
             "accuracy": 0.5 + labels / 100 + seed / 50,
             "dataset": "digits",
+            "encoder": "",
             "network": "mlp",
             "posterior": "deep_ensemble",
             "batch_size": 10,
@@ -103,7 +107,7 @@ def test_a_run_says_what_was_reduced_however_it_was_trained(training, length, tm
     }
     (tmp_path / "config.json").write_text(json.dumps({"config": config}))
     seconds = {"seconds_train": 1.0, "seconds_predict": 1.0, "seconds_acquire": 1.0}
-    (tmp_path / "metrics.jsonl").write_text(json.dumps({"labels": 20, **seconds}) + "\n")
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(OF_A_RUN | seconds) + "\n")
     assert analysis.load_runs([tmp_path])["reduced"].tolist() == [f"1,000 base images, {length}"]
 
 
@@ -232,7 +236,7 @@ def test_a_run_has_the_name_of_its_variant_and_the_alpha_it_sampled_with(options
         "acquisition": {"redundancy": "pairwise", "alpha": 5.0, **options},
     }
     (tmp_path / "config.json").write_text(json.dumps({"config": config}))
-    (tmp_path / "metrics.jsonl").write_text(json.dumps({"labels": 20, "seconds": 1.0}) + "\n")
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(OF_A_RUN | {"seconds": 1.0}) + "\n")
     run = analysis.load_runs([tmp_path]).iloc[0]
     assert run["variant"] == variant
     assert run["alpha"] == alpha if alpha is not None else pd.isna(run["alpha"])

@@ -19,6 +19,7 @@ def acquired(**batches):
     rows = [
         {
             "dataset": "rdigits",
+            "encoder": "",
             "network": "mlp",
             "posterior": "deep_ensemble",
             "batch_size": 3,

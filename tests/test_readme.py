@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import scripts
+from markdown import blocks, commands, named_files
 from scripts import ROOT
 
 from lbb_jax import report
@@ -30,21 +31,11 @@ TWO_METHODS = "--methods=random,bald"
 pytestmark = pytest.mark.usefixtures("training_settings")
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
-
-
-def commands(block):
-    """The commands of a block, each as a list of words."""
-    lines = block.replace("\\\n", " ").splitlines()
-    return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
-
-
 def needs_data(words):
     return any(word.startswith("--config=") and "configs/digits.py" not in word for word in words)
 
 
-COMMANDS = [[words for words in commands(block)] for block in blocks("bash")]
+COMMANDS = commands(README)
 OF_DATA_SETS = [words for block in COMMANDS for words in block if needs_data(words)]
 
 
@@ -88,7 +79,7 @@ def expand(word):
 
 def test_the_programs_run_one_after_the_other():
     namespace = {}
-    for block in blocks("python"):
+    for block in blocks(README, "python"):
         exec(compile(block, "README.md", "exec"), namespace)
     assert len(set(namespace["batch"].indices.tolist())) == 32
 
@@ -107,14 +98,12 @@ def test_commands_on_data_sets_run_where_these_are(words, folder, need_real):
 
 
 def test_there_are_commands_and_programs():
-    assert len(blocks("python")) >= 3
+    assert len(blocks(README, "python")) >= 3
     assert sum(len(block) for block in COMMANDS) >= 8
     assert OF_DATA_SETS
 
 
-@pytest.mark.parametrize(
-    "path", sorted(set(re.findall(r"\b(?:experiments|configs|results|tests)/[\w/]+\.\w+", README)))
-)
+@pytest.mark.parametrize("path", named_files(README))
 def test_files_that_are_named_are_there(path):
     assert (ROOT / path).is_file()
 

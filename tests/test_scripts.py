@@ -34,6 +34,22 @@ def test_run_makes_a_run(tmp_path):
     assert {line["posterior"] for line in lines} == {"mc_dropout"}
 
 
+@pytest.mark.parametrize("script", ["run.py", "sweep.py", "approximation.py", "demo.py"])
+def test_a_field_that_there_is_not_is_a_message(script, tmp_path):
+    result = scripts.run(
+        script, "--config=configs/digits.py", f"--workdir={tmp_path}/run", "--config.acquisition.methd=bald"
+    )
+    assert result.returncode == 1
+    assert "error: the configuration has no field" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_figure_without_a_format_is_a_message(tmp_path):
+    result = scripts.run("figures.py", f"--output={tmp_path}/curves", "results/digits_demo/bald")
+    assert result.returncode == 1
+    assert "is not supported" in result.stdout + result.stderr
+
+
 def test_the_demo_compares_four_methods(tmp_path):
     result = scripts.run("demo.py", f"--workdir={tmp_path}", "--at_labels=30", *TINY)
     assert result.returncode == 0, result.stderr
@@ -79,7 +95,7 @@ def test_a_sweep_goes_on_after_a_failure_and_ends_with_it(tmp_path, caplog):
     assert "2 of 2: power_bald_alpha=5 is complete" in caplog.text
     assert f"1 of 2 runs are complete: {tmp_path}/runs.csv" in result.stdout
     lines = (tmp_path / "runs.csv").read_text().splitlines()
-    assert lines[0].startswith("path,dataset,network,posterior,method,variant")
+    assert lines[0].startswith("path,experiment,dataset,encoder,network,posterior,method,variant")
     assert [line.split(",")[0] for line in lines[1:]] == ["power_bald_alpha=5"] * 2
 
 
@@ -93,9 +109,16 @@ def test_the_benchmark_prints_a_line_for_each_case(tmp_path):
     assert [(record["case"], record["N"], record["b"]) for record in records] == [
         ("lbb", 1500, 100),
         ("lbb", 1500, 1000),
+        ("lbb", 1500, 10),
+        ("lbb_released", 1500, 100),
+        ("batch_bald", 1500, 10),
+        ("batch_bald", 1500, 20),
         ("lbb", 1500, 100),
+        ("lbb", 1500, 10),
+        ("lbb_released", 1500, 100),
     ]
-    assert all(record["milliseconds"] > 0 and record["evaluations"] > 0 for record in records)
+    assert all(record["milliseconds"] > 0 for record in records)
+    assert all(record["evaluations"] > 0 for record in records if record["case"] != "lbb_released")
     assert figure.exists()
 
 

@@ -90,7 +90,7 @@ def test_runs_in_processes_do_the_same_and_one_that_fails_does_not_stop_the_othe
     other = small_config()
     other.batch_size = 5
     (tmp_path / "bald").mkdir()
-    records.write_config(tmp_path / "bald" / "config.json", other)
+    records.write_config(tmp_path / "bald" / "config.json", other, {})
     failures = experiment.run_sweep(configs_of(experiment.parse_methods("bald,random")), tmp_path, num_processes=2)
     assert failures.keys() == {"bald"}
     assert "config.batch_size=5 (here: 4)" in failures["bald"]
@@ -106,7 +106,8 @@ def fake_run(config, workdir, *, on_round):
     if method == "bald":
         raise RuntimeError("out of memory")
     record = {"seed": 0, "round": 0, "labels": 10, "accuracy": 0.5, "method": method, "seconds": 1.0}
-    records.write_config(workdir / "config.json", config)
+    record |= {"dataset": "digits", "posterior": config.posterior.name, "batch_size": config.batch_size}
+    records.write_config(workdir / "config.json", config, {})
     records.write_records(workdir / "metrics.jsonl", [record])
     on_round([record, record | {"accuracy": 0.6}])
 
@@ -286,6 +287,14 @@ def test_the_default_methods_are_parsed():
 def test_methods_that_cannot_be_are_errors(text, message):
     with pytest.raises(experiment.ExperimentError, match=message):
         experiment.parse_methods(text)
+
+
+def test_variants_that_are_the_same_run_are_an_error():
+    variants = experiment.parse_methods("lbb,lbb:redundancy=tree,lbb:redundancy=pairwise")
+    with pytest.raises(
+        experiment.ExperimentError, match=r"--methods: lbb and lbb_pairwise are the same run; leave one"
+    ):
+        experiment.combine({"digits": small_config()}, variants)
 
 
 def test_a_variant_changes_a_copy_of_the_configuration():

@@ -2,12 +2,12 @@
 
 from lbb_jax.analysis.acquired import load_acquired, load_pool
 from lbb_jax.analysis.areas import areas_under_curve
-from lbb_jax.analysis.curves import EXPERIMENT, split_by_experiment
+from lbb_jax.analysis.curves import EXPERIMENT, split_by_experiment, with_empty_texts
 from lbb_jax.analysis.diversity import batch_diversity, summarise_diversity
 from lbb_jax.analysis.names import NAMES, base_variant, variant_name, variant_names
 from lbb_jax.analysis.paired import PairedDifference, paired_difference, paired_differences
 from lbb_jax.analysis.profiles import final_errors, performance_profile, performance_ratios
-from lbb_jax.analysis.runs import describe_reduction, load_runs
+from lbb_jax.analysis.runs import describe_reduction, find_runs, load_runs
 from lbb_jax.analysis.savings import labels_to_reach, summarise_savings
 from lbb_jax.analysis.summary import summarise
 
@@ -20,6 +20,7 @@ __all__ = [
     "batch_diversity",
     "describe_reduction",
     "final_errors",
+    "find_runs",
     "labels_to_reach",
     "load_acquired",
     "load_pool",
@@ -34,4 +35,5 @@ __all__ = [
     "summarise_savings",
     "variant_name",
     "variant_names",
+    "with_empty_texts",
 ]

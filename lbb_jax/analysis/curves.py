@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 # The columns that tell one experiment from another: curves with the same values in them can be compared.
-EXPERIMENT = ["dataset", "network", "posterior", "batch_size", "reduced"]
+EXPERIMENT = ["dataset", "encoder", "network", "posterior", "batch_size", "reduced"]
 
 
 class Curve(NamedTuple):
@@ -28,9 +28,14 @@ class Curve(NamedTuple):
 
 def split_by_experiment(table: pd.DataFrame) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
     """The rows of each experiment in a table with the columns `EXPERIMENT`, whose values come first, by name."""
-    # A table that was written as CSV and read again has lost the empty texts.
-    for values, of_experiment in table.fillna({"reduced": ""}).groupby(EXPERIMENT, sort=False):
+    for values, of_experiment in with_empty_texts(table).groupby(EXPERIMENT, sort=False):
         yield dict(zip(EXPERIMENT, values, strict=True)), of_experiment
+
+
+def with_empty_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the empty texts that it has lost if it was written as CSV and read again."""
+    texts = ["encoder", "reduced"]
+    return table.assign(**{name: table[name].astype(object).where(table[name].notna(), "") for name in texts})
 
 
 def by_experiment(runs: pd.DataFrame) -> Iterator[tuple[dict[str, object], list[Curve]]]:

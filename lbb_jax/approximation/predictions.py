@@ -102,4 +102,6 @@ def merge_classes(log_probs: jax.Array, num_classes: int) -> jax.Array:
     if num_classes == before:
         return log_probs
     membership = np.arange(before) * num_classes // before == np.arange(num_classes)[:, None]
-    return jnp.log(jnp.einsum("nkc,dc->nkd", jnp.exp(log_probs), jnp.asarray(membership, log_probs.dtype)))
+    membership = jnp.asarray(membership, log_probs.dtype)
+    # Other precisions would leave sums of probabilities that are not 1.
+    return jnp.log(jnp.einsum("nkc,dc->nkd", jnp.exp(log_probs), membership, precision=jax.lax.Precision.HIGHEST))

@@ -100,7 +100,7 @@ def approximations(
             batches["random points", repetition] = _pick(repetition_key, log_probs, {"method": "random"}, batch_size)
         measure_batch = _batch_measurer(predictions, log_probs, num_samples=num_samples)
         for (kind, repetition), indices in batches.items():
-            for size in _sizes(SIZES if is_whole else SIZES_OF_VARIATIONS, batch_size):
+            for size in _sizes(batch_size) if is_whole else _up_to(batch_size, SIZES_OF_VARIATIONS):
                 record = {"measurement": "approximation", "batch": kind, "repetition": repetition}
                 yield record | measure_batch(jax.random.fold_in(sample_key, repetition), indices[:size])
 
@@ -144,14 +144,18 @@ def picks(
             indices = reference
             if fields is not of_batch_bald:
                 indices = _pick(jax.random.fold_in(pick_key, repetition), log_probs, fields, batch_size)
-            for size in _sizes(SIZES, batch_size):
+            for size in _sizes(batch_size):
                 record = {"measurement": "picks", "variant": variant, "repetition": repetition}
                 record["overlap"] = len(np.intersect1d(indices[:size], reference[:size])) / size
                 yield record | measure_batch(jax.random.fold_in(sample_key, repetition), indices[:size])
 
 
-def _sizes(sizes: tuple[int, ...], largest: int) -> list[int]:
-    """Those of ``sizes`` up to ``largest``."""
+def _sizes(largest: int) -> list[int]:
+    """Those of `SIZES` below ``largest``, and this."""
+    return [*_up_to(largest - 1, SIZES), largest]
+
+
+def _up_to(largest: int, sizes: tuple[int, ...]) -> list[int]:
     return [size for size in sizes if size <= largest]
 
 

@@ -43,18 +43,20 @@ PAPER_POOL = (
     *(Case("power_bald", size) for size in (10, 20)),
     *(Case("lbb", size, _TREE) for size in (2, 5, 10, 20, 50, 100)),
     *(Case("power_lbb", size, _TREE) for size in (2, 5, 10, 20, 50, 100)),
-    *(Case("lbb", size) for size in (2, 5, 10, 20)),
+    *(Case("lbb", size) for size in (2, 5, 10, 20, 50, 100)),
     *(Case("power_lbb", size) for size in (10, 20)),
-    *(Case("batch_bald", size, _SAMPLES) for size in (2, 5, 10, 20)),
+    *(Case("lbb_released", size) for size in (10, 20, 100)),
+    *(Case("batch_bald", size, _SAMPLES) for size in (2, 5, 10, 20, 50, 100)),
 )
 
 # RCIFAR-100's size.
 MANY_CLASSES = (Case("bald", 200), Case("lbb", 200, _TREE))
 
-# Ten times the batch, and ten times the pool.
+# Ten times the batch, and ten times the pool; and RMNIST's pool, on which the paper calls BatchBALD infeasible.
 GROWTH = (
-    (100_000, (Case("lbb", 100, _TREE), Case("lbb", 1_000, _TREE))),
-    (1_000_000, (Case("lbb", 100, _TREE),)),
+    (100_000, (Case("lbb", 100, _TREE), Case("lbb", 1_000, _TREE), Case("lbb", 10), Case("lbb_released", 100))),
+    (240_000, (Case("batch_bald", 10, _SAMPLES), Case("batch_bald", 20, _SAMPLES))),
+    (1_000_000, (Case("lbb", 100, _TREE), Case("lbb", 10), Case("lbb_released", 100))),
 )
 
 # Several pools at once, as when the seeds of an experiment run side by side.

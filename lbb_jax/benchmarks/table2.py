@@ -12,6 +12,7 @@ PAPER = {
     "BatchBALD": ("batch_bald", {}, {10: 269.0, 20: 839.0}),
     "LBB (pairwise)": ("lbb", {"redundancy": "pairwise"}, {10: 18.2, 20: 20.1}),
     "LBB (tree)": ("lbb", {"redundancy": "tree"}, {}),
+    "LBB (released)": ("lbb_released", {}, {}),
     "Power LBB (pairwise)": ("power_lbb", {"redundancy": "pairwise"}, {10: 20.1, 20: 18.6}),
     "Power LBB (tree)": ("power_lbb", {"redundancy": "tree"}, {}),
 }

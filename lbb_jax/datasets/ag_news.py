@@ -48,9 +48,10 @@ def load(*, encoder: str, max_length: int, frozen: bool) -> Source:
 
     train, test = open_split("train"), open_split("test")
     if not frozen:
-        return Source(train, test, num_classes, encoder=text_encoder.encoder)
+        return Source(train, test, num_classes, encoder=text_encoder.encoder, encoder_digest=text_encoder.digest)
     first, _ = train.read(0, min(NUM_FOR_STATISTICS, train.num_examples))
-    return Source(train, test, num_classes, mean=np.mean(first, axis=0), std=_scale(np.std(first, axis=0)))
+    mean, std = np.mean(first, axis=0), _scale(np.std(first, axis=0))
+    return Source(train, test, num_classes, mean=mean, std=std, encoder_digest=text_encoder.digest)
 
 
 def _scale(std: np.ndarray) -> np.ndarray:

@@ -28,6 +28,7 @@ class Dataset(NamedTuple):
       num_classes: ``C``.
       validation: Examples to choose between epochs by, none of them in the pool; None if none were asked for.
       encoder: Pretrained, of the texts whose tokens the examples are; None for examples that are anything else.
+      encoder_digest: Hash of the encoder that the examples are for, or that made them; empty for none.
     """
 
     pool: Examples
@@ -35,6 +36,7 @@ class Dataset(NamedTuple):
     num_classes: int
     validation: Examples | None = None
     encoder: PretrainedEncoder | None = None
+    encoder_digest: str = ""
 
 
 def _load_ag_news(**options: Any) -> Source:
@@ -129,6 +131,7 @@ def load(
         num_classes=source.num_classes,
         validation=_examples(source, source.train, num_left, num_train) if num_validation else None,
         encoder=source.encoder,
+        encoder_digest=source.encoder_digest,
     )
 
 

@@ -32,6 +32,7 @@ class Source(NamedTuple):
         used as stored.
       std: Likewise.
       encoder: Pretrained, of the texts whose tokens the features are.
+      encoder_digest: Hash of the encoder that the features are for, or that made them; empty for none.
     """
 
     train: Split
@@ -40,6 +41,7 @@ class Source(NamedTuple):
     mean: np.ndarray | None = None
     std: np.ndarray | None = None
     encoder: PretrainedEncoder | None = None
+    encoder_digest: str = ""
 
 
 def in_memory(features: np.ndarray, labels: np.ndarray) -> Split:

@@ -5,7 +5,7 @@ from lbb_jax.experiment.compilation import use_cache
 from lbb_jax.experiment.configuration import ExperimentError, default_config, parse_arguments
 from lbb_jax.experiment.driver import run
 from lbb_jax.experiment.interruption import leave
-from lbb_jax.experiment.messages import show_own_messages, show_warnings
+from lbb_jax.experiment.messages import parse_flags, show_own_messages, show_warnings
 from lbb_jax.experiment.sweep import run_sweep
 from lbb_jax.experiment.variants import DEFAULT_METHODS, combine, experiment_name, load_config, parse_methods
 
@@ -18,6 +18,7 @@ __all__ = [
     "leave",
     "load_config",
     "parse_arguments",
+    "parse_flags",
     "parse_methods",
     "regimes",
     "run",

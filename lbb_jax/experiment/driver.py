@@ -25,7 +25,8 @@ from lbb_jax.experiment.records import Record
 from lbb_jax.experiment.rounds import Advance, Finished, compile_rounds, compile_stages
 
 _LOGGER = logging.getLogger(__name__)
-
+# What is written last.
+_FIGURE = Path("figures", "learning_curve.png")
 
 # Is told the records of all seeds of a round that is done.
 OnRound = Callable[[list[Record]], None]
@@ -53,36 +54,46 @@ def run(config: ConfigDict, workdir: str | os.PathLike, *, on_round: OnRound | N
       KeyboardInterrupt: On Ctrl-C or SIGTERM, after what is being written.
     """
     workdir = Path(workdir)
-    parts = assemble(config)
+    # Before the data are loaded, which may take long.
     records.check_config(workdir / "config.json", config)
-    done = records.read_records(workdir / "metrics.jsonl")
-    if len(done) == config.seeds * parts.settings.num_rounds:
+    if is_complete(config, workdir):
         _LOGGER.info("%s holds the complete run: nothing to do", workdir)
-        return done
+        return records.read_records(workdir / "metrics.jsonl")
+    if not _has_all_rounds(config, workdir):
+        parts = assemble(config)
+        records.check_data(workdir / "config.json", parts.data_identity)
+        with _alone_in(workdir):
+            records.write_config(workdir / "config.json", config, parts.data_identity)
+            _run_rounds(config, parts, workdir, on_round)
     with _alone_in(workdir):
-        records.write_config(workdir / "config.json", config)
-        done = _run_rounds(config, parts, workdir, on_round)
-        figures.save(figures.learning_curves(analysis.load_runs([workdir])), workdir / "figures" / "learning_curve.png")
-    return done
+        figures.save(figures.learning_curves(analysis.load_runs([workdir])), workdir / _FIGURE)
+    return records.read_records(workdir / "metrics.jsonl")
 
 
 def is_complete(config: ConfigDict, workdir: str | os.PathLike) -> bool:
     """Whether ``workdir`` holds the complete run of ``config``, with which `run` would do nothing; loads no data."""
     workdir = Path(workdir)
     try:
-        if not (workdir / "config.json").exists():
+        if not ((workdir / "config.json").exists() and (workdir / _FIGURE).exists()):
             return False
         records.check_config(workdir / "config.json", config)
-        done = records.read_records(workdir / "metrics.jsonl")
+        return _has_all_rounds(config, workdir)
     except (OSError, ValueError):
         # Another configuration, or a file that is damaged or out of reach: `run` says what is wrong with it.
         return False
-    return len(done) == config.seeds * loop.num_rounds(config.initial_size, config.batch_size, config.final_size)
 
 
 def left_to_run(configs: Mapping[str, ConfigDict], workdir: Path) -> dict[str, ConfigDict]:
     """Those of ``configs`` whose runs in ``workdir/NAME`` are not complete."""
     return {name: config for name, config in configs.items() if not is_complete(config, workdir / name)}
+
+
+def _has_all_rounds(config: ConfigDict, workdir: Path) -> bool:
+    """Whether the lines of all rounds of all seeds are there."""
+    done = records.read_records(workdir / "metrics.jsonl")
+    sizes = (config.initial_size, config.batch_size, config.final_size)
+    # Sizes out of range have no number of rounds; `assemble` says what is wrong with them.
+    return bool(done) and len(done) == config.seeds * loop.num_rounds(*sizes)
 
 
 @contextlib.contextmanager
@@ -101,7 +112,7 @@ def _alone_in(workdir: Path) -> Iterator[None]:
         ) from error
 
 
-def _run_rounds(config: ConfigDict, parts: Parts, workdir: Path, on_round: OnRound | None) -> list[Record]:
+def _run_rounds(config: ConfigDict, parts: Parts, workdir: Path, on_round: OnRound | None) -> None:
     """Goes on where the last checkpoint stands, to the end of the last round."""
     settings, interruption = parts.settings, Interruption()
     mesh = sharding.seed_mesh(config.seeds)
@@ -137,7 +148,6 @@ def _run_rounds(config: ConfigDict, parts: Parts, workdir: Path, on_round: OnRou
                         break
                 with interruption.held_back():
                     checkpoints.save(states)
-    return done
 
 
 def _compile(config: ConfigDict, parts: Parts, states: loop.State, data: loop.Data, mesh: Mesh) -> Advance:

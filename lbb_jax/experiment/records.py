@@ -27,7 +27,7 @@ def check_config(path: Path, config: ConfigDict) -> None:
     """
     if not path.exists():
         return
-    differences = _differences(json.loads(path.read_text())["config"], json.loads(config.to_json()))
+    differences = _differences(_read_config(path)["config"], json.loads(config.to_json()))
     if differences:
         raise ExperimentError(
             f"{path.parent} holds a run of another configuration; choose another --workdir, or set "
@@ -35,12 +35,29 @@ def check_config(path: Path, config: ConfigDict) -> None:
         )
 
 
-def write_config(path: Path, config: ConfigDict) -> None:
-    """Writes the resolved configuration, versions and platform to ``path``, where there is nothing yet."""
+def check_data(path: Path, identity: dict[str, Any]) -> None:
+    """Holds the data of a run against those that the one in ``path``, if there is one, began with.
+
+    Raises:
+      ExperimentError: If they differ; the message shows in what.
+    """
+    if not path.exists():
+        return
+    differences = _differences(_read_config(path).get("data", identity), identity, "data")
+    if differences:
+        raise ExperimentError(
+            f"{path.parent} holds a run on other data, or with another encoder; choose another --workdir, or bring "
+            + "; ".join(differences)
+        )
+
+
+def write_config(path: Path, config: ConfigDict, identity: dict[str, Any]) -> None:
+    """Writes the resolved configuration, the data's identity, versions and platform to ``path``, if not there yet."""
     if path.exists():
         return
     content = {
         "config": json.loads(config.to_json()),
+        "data": identity,
         "versions": {name: metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()},
         "platform": {
             "backend": jax.default_backend(),
@@ -52,6 +69,21 @@ def write_config(path: Path, config: ConfigDict) -> None:
     write_whole(path, json.dumps(content, indent=2) + "\n")
 
 
+def _read_config(path: Path) -> dict[str, Any]:
+    """What `write_config` wrote."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _damaged(path, error) from error
+    if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
+        raise _damaged(path, "it holds no configuration")
+    return content
+
+
+def _damaged(path: Path, what: object) -> ExperimentError:
+    return ExperimentError(f"{path} is damaged ({what}): restore it, or remove {path.parent} to start again")
+
+
 def _differences(before: Any, now: Any, name: str = "config") -> list[str]:
     """``field=value there (value here)`` for every field that differs between two nested dictionaries."""
     if isinstance(before, dict) and isinstance(now, dict):
@@ -61,8 +93,20 @@ def _differences(before: Any, now: Any, name: str = "config") -> list[str]:
 
 
 def read_records(path: Path) -> list[Record]:
-    """The lines of ``path``, oldest first; none where there is no such file."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    """The lines of ``path``, oldest first; none where there is no such file.
+
+    Raises:
+      ExperimentError: If one is not a JSON object.
+    """
+    if not path.exists():
+        return []
+    try:
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except ValueError as error:
+        raise _damaged(path, error) from error
+    if not all(isinstance(record, dict) for record in records):
+        raise _damaged(path, "a line is not an object")
+    return records
 
 
 def write_records(path: Path, records: list[Record]) -> None:

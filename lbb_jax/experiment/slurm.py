@@ -35,7 +35,8 @@ def submit(
       The number of each job, by the name of the run.
 
     Raises:
-      ExperimentError: If submitit or SLURM is not there, or a parameter is not one of theirs.
+      ExperimentError: If submitit or SLURM is not there, a parameter is not one of theirs, or ``workdir`` cannot be
+        written to.
     """
     try:
         import submitit
@@ -48,7 +49,7 @@ def submit(
         executor.update_parameters(**parameters)
         with executor.batch():
             jobs = {name: executor.submit(_run, config, workdir / name) for name, config in left.items()}
-    except (NameError, RuntimeError, TypeError, ValueError) as error:
+    except (NameError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise ExperimentError(f"--slurm: {error}") from error
     return {name: job.job_id for name, job in jobs.items()}
 

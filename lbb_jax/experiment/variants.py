@@ -102,12 +102,25 @@ def combine(experiments: Mapping[str, ConfigDict], variants: Mapping[str, Fields
 
     Returns:
       The configurations by the folder of their runs: ``EXPERIMENT/VARIANT``, ``VARIANT`` for one experiment alone.
+
+    Raises:
+      ExperimentError: If two variants are the same run, such as where one names an option's default.
     """
-    return {
-        variant if len(experiments) == 1 else f"{name}/{variant}": with_variant(config, fields)
-        for name, config in experiments.items()
-        for variant, fields in variants.items()
-    }
+    configs: dict[str, ConfigDict] = {}
+    for experiment, config in experiments.items():
+        of_variants = {variant: with_variant(config, fields) for variant, fields in variants.items()}
+        _check_that_runs_differ(of_variants)
+        within = "" if len(experiments) == 1 else f"{experiment}/"
+        configs |= {f"{within}{variant}": of_variant for variant, of_variant in of_variants.items()}
+    return configs
+
+
+def _check_that_runs_differ(configs: Mapping[str, ConfigDict]) -> None:
+    names: dict[str, str] = {}
+    for name, config in configs.items():
+        other = names.setdefault(config.to_json(sort_keys=True), name)
+        if other != name:
+            raise ExperimentError(f"--methods: {other} and {name} are the same run; leave one out")
 
 
 def with_variant(config: ConfigDict, fields: Fields) -> ConfigDict:

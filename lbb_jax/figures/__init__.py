@@ -10,10 +10,11 @@ from lbb_jax.figures.released import released_score
 from lbb_jax.figures.savings import label_savings
 from lbb_jax.figures.style import COLOURS, line_styles, save
 from lbb_jax.figures.timing import time_against_batch_size
-from lbb_jax.figures.titles import NETWORKS, POSTERIORS, describe_experiment, range_of
+from lbb_jax.figures.titles import DATASETS, NETWORKS, POSTERIORS, describe_experiment, range_of
 
 __all__ = [
     "COLOURS",
+    "DATASETS",
     "NETWORKS",
     "POSTERIORS",
     "acquired_images",

@@ -131,7 +131,11 @@ def line_styles(variants: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes ``figure`` to ``path``, in the format of its suffix."""
+    """Writes ``figure`` to ``path``, in the format of its suffix.
+
+    Raises:
+      ValueError: If Matplotlib has no such format.
+    """
     buffer = io.BytesIO()
     figure.savefig(buffer, format=Path(path).suffix[1:], dpi=150)
     write_whole(path, buffer.getvalue())

@@ -7,6 +7,20 @@ import pandas as pd
 
 from lbb_jax import analysis
 
+# "r" stands for noisy copies, as in the paper's names.
+DATASETS = {
+    "mnist": "MNIST",
+    "rmnist": "RMNIST",
+    "fashion_mnist": "Fashion-MNIST",
+    "kmnist": "KMNIST",
+    "emnist": "EMNIST",
+    "svhn": "SVHN",
+    "cifar10": "CIFAR-10",
+    "rcifar10": "RCIFAR-10",
+    "cifar100": "CIFAR-100",
+    "rcifar100": "RCIFAR-100",
+    "ag_news": "AG News",
+}
 NETWORKS = {
     "mlp": "MLP",
     "convolutional": "CNN",
@@ -32,18 +46,21 @@ def check_one_experiment(table: pd.DataFrame) -> None:
 
 
 def describe_experiment(experiment: Mapping[str, Any]) -> str:
-    """Data set, network, posterior and batch size.
+    """Data set, encoder if any, network, posterior and batch size.
 
     Args:
       experiment: The values of the columns `lbb_jax.analysis.EXPERIMENT` by name.
     """
+    dataset = DATASETS.get(experiment["dataset"], experiment["dataset"])
     network = NETWORKS.get(experiment["network"], experiment["network"])
     posterior = POSTERIORS[experiment["posterior"]]
-    return f"{experiment['dataset']}, {network}, {posterior}, batches of {experiment['batch_size']}"
+    parts = [dataset, experiment["encoder"], network, posterior, f"batches of {experiment['batch_size']}"]
+    return ", ".join(filter(None, parts))
 
 
 def describe(table: pd.DataFrame, spread: str) -> str:
-    """Data set, network, posterior, batch size, ``spread`` and reductions."""
+    """The experiment as `describe_experiment` has it, ``spread`` and reductions."""
+    table = analysis.with_empty_texts(table)
     return f"{describe_experiment(table.iloc[0])} ({spread}){reductions(table['reduced'].unique())}"
 
 

@@ -15,6 +15,7 @@ from lbb_jax.report.parts import Part, Section, embed, to_html
 Record = dict[str, Any]
 _REMEDY = "pass what experiments/benchmark_acquisition.py printed"
 _POOL = ("N", "K", "C")
+_PLACE = (*_POOL, "device")
 _COLUMNS = ("case", "redundancy", "b", "milliseconds", "ratio_to_bald", "share_of_dense", "peak_megabytes", "device")
 
 
@@ -34,10 +35,10 @@ def runtime(paths: Sequence[str | os.PathLike]) -> Section:
     heading = "Runtime"
     if not paths:
         return Section(heading, [], note="No times were given (--benchmark=FILE).")
-    by_pool: dict[tuple[int, ...], list[Record]] = {}
+    by_place: dict[tuple[Any, ...], list[Record]] = {}
     for record in (record for path in paths for record in _read(Path(path))):
-        by_pool.setdefault(tuple(record[name] for name in _POOL), []).append(record)
-    return Section(heading, [part for pool, records in by_pool.items() for part in _parts(pool, records)])
+        by_place.setdefault(tuple(record[name] for name in _PLACE), []).append(record)
+    return Section(heading, [part for records in by_place.values() for part in _parts(records)])
 
 
 def _read(path: Path) -> list[Record]:
@@ -45,7 +46,7 @@ def _read(path: Path) -> list[Record]:
     try:
         records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         timed = [record for record in records if "milliseconds" in record]
-        absent = [name for record in timed for name in (*_POOL, "case", "b", "device") if name not in record]
+        absent = [name for record in timed for name in (*_PLACE, "case", "b") if name not in record]
     except (TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not lines of JSON objects: {error}; {_REMEDY}") from error
     if absent or not timed:
@@ -54,9 +55,11 @@ def _read(path: Path) -> list[Record]:
     return timed
 
 
-def _parts(pool: tuple[int, ...], records: list[Record]) -> list[Part]:
+def _parts(records: list[Record]) -> list[Part]:
+    """What is shown of the times on one pool and one kind of device."""
+    pool = tuple(records[0][name] for name in _POOL)
     num_points, num_draws, num_classes = pool
-    name = f"{num_points:,} points, {num_draws} draws, {num_classes} classes"
+    name = f"{num_points:,} points, {num_draws} draws, {num_classes} classes ({records[0]['device']})"
     image = embed(figures.time_against_batch_size(records)) if _has_several_sizes(records) else None
     beside = to_html(table2.compare(records)) if pool == table2.POOL else None
     table = pd.DataFrame(records)

@@ -1,0 +1,98 @@
+"""What results/README.md shows: its commands make the runs that are stored beside it, and its figures are there."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import scripts
+from markdown import commands, named_files
+
+from lbb_jax import experiment
+
+RESULTS = scripts.ROOT / "results"
+PAGE = (RESULTS / "README.md").read_text(encoding="utf-8")
+COMMANDS = [words for block in commands(PAGE) for words in block]
+
+
+def of_script(name):
+    return [words[2:] for words in COMMANDS if words[:2] == ["python", f"experiments/{name}"]]
+
+
+def planned(script, arguments):
+    """The configurations that a script would run, by their folders."""
+    configs = {}
+
+    def run(config, workdir):
+        configs[Path(workdir)] = config
+
+    def run_sweep(of_runs, workdir, **_):
+        configs.update({Path(workdir) / name: config for name, config in of_runs.items()})
+        return {}
+
+    with mock.patch.object(experiment, "run", run), mock.patch.object(experiment, "run_sweep", run_sweep):
+        result = scripts.run(script, *arguments)
+    assert result.returncode == 0, result.stderr
+    return configs
+
+
+def is_part(stored, config):
+    """Whether every field that is stored has the same value in ``config``, which may have others, too."""
+    if isinstance(stored, dict):
+        return all(name in config and is_part(value, config[name]) for name, value in stored.items())
+    return stored == config
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [(script, arguments) for script in ("run.py", "sweep.py") for arguments in of_script(script)],
+    ids=lambda value: value if isinstance(value, str) else value[0],
+)
+def test_the_commands_make_the_configurations_of_the_results(script, arguments, monkeypatch):
+    monkeypatch.chdir(scripts.ROOT)
+    configs = planned(script, arguments)
+    assert configs
+    for folder, config in configs.items():
+        stored = RESULTS / folder.relative_to("runs") / "config.json"
+        assert is_part(json.loads(stored.read_text())["config"], json.loads(config.to_json())), stored
+
+
+@pytest.mark.parametrize("arguments", of_script("approximation.py"), ids=shlex.join)
+def test_the_commands_measured_what_is_stored(arguments):
+    (workdir,) = (word.removeprefix("--workdir=runs/") for word in arguments if word.startswith("--workdir="))
+    assert (RESULTS / workdir / "measurements.jsonl").is_file()
+
+
+def test_every_run_that_is_stored_has_its_command(monkeypatch):
+    monkeypatch.chdir(scripts.ROOT)
+    folders = {
+        folder.relative_to("runs")
+        for script in ("run.py", "sweep.py")
+        for arguments in of_script(script)
+        for folder in planned(script, arguments)
+    }
+    stored = {path.parent.relative_to(RESULTS) for path in RESULTS.rglob("config.json")}
+    # What `make demo` runs.
+    assert {folder for folder in stored if folder.parts[0] != "digits_demo"} == folders
+
+
+@pytest.mark.parametrize("arguments", of_script("figures.py"), ids=shlex.join)
+def test_figures_are_drawn_from_what_is_stored(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(scripts.ROOT)
+    paths = [str(path) for word in arguments if "*" in word for path in sorted(Path().glob(word))]
+    options = [word for word in arguments if "*" not in word]
+    result = scripts.run("figures.py", *options, f"--output={tmp_path / 'figure.png'}", *paths)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "figure.png").is_file()
+
+
+@pytest.mark.parametrize("path", named_files(PAGE))
+def test_files_that_are_named_are_there(path):
+    assert (scripts.ROOT / path).is_file()
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"!\[[^]]*\]\(([^)]+)\)", PAGE))))
+def test_figures_are_there(path):
+    assert (RESULTS / path).is_file()
