@@ -14,12 +14,13 @@ each measurement, and the figures.
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 from absl import app, flags
 from ml_collections import config_flags
 
-from lbb_jax import experiment, figures
+from lbb_jax import acquisition, experiment, figures
 from lbb_jax.approximation import predictions, study
 from lbb_jax.approximation.predictions import Predictions
 from lbb_jax.experiment import records
@@ -67,7 +68,7 @@ def main(arguments: list[str]) -> None:
 
 def _measure(path: Path) -> None:
     """Writes the measurements of all seeds to ``path``, anew after each seed."""
-    variants = experiment.parse_methods(_METHODS.value)
+    variants = _variants()
     done = []
     for of_seed in _predictions():
         done += study.measure(
@@ -80,6 +81,19 @@ def _measure(path: Path) -> None:
         )
         records.write_records(path, done)
         print(f"{of_seed.source}, seed {of_seed.seed}: {len(done)} measurements in {path}", flush=True)
+
+
+def _variants() -> dict[str, dict[str, Any]]:
+    """The methods that the flag names, all of which have to do with predictions alone."""
+    variants = experiment.parse_methods(_METHODS.value)
+    allowed = [name for name, method in acquisition.METHODS.items() if not method.uses_embeddings]
+    for method in (fields["method"] for fields in variants.values()):
+        if method not in allowed:
+            raise experiment.ExperimentError(
+                f"--methods: {method!r}: needs embeddings, and here are only predictions; must be one of "
+                f"{', '.join(map(repr, allowed))}"
+            )
+    return variants
 
 
 def _predictions() -> Iterator[Predictions]:

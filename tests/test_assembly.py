@@ -185,6 +185,20 @@ def test_fields_of_another_network_are_an_error():
 
 @pytest.mark.parametrize(
     ("platform", "network", "field", "at_once"),
+    [("cpu", "mlp", None, 5), ("cpu", "resnet18", None, 1), ("gpu", "resnet18", None, 5), ("cpu", "resnet18", 2, 2)],
+)
+def test_members_are_trained_side_by_side_where_it_is_faster(platform, network, field, at_once, monkeypatch):
+    made = []
+    monkeypatch.setattr(assembly, "deep_ensemble", lambda network, training, **options: made.append(options))
+    monkeypatch.setattr(jax, "default_backend", lambda: platform)
+    config = config_by_epochs() if network == "resnet18" else experiment.default_config()
+    config.posterior.members_at_once = field
+    assembly.assemble(config)
+    assert made == [{"num_members": 5, "members_at_once": at_once}]
+
+
+@pytest.mark.parametrize(
+    ("platform", "network", "field", "at_once"),
     [("cpu", "mlp", None, 3), ("cpu", "resnet18", None, 1), ("gpu", "resnet18", None, 3), ("cpu", "resnet18", 2, 2)],
 )
 def test_seeds_run_side_by_side_where_it_is_faster(platform, network, field, at_once, monkeypatch):

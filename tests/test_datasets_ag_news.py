@@ -13,8 +13,9 @@ import pytest
 import tensorflow_datasets as tfds
 import text_checkpoints
 
-from lbb_jax import datasets, examples, text
+from lbb_jax import datasets, examples, experiment, text
 from lbb_jax.datasets import ag_news, encoded_texts, prepared
+from lbb_jax.experiment import assembly
 from lbb_jax.networks.encoder import PADDING
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -94,7 +95,7 @@ def test_part_of_the_articles_are_the_same_vectors_and_read_from_the_cache(optio
 def test_only_the_blocks_that_are_wanted_are_embedded(options, monkeypatch, tmp_path):
     monkeypatch.setattr(ag_news, "NUM_FOR_STATISTICS", 10)
     datasets.load("ag_news", num_pool=13, num_test=3, **options)
-    assert len(list((tmp_path / "lbb_jax" / "embeddings").iterdir())) == 2 + 1
+    assert len(list((tmp_path / "lbb_jax" / "embeddings").glob("*.npy"))) == 2 + 1
 
 
 def test_articles_are_tokens_of_one_length_with_the_encoder_to_fine_tune(options):
@@ -140,6 +141,18 @@ def test_a_missing_package_is_an_error_that_names_the_extra(options, monkeypatch
 def test_an_encoder_that_cannot_be_read_is_an_error(options):
     with pytest.raises(text.CheckpointError, match="encoder='package:nosuch/folder'"):
         datasets.load("ag_news", **(options | {"encoder": "package:nosuch/folder"}))
+
+
+def test_a_cache_folder_that_cannot_be_written_to_is_a_message_to_whoever_runs_a_configuration(
+    options, tmp_path, monkeypatch
+):
+    (tmp_path / "lbb_jax").write_text("no folder")
+    monkeypatch.setattr(text.embedding, "_compute", None)
+    config = experiment.default_config()
+    config.dataset.update({"name": "ag_news", **options})
+    message = rf"config\.dataset: {tmp_path}/lbb_jax/embeddings: cannot be written to .*XDG_CACHE_HOME"
+    with pytest.raises(experiment.ExperimentError, match=message):
+        assembly.assemble(config)
 
 
 def test_missing_files_are_an_error_that_says_how_to_prepare_them(options, tmp_path, monkeypatch):

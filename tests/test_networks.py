@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import jax
@@ -7,14 +8,22 @@ import pytest
 
 from lbb_jax import networks
 from lbb_jax.networks import convolution
+from lbb_jax.networks.encoder import PADDING, Architecture
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-NAMES = ["mlp", "convolutional", "emnist_convolutional", "resnet18"]
+NAMES = ["mlp", "convolutional", "emnist_convolutional", "resnet18", "text_classifier"]
 
 
 def random_images(seed, *shape):
     return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+
+
+def random_tokens(seed, *shape):
+    """Texts of different lengths."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(3, shape[1] + 1, (shape[0], 1))
+    return jnp.where(np.arange(shape[1]) < lengths, rng.integers(0, ENCODER.vocabulary_size, shape), PADDING)
 
 
 def random_variables(seed, network, inputs):
@@ -29,11 +38,16 @@ def random_variables(seed, network, inputs):
     return jax.tree.map(draw, jax.eval_shape(network.init, jax.random.key(0), inputs))
 
 
+ENCODER = Architecture(
+    vocabulary_size=30, num_positions=8, num_types=2, num_layers=1, num_heads=2, hidden_size=8, intermediate_size=12
+)
 MODULES = {
     "mlp": (networks.MLP(4, hidden_sizes=(8, 6), dropout_rate=0.5), (4, 3, 3, 1)),
     "convolutional": (networks.ConvolutionalClassifier(4), (4, 28, 28, 1)),
     "emnist_convolutional": (networks.EMNISTConvolutionalClassifier(4), (4, 28, 28, 1)),
     "resnet18": (networks.ResNet18(4, dropout_rate=0.5, width=4), (4, 8, 8, 2)),
+    # Without dropout of its own: all that it drops is dropped in the encoder.
+    "text_classifier": (networks.TextClassifier(4, ENCODER, dropout_rate=0.0), (4, 8)),
 }
 
 
@@ -42,7 +56,7 @@ def build(name):
     """A network of each kind, compiled, some variables, and inputs."""
     module, shape = MODULES[name]
     network = networks.Network(*map(jax.jit, networks.functional(module)))
-    inputs = random_images(0, *shape)
+    inputs = (random_tokens if name == "text_classifier" else random_images)(0, *shape)
     return network, random_variables(1, network, inputs), inputs
 
 
@@ -182,7 +196,7 @@ def test_a_shared_mask_does_not_depend_on_the_number_of_inputs(name):
     network, variables, inputs = build(name)
     hidden = network.before_dropout(variables, inputs)
     together = network.masked_logits(jax.random.key(0), variables, hidden)
-    alone = network.masked_logits(jax.random.key(0), variables, hidden[1:2])
+    alone = network.masked_logits(jax.random.key(0), variables, jax.tree.map(lambda leaf: leaf[1:2], hidden))
     np.testing.assert_allclose(together[1:2], alone, rtol=1e-4, atol=1e-5)
 
 
@@ -193,7 +207,7 @@ def test_embeddings_have_the_width_of_the_last_layer(name):
     assert jax.eval_shape(network.embed, variables, inputs).shape == (len(inputs), width)
 
 
-@pytest.mark.parametrize("name", ["mlp", "convolutional"])
+@pytest.mark.parametrize("name", ["mlp", "convolutional", "text_classifier"])
 def test_embeddings_are_what_the_last_layer_turns_into_logits(name):
     network, variables, inputs = build(name)
     embeddings = network.embed(variables, inputs)
@@ -210,6 +224,16 @@ def test_training_masks_differ_between_inputs(name):
     twice = jnp.concatenate([inputs[:2], inputs[:2]])
     logits, _ = network.training_logits(jax.random.key(0), variables, twice)
     assert np.abs(logits[:2] - logits[2:]).max() > 1e-4
+
+
+def test_a_text_classifier_drops_before_its_last_layer_too():
+    without_dropout = dataclasses.replace(ENCODER, dropout_rate=0.0, attention_dropout_rate=0.0)
+    network = networks.functional(networks.TextClassifier(4, without_dropout, dropout_rate=0.5))
+    encoder_alone, variables, inputs = build("text_classifier")
+    hidden = encoder_alone.before_dropout(variables, inputs)
+    masked_logits = jax.jit(network.masked_logits)
+    first, second = (masked_logits(jax.random.key(seed), variables, hidden) for seed in range(2))
+    assert np.abs(first - second).max() > 1e-4
 
 
 def test_dropping_whole_channels_commutes_with_pooling_and_relu():

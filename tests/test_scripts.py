@@ -86,6 +86,17 @@ def test_the_approximations_of_given_predictions_are_measured_and_drawn(tmp_path
         assert (workdir / f"{name}.png").exists()
 
 
+@pytest.mark.parametrize("method", ["badge", "core_set"])
+def test_methods_that_need_embeddings_are_refused_before_anything_is_predicted(method, tmp_path):
+    flags = (f"--predictions={tmp_path}/nosuch.npy", f"--workdir={tmp_path}", f"--methods=bald,{method}")
+    result = scripts.run("approximation.py", *flags)
+    assert result.returncode == 1
+    assert f"error: --methods: '{method}': needs embeddings" in result.stderr
+    allowed = result.stderr.partition("must be one of")[2]
+    assert "'power_lbb'" in allowed
+    assert method not in allowed
+
+
 def test_a_sweep_goes_on_after_a_failure_and_ends_with_it(tmp_path, caplog):
     (tmp_path / "bald").write_text("not a folder")
     methods = "--methods=bald,power_bald:alpha=5"

@@ -111,6 +111,34 @@ def test_a_tensor_of_another_shape_is_an_error_that_names_it(tmp_path):
         text.load(text_checkpoints.write(tmp_path, "bert", tensors))
 
 
+@pytest.mark.parametrize("dtype", ["int8", "complex64", "bool"])
+def test_a_tensor_that_is_not_floating_point_is_an_error_that_names_it(dtype, tmp_path):
+    tensors = text_checkpoints.random_tensors("bert")
+    tensors["encoder.layer.1.output.dense.weight"] = tensors["encoder.layer.1.output.dense.weight"].astype(dtype)
+    message = f"tensor 'encoder.layer.1.output.dense.weight' is of {dtype}: must be floating point"
+    with pytest.raises(text.CheckpointError, match=message):
+        text.load(text_checkpoints.write(tmp_path, "bert", tensors))
+
+
+def test_a_tensor_that_is_not_the_encoders_may_be_of_any_kind(checkpoints, tmp_path):
+    # As checkpoints of the first years hold.
+    tensors = text_checkpoints.random_tensors("bert") | {"embeddings.position_ids": np.arange(20)}
+    assert_same_params(text.load(text_checkpoints.write(tmp_path, "bert", tensors)), checkpoints["bert"])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("is_part", [False, True])
+def test_layers_beyond_those_of_the_configuration_are_an_error_that_names_a_tensor(family, is_part, tmp_path):
+    prefix = f"{family}." if is_part else ""
+    tensors = {prefix + name: tensor for name, tensor in text_checkpoints.random_tensors(family).items()}
+    for number in (10, 2):
+        for module in text_checkpoints.layer_modules(family, number):
+            tensors[f"{prefix}{module}.weight"] = np.zeros((8, 8), np.float32)
+    first = min(f"{prefix}{module}.weight" for module in text_checkpoints.layer_modules(family, 2))
+    with pytest.raises(text.CheckpointError, match=f"tensor '{first}' is of a layer beyond the 2 of config.json"):
+        text.load(text_checkpoints.write(tmp_path, family, tensors))
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -118,11 +146,28 @@ def test_a_tensor_of_another_shape_is_an_error_that_names_it(tmp_path):
         ({"hidden_act": "swish"}, r"activation 'swish': must be one of 'gelu'"),
         ({"position_embedding_type": "relative_key"}, r"position_embedding_type='relative_key'"),
         ({"num_attention_heads": 3}, r"8 hidden units cannot be divided among 3 heads"),
+        ({"model_type": ["bert"]}, r"model_type=\['bert'\]: must be one of 'bert', 'distilbert'"),
+        ({"hidden_act": ["gelu"]}, r"activation \['gelu'\]: must be one of 'gelu'"),
+        ({"is_decoder": True}, r"is_decoder=True: must be false"),
+        ({"num_attention_heads": 0}, r"num_attention_heads=0: must be an integer of at least 1"),
+        ({"hidden_size": "8"}, r"hidden_size='8': must be an integer of at least 1"),
+        ({"intermediate_size": 12.0}, r"intermediate_size=12\.0: must be an integer of at least 1"),
+        ({"num_hidden_layers": None}, r"num_hidden_layers=None: must be an integer of at least 1"),
+        ({"type_vocab_size": True}, r"type_vocab_size=True: must be an integer of at least 1"),
+        ({"hidden_dropout_prob": 1.0}, r"hidden_dropout_prob=1\.0: must be a number of at least 0 and below 1"),
+        ({"attention_probs_dropout_prob": "0.1"}, r"attention_probs_dropout_prob='0\.1': must be a number"),
+        ({"layer_norm_eps": 0}, r"layer_norm_eps=0: must be a finite number above 0"),
     ],
 )
 def test_an_architecture_that_is_not_computed_is_an_error(fields, message, tmp_path):
-    with pytest.raises(text.CheckpointError, match=message):
+    with pytest.raises(text.CheckpointError, match=rf"config\.json: {message}"):
         text.load(text_checkpoints.write(tmp_path, "bert", **fields))
+
+
+@pytest.mark.parametrize("name", ["vocab_size", "max_position_embeddings", "n_layers", "n_heads", "dim", "hidden_dim"])
+def test_a_size_below_1_is_an_error_that_names_its_field(name, tmp_path):
+    with pytest.raises(text.CheckpointError, match=rf"config\.json: {name}=-1: must be an integer of at least 1"):
+        text.load(text_checkpoints.write(tmp_path, "distilbert", **{name: -1}))
 
 
 @pytest.mark.parametrize(
@@ -130,6 +175,9 @@ def test_an_architecture_that_is_not_computed_is_an_error(fields, message, tmp_p
     [
         ("config.json", None, "config.json: cannot be read"),
         ("config.json", b"{", "config.json: cannot be read as JSON"),
+        ("config.json", b"[]", r"config.json: holds \[\]: must be an object"),
+        ("config.json", b'"2"', r"config.json: holds '2': must be an object"),
+        ("config.json", b"null", r"config.json: holds None: must be an object"),
         ("config.json", b'{"model_type": "bert"}', "has no field 'vocab_size', which model_type='bert' needs"),
         ("model.safetensors", None, "model.safetensors: there is no such file"),
         ("model.safetensors", b"no tensors", "model.safetensors: cannot be read"),
@@ -174,9 +222,11 @@ def test_other_names_are_those_of_the_hub(tmp_path, monkeypatch):
     assert asked_for == ["owner/encoder", "sentence-transformers/all-MiniLM-L6-v2"]
 
 
-def test_a_hub_out_of_reach_is_an_error_that_says_what_else_there_is(monkeypatch):
+# As the HTTP library's error of a proxy, an exception of no other kind.
+@pytest.mark.parametrize("kind", [OSError, type("ProxyError", (Exception,), {})])
+def test_a_hub_out_of_reach_is_an_error_that_says_what_else_there_is(kind, monkeypatch):
     def download(name, *, allow_patterns):
-        raise OSError("no network")
+        raise kind("no network")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     monkeypatch.setitem(text.KNOWN, "some", text.KNOWN["minilm"]._replace(package="package:nosuch_encoder/model"))

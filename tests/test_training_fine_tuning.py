@@ -156,6 +156,13 @@ def test_the_learning_rate_rises_and_falls_linearly():
     assert rise_and_fall(2.0, num_steps=10, warmup=0.0)(0) == 2.0
 
 
+@pytest.mark.parametrize(("num_steps", "warmup"), [(1, 0.6), (10, 0.96)])
+def test_a_warm_up_of_all_steps_is_an_error(num_steps, warmup):
+    with pytest.raises(ValueError, match=rf"warmup={warmup}: .* in all of num_steps={num_steps} steps; lower it or"):
+        fine_tuning(**(OPTIONS | {"num_steps": num_steps, "warmup": warmup}))
+    fine_tuning(**(OPTIONS | {"num_steps": num_steps, "warmup": 0.4}))
+
+
 def test_weights_decay_and_biases_and_norms_do_not():
     params = {"kernel": jnp.ones((2, 2)), "scale": jnp.ones(2)}
     optimizer = adamw(0.1, weight_decay=0.5)

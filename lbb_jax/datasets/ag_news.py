@@ -33,7 +33,8 @@ def load(*, encoder: str, max_length: int, frozen: bool) -> Source:
 
     Raises:
       MissingDatasetError: If the data set is not prepared where tensorflow-datasets looks for it.
-      ValueError: If the encoder cannot be read or ``max_length`` is out of its range.
+      ValueError: If the encoder cannot be read or ``max_length`` is out of its range; also, when vectors are made, if
+        they are not finite or cannot be kept.
     """
     builder = prepared.open_builder(NAME)
     records = {split: prepared.open_split(builder, split) for split in ("train", "test")}

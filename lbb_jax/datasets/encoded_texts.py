@@ -18,7 +18,7 @@ ReadTexts = Callable[[int, int], tuple[list[str], np.ndarray]]
 
 
 def vectors(text_encoder: TextEncoder, num_texts: int, read_texts: ReadTexts, *, description: str) -> Split:
-    """Texts as vectors ``[n, D]`` float32, made when they are read, with a progress bar.
+    """Texts as vectors ``[n, D]`` float32, made when they are read, with a progress bar; errors are those of `embed`.
 
     Args:
       text_encoder: Makes them.

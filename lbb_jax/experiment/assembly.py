@@ -207,7 +207,8 @@ def _posterior(config: ConfigDict, network: Network, training: Training) -> Post
             fields[name] is None or fields[name] >= 1, f"config.posterior.{name}={fields[name]}: must be at least 1"
         )
     if fields.name == "deep_ensemble":
-        return deep_ensemble(network, training, num_members=fields.num_members, members_at_once=fields.members_at_once)
+        at_once = fields.members_at_once or (fields.num_members if _gain_side_by_side(config) else 1)
+        return deep_ensemble(network, training, num_members=fields.num_members, members_at_once=at_once)
     if fields.name == "mc_dropout":
         return mc_dropout(network, training, num_draws=fields.num_draws)
     raise ExperimentError(f"config.posterior.name={fields.name!r}: must be one of {', '.join(map(repr, POSTERIORS))}")

@@ -35,7 +35,7 @@ def default_config() -> ConfigDict:
     config.posterior = ConfigDict()
     config.posterior.name = "deep_ensemble"
     config.posterior.num_members = 5
-    # Members that are trained side by side; None for one if they are convolutional on a CPU, and all otherwise.
+    # Members that are trained side by side; None for all, but on a CPU, unless they are perceptrons, for one.
     config.posterior.members_at_once = config_dict.placeholder(int)
     # Of MC dropout: masks to acquire with and to evaluate with.
     config.posterior.num_draws = 100

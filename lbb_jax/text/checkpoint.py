@@ -1,11 +1,14 @@
 """Pretrained encoders, read from ``config.json`` and ``model.safetensors``. Nothing is unpickled."""
 
 import json
+import re
+import reprlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
 
@@ -38,13 +41,18 @@ def _read_architecture(path: Path) -> tuple[Family, Architecture]:
         fields = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be read as JSON ({error})") from error
+    if not isinstance(fields, dict):
+        raise CheckpointError(f"{path}: holds {reprlib.repr(fields)}: must be an object with the fields of an encoder")
     kind = fields.get("model_type")
-    if kind not in FAMILIES:
+    # Whatever JSON holds can be looked for in a tuple, but only some of it in a dictionary.
+    if kind not in tuple(FAMILIES):
         raise CheckpointError(f"{path}: model_type={kind!r}: must be one of {', '.join(map(repr, FAMILIES))}")
     try:
         architecture = FAMILIES[kind].architecture(fields)
     except KeyError as error:
         raise CheckpointError(f"{path}: has no field {error}, which model_type={kind!r} needs") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from error
     _check(path, fields, architecture)
     return FAMILIES[kind], architecture
 
@@ -54,7 +62,9 @@ def _check(path: Path, fields: Mapping[str, Any], architecture: Architecture) ->
     positions = fields.get("position_embedding_type", "absolute")
     if positions != "absolute":
         raise CheckpointError(f"{path}: position_embedding_type={positions!r}: must be 'absolute'")
-    if architecture.activation not in ACTIVATIONS:
+    if fields.get("is_decoder"):
+        raise CheckpointError(f"{path}: is_decoder={fields['is_decoder']!r}: must be false; only encoders are read")
+    if architecture.activation not in tuple(ACTIVATIONS):
         raise CheckpointError(
             f"{path}: activation {architecture.activation!r}: must be one of {', '.join(map(repr, ACTIVATIONS))}"
         )
@@ -67,6 +77,7 @@ def _check(path: Path, fields: Mapping[str, Any], architecture: Architecture) ->
 def _read_params(path: Path, family: Family, architecture: Architecture) -> Any:
     """The parameters of the encoder, each from its tensor."""
     tensors = _read_tensors(path)
+    _check_layers(path, tensors, family, architecture.num_layers)
 
     def param(place: tuple[jax.tree_util.DictKey, ...], expected: jax.ShapeDtypeStruct) -> np.ndarray:
         module, name = ".".join(entry.key for entry in place[:-1]), place[-1].key
@@ -74,6 +85,8 @@ def _read_params(path: Path, family: Family, architecture: Architecture) -> Any:
         # Dense layers are stored with the outputs first.
         turned = name == "kernel"
         tensor, shape = tensors[tensor_name], expected.shape[::-1] if turned else expected.shape
+        if not jnp.issubdtype(tensor.dtype, jnp.floating):
+            raise CheckpointError(f"{path}: tensor {tensor_name!r} is of {tensor.dtype}: must be floating point")
         if tensor.shape != shape:
             raise CheckpointError(f"{path}: tensor {tensor_name!r} has shape {tensor.shape}; {CONFIG} asks for {shape}")
         return np.asarray(tensor.T if turned else tensor, np.float32)
@@ -89,6 +102,16 @@ def _read_tensors(path: Path) -> dict[str, np.ndarray]:
         return safetensors.numpy.load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{path}: cannot be read ({error})") from error
+
+
+def _check_layers(path: Path, names: Collection[str], family: Family, num_layers: int) -> None:
+    """Raises CheckpointError for a tensor of a layer past the last: its layers are not those of ``config.json``."""
+    before, after = map(re.escape, family.layer.split("{}"))
+    layer = re.compile(f"(?:{re.escape(family.prefix)})?{before}([0-9]+){after}")
+    numbered = ((int(match[1]), name) for name in names if (match := layer.match(name)))
+    beyond = min((pair for pair in numbered if pair[0] >= num_layers), default=None)
+    if beyond is not None:
+        raise CheckpointError(f"{path}: tensor {beyond[1]!r} is of a layer beyond the {num_layers} of {CONFIG}")
 
 
 def _tensor_names(module: str, param: str, family: Family) -> list[str]:

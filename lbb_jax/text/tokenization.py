@@ -52,13 +52,15 @@ def check_fits(tokenizer: Tokenizer | BertWordPieceTokenizer, sizes: Architectur
     """Holds a tokenizer and the length of texts against the encoder.
 
     Raises:
-      CheckpointError: If the tokenizer has more tokens than the encoder.
+      CheckpointError: If the tokenizer has a token whose number the encoder does not have.
       ValueError: If ``max_length`` is below 3, or above the number of positions that the encoder has.
     """
-    if tokenizer.get_vocab_size() > sizes.vocabulary_size:
+    # Numbers may be left out, so that the largest can be beyond how many there are.
+    largest = max(tokenizer.get_vocab().values(), default=-1)
+    if largest >= sizes.vocabulary_size:
         raise CheckpointError(
-            f"the checkpoint's tokenizer has {tokenizer.get_vocab_size()} tokens, its encoder only "
-            f"{sizes.vocabulary_size}"
+            f"the checkpoint's tokenizer numbers tokens up to {largest}, its encoder only up to "
+            f"{sizes.vocabulary_size - 1}"
         )
     if not 3 <= max_length <= sizes.num_positions:
         raise ValueError(

@@ -17,23 +17,31 @@ def fine_tuning(
     Gradients are scaled down to a norm of 1 where theirs is larger. Weights decay, biases and norms do not.
 
     Args:
-      learning_rate: The highest, above 0; it rises to it from 0 and falls back to 0 at the last step.
+      learning_rate: The highest, above 0. With a warm-up it rises to it from 0, its value in the first step. Then it
+        falls towards 0, which it would reach one step after the last.
       num_steps: Optimizer steps, at least 1.
       batch_size: Labelled points in a step, drawn with replacement, at least 1.
-      warmup: The share of the steps in which the learning rate rises, at least 0 and below 1.
+      warmup: The share of the steps in which the learning rate rises, at least 0 and below 1. Rounded to whole steps,
+        it must leave at least one.
       weight_decay: Multiple of a weight that is taken from it in a step, times the learning rate; at least 0.
 
     Returns:
       The training, whose ``losses[num_steps]`` are those of the steps.
 
     Raises:
-      ValueError: If an argument is out of range.
+      ValueError: If an argument is out of range, or the learning rate would rise in all steps.
     """
     check_ranges(
         ("learning_rate", learning_rate, learning_rate > 0, "above 0"),
         ("warmup", warmup, 0 <= warmup < 1, "at least 0 and below 1"),
         ("weight_decay", weight_decay, weight_decay >= 0, "at least 0"),
     )
+    # It would never be at its highest, and in a single step 0, so that nothing would be learnt.
+    if 1 <= num_steps <= _num_rising(num_steps, warmup):
+        raise ValueError(
+            f"warmup={warmup}: the learning rate would rise from 0 in all of num_steps={num_steps} steps; lower it or "
+            "raise num_steps"
+        )
     schedule = rise_and_fall(learning_rate, num_steps=num_steps, warmup=warmup)
     return fixed_steps(adamw(schedule, weight_decay=weight_decay), num_steps=num_steps, batch_size=batch_size)
 
@@ -47,7 +55,7 @@ def adamw(learning_rate: optax.ScalarOrSchedule, *, weight_decay: float) -> opta
 
 def rise_and_fall(highest: float, *, num_steps: int, warmup: float) -> optax.Schedule:
     """A learning rate that rises linearly from 0 to ``highest`` and falls linearly to 0 at ``num_steps``."""
-    num_rising = round(warmup * num_steps)
+    num_rising = _num_rising(num_steps, warmup)
     return optax.join_schedules(
         [
             optax.linear_schedule(0.0, highest, num_rising),
@@ -55,6 +63,11 @@ def rise_and_fall(highest: float, *, num_steps: int, warmup: float) -> optax.Sch
         ],
         [num_rising],
     )
+
+
+def _num_rising(num_steps: int, warmup: float) -> int:
+    """In how many of the steps the learning rate is below the highest because it still rises."""
+    return round(warmup * num_steps)
 
 
 def _is_matrix(params: Any) -> Any:
