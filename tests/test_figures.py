@@ -7,7 +7,6 @@ from tables_of_runs import of_curves
 
 from lbb_jax import acquisition, analysis, figures
 
-
 OF_A_RUN = {"seed": 0, "labels": 20, "dataset": "digits", "posterior": "deep_ensemble", "batch_size": 10}
 
 

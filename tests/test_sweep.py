@@ -40,7 +40,7 @@ def configs_of(methods=VARIANTS, config=None):
 
 
 def table_of(workdir):
-    return pd.read_csv(workdir / "runs.csv", float_precision="round_trip").drop(columns=SECONDS)
+    return pd.read_csv(workdir / "runs.csv", float_precision="round_trip").drop(columns=[*SECONDS, "experiment"])
 
 
 @pytest.fixture(scope="module")
