@@ -29,13 +29,13 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
       paths: Working directories, each with ``config.json`` and ``metrics.jsonl``.
 
     Returns:
-      One row per run, seed and round, in the order given. Columns: ``path`` (as given), ``experiment`` (the
-      name of the folder that holds the run's), ``dataset``, ``encoder`` (that texts go through, empty for others),
-      ``network``, ``posterior``, ``method``, ``variant`` (the method's name as figures show it, with the redundancy of LBB and,
-      where ``paths`` hold the same variant with several values of an option, that option), ``batch_size``, ``alpha``
-      (of power sampling, else NaN), ``reduced`` (what was cut down from the whole data set, in words; empty for
-      nothing), ``seed``, ``round``, ``labels``, ``accuracy`` and ``ece`` (from 0 to 1), ``nll`` (nats), and for each
-      seed's share of the round ``seconds``, ``seconds_train``, ``seconds_predict`` and ``seconds_acquire`` (NaN
+      One row per run, seed and round, in the order given. Columns: ``path`` (as given), ``experiment`` (the name of
+      the folder that holds the run's), ``dataset``, ``encoder`` (that texts go through, empty for others),
+      ``network``, ``posterior``, ``method``, ``variant`` (the method's name as figures show it, with the redundancy of
+      LBB and, where ``paths`` hold the same variant with several values of an option, that option), ``batch_size``,
+      ``alpha`` (of power sampling, else NaN), ``reduced`` (what was cut down from the whole data set, in words; empty
+      for nothing), ``seed``, ``round``, ``labels``, ``accuracy`` and ``ece`` (from 0 to 1), ``nll`` (nats), and for
+      each seed's share of the round ``seconds``, ``seconds_train``, ``seconds_predict`` and ``seconds_acquire`` (NaN
       where stages were not timed apart). The points acquired and their gains stay in ``metrics.jsonl``.
 
     Raises:
