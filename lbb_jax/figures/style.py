@@ -84,8 +84,13 @@ def legend_of_lines(figure: Figure, axes: Axes) -> None:
     if len(axes.lines) <= FEW_LINES:
         axes.legend(frameon=False, loc="lower right")
     else:
-        figure.set_size_inches(9.0, 4.8)
-        figure.legend(frameon=False, loc="outside right upper", fontsize=9)
+        legend_beside(figure)
+
+
+def legend_beside(figure: Figure) -> None:
+    """Makes the figure wider and puts the legend to the right of what it shows."""
+    figure.set_size_inches(9.0, 4.8)
+    figure.legend(frameon=False, loc="outside right upper", fontsize=9)
 
 
 def legend_below(figure: Figure, axes: Axes, *, num_columns: int) -> None:

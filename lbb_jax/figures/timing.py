@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from lbb_jax import analysis
-from lbb_jax.figures.style import COLOURS, empty_figure
+from lbb_jax.figures.style import COLOURS, empty_figure, legend_beside
 
 
 def time_against_batch_size(records: Sequence[Mapping[str, Any]]) -> Figure:
@@ -30,7 +30,7 @@ def time_against_batch_size(records: Sequence[Mapping[str, Any]]) -> Figure:
             axes.plot(*zip(*sorted(points), strict=True), "o-", color=COLOURS[variant], markersize=4, label=variant)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.legend(frameon=False)
+    legend_beside(figure)
     first = records[0]
     axes.set_title(f"{first['N']:,} points, {first['K']} draws, {first['C']} classes ({first['device']})", fontsize=10)
     return figure
