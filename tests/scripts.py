@@ -30,7 +30,7 @@ def run(script: str, *arguments: str) -> Result:
     path = str(ROOT / "experiments" / script)
     output, errors = io.StringIO(), io.StringIO()
     with (
-        _restored_flags(),
+        _restored_flags(path),
         _restored_logging(),
         mock.patch.object(sys, "argv", [path, *arguments]),
         contextlib.redirect_stdout(output),
@@ -52,15 +52,15 @@ def _exit_code(path: str) -> int:
 
 
 @contextlib.contextmanager
-def _restored_flags() -> Iterator[None]:
-    """Removes the flags that are defined within: the next script may define them as well."""
+def _restored_flags(path: str) -> Iterator[None]:
+    """Removes the flags that the script defines; those of a library stay: each defines them once, when imported."""
     app.define_help_flags()
-    before = set(flags.FLAGS)
     try:
         yield
     finally:
-        for name in set(flags.FLAGS) - before:
-            delattr(flags.FLAGS, name)
+        for name in list(flags.FLAGS):
+            if name.startswith("config.") or flags.FLAGS.find_module_defining_flag(name) == path:
+                delattr(flags.FLAGS, name)
         flags.FLAGS.unparse_flags()
 
 
