@@ -88,6 +88,13 @@ def test_figures_are_drawn_from_what_is_stored(arguments, tmp_path, monkeypatch)
     assert (tmp_path / "figure.png").is_file()
 
 
+@pytest.mark.parametrize("pattern", sorted({word for words in COMMANDS for word in words if word.startswith("results/")}))
+def test_folders_of_runs_that_are_named_hold_runs(pattern):
+    folders = list(scripts.ROOT.glob(pattern))
+    assert folders
+    assert all((folder / "config.json").is_file() for folder in folders if folder.is_dir())
+
+
 @pytest.mark.parametrize("path", named_files(PAGE))
 def test_files_that_are_named_are_there(path):
     assert (scripts.ROOT / path).is_file()
