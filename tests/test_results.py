@@ -88,7 +88,9 @@ def test_figures_are_drawn_from_what_is_stored(arguments, tmp_path, monkeypatch)
     assert (tmp_path / "figure.png").is_file()
 
 
-@pytest.mark.parametrize("pattern", sorted({word for words in COMMANDS for word in words if word.startswith("results/")}))
+@pytest.mark.parametrize(
+    "pattern", sorted({word for words in COMMANDS for word in words if word.startswith("results/")})
+)
 def test_folders_of_runs_that_are_named_hold_runs(pattern):
     folders = list(scripts.ROOT.glob(pattern))
     assert folders
