@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 
 
 def blocks(page, language):
@@ -14,9 +15,22 @@ def commands(page):
     return [_commands(block) for block in blocks(page, "bash")]
 
 
+def expand(words):
+    """The words of a command, with what a shell would put in place of patterns of paths."""
+    return [path for word in words for path in _expand(word)]
+
+
 def named_files(page):
     """Files of the repository that the page names by their paths from its root."""
     return sorted(set(re.findall(r"\b(?:experiments|configs|results|tests)/[\w/]+\.\w+", page)))
+
+
+def _expand(word):
+    if "*" not in word:
+        return [word]
+    paths = sorted(str(path) for path in Path().glob(word))
+    assert paths, word
+    return paths
 
 
 def _commands(block):

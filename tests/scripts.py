@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
-from absl import app, flags
+from absl import flags
 from absl import logging as absl_logging
 
 ROOT = Path(__file__).parent.parent
@@ -54,7 +54,6 @@ def _exit_code(path: str) -> int:
 @contextlib.contextmanager
 def _restored_flags(path: str) -> Iterator[None]:
     """Removes the flags that the script defines; those of a library stay: each defines them once, when imported."""
-    app.define_help_flags()
     try:
         yield
     finally:

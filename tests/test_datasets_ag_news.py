@@ -1,7 +1,6 @@
 """AG News as vectors: generated articles and a tiny encoder, and the real ones where they are at hand."""
 
 import builtins
-import os
 from pathlib import Path
 
 import jax
@@ -20,7 +19,6 @@ from lbb_jax.networks.encoder import PADDING
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-SHARED = Path(__file__).parents[2] / "shared" / "tfds"
 NUM_TRAIN, NUM_TEST = 45, 7
 
 
@@ -162,11 +160,9 @@ def test_missing_files_are_an_error_that_says_how_to_prepare_them(options, tmp_p
         datasets.load("ag_news", **options)
 
 
-def test_the_real_articles_are_read_in_their_four_classes():
-    folder = Path(os.environ.get("TFDS_DATA_DIR", SHARED))
-    if not (folder / "ag_news_subset").is_dir():
-        pytest.skip(f"ag_news_subset is not prepared at {folder}")
-    builder = tfds.builder("ag_news_subset", data_dir=folder, file_format="array_record")
+def test_the_real_articles_are_read_in_their_four_classes(need_real):
+    need_real("ag_news_subset")
+    builder = tfds.builder("ag_news_subset", file_format="array_record")
     assert builder.info.features["label"].names == ["World", "Sports", "Business", "Sci/Tech"]
     texts, labels = ag_news._read(prepared.open_split(builder, "test"), 0, 40)
     assert set(labels) == {0, 1, 2, 3}

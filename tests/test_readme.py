@@ -2,12 +2,11 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import pytest
 import scripts
 import text_checkpoints
-from markdown import blocks, commands, named_files
+from markdown import blocks, commands, expand, named_files
 from scripts import ROOT
 
 from lbb_jax import report
@@ -61,7 +60,7 @@ def carry_out(words):
         case ["python", script, *arguments]:
             name = script.removeprefix("experiments/")
             # A pattern stands for what earlier commands have written.
-            arguments = [path for word in arguments for path in expand(word)]
+            arguments = expand(arguments)
             smallest = [] if "--help" in arguments else [*SMALLEST[name]]
             if name == "sweep.py" and not any(word.startswith("--methods") for word in arguments):
                 smallest.append(TWO_METHODS)
@@ -70,14 +69,6 @@ def carry_out(words):
             assert result.returncode == ("--help" in arguments), result.stderr
         case _:
             pytest.fail(f"how is this to be run? {shlex.join(words)}")
-
-
-def expand(word):
-    if "*" not in word:
-        return [word]
-    paths = sorted(str(path) for path in Path().glob(word))
-    assert paths, word
-    return paths
 
 
 def test_the_programs_run_one_after_the_other():

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 import scripts
-from markdown import commands, named_files
+from markdown import commands, expand, named_files
 
 from lbb_jax import experiment
 
@@ -81,9 +81,8 @@ def test_every_run_that_is_stored_has_its_command(monkeypatch):
 @pytest.mark.parametrize("arguments", of_script("figures.py"), ids=shlex.join)
 def test_figures_are_drawn_from_what_is_stored(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(scripts.ROOT)
-    paths = [str(path) for word in arguments if "*" in word for path in sorted(Path().glob(word))]
-    options = [word for word in arguments if "*" not in word]
-    result = scripts.run("figures.py", *options, f"--output={tmp_path / 'figure.png'}", *paths)
+    # The later of two flags prevails.
+    result = scripts.run("figures.py", *expand(arguments), f"--output={tmp_path / 'figure.png'}")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "figure.png").is_file()
 
