@@ -8,6 +8,8 @@ needed again.
 import jax
 import jax.numpy as jnp
 
+MAX_CONFIGURATIONS = 10**7
+
 
 def empty(num_draws: int, dtype: jnp.dtype) -> jax.Array:
     """The log-likelihoods ``[1, K]`` of the one configuration of no points: all 0."""
@@ -34,6 +36,34 @@ def enumerate_all(log_probs: jax.Array) -> jax.Array:
     for point in log_probs:
         log_likelihoods = enumerate_labels(log_likelihoods, point)
     return log_likelihoods
+
+
+def check_can_enumerate(shape: tuple[int, ...]) -> None:
+    """Raises ValueError if a batch ``[b, K, C]`` of this shape has more than ``MAX_CONFIGURATIONS`` configurations."""
+    num_points, _, num_classes = shape
+    if num_classes**num_points > MAX_CONFIGURATIONS:
+        raise ValueError(
+            f"log_probs of shape {shape}: a batch of {num_points} points with {num_classes} classes has "
+            f"{num_classes}**{num_points} label configurations, more than the {MAX_CONFIGURATIONS:,} that can be "
+            "enumerated; use entropy.sampled_joint_entropy or a smaller batch"
+        )
+
+
+def enumerate_halves(log_probs: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The configurations of the two halves of a batch, whose pairs are the configurations of the batch.
+
+    Args:
+      log_probs: The batch, ``[b, K, C]``.
+
+    Returns:
+      Log-likelihoods ``[C**(b // 2), K]`` and ``[C**(b - b // 2), K]``.
+
+    Raises:
+      ValueError: If the batch has more than ``10**7`` label configurations.
+    """
+    check_can_enumerate(log_probs.shape)
+    middle = len(log_probs) // 2
+    return enumerate_all(log_probs[:middle]), enumerate_all(log_probs[middle:])
 
 
 def stratified_draws(key: jax.Array, num_samples: int, num_draws: int) -> jax.Array:

@@ -11,8 +11,6 @@ import jax.numpy as jnp
 from lbb_jax import configurations
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 
-MAX_CONFIGURATIONS = 10**7
-
 
 def p_log_p(probs: jax.Array, log_probs: jax.Array | None = None) -> jax.Array:
     """``p log p`` elementwise, with value and gradient 0 where ``p`` is 0.
@@ -59,18 +57,6 @@ def marginal_entropy(log_probs: jax.Array) -> jax.Array:
     return -sum_of_terms(p_log_p(jnp.mean(jnp.exp(log_probs), axis=1)))
 
 
-def draw_entropy(log_probs: jax.Array) -> jax.Array:
-    """Entropy ``H[y_n | θ_k]`` of each point under each draw.
-
-    Args:
-      log_probs: ``[N, K, C]``.
-
-    Returns:
-      ``[N, K]``, nats.
-    """
-    return -sum_of_terms(p_log_p(jnp.exp(log_probs), log_probs))
-
-
 def conditional_entropy(log_probs: jax.Array) -> jax.Array:
     """Entropy of each point given the parameters, ``mean_k H[y_n | θ_k]`` (section 2.2.2).
 
@@ -100,16 +86,8 @@ def joint_entropy(log_probs: jax.Array) -> jax.Array:
     Raises:
       ValueError: If the batch has more than ``10**7`` label configurations.
     """
-    num_points, num_draws, num_classes = log_probs.shape
-    if num_classes**num_points > MAX_CONFIGURATIONS:
-        raise ValueError(
-            f"log_probs of shape {log_probs.shape}: a batch of {num_points} points with {num_classes} classes has "
-            f"{num_classes}**{num_points} label configurations, more than the {MAX_CONFIGURATIONS:,} that "
-            "joint_entropy enumerates; use sampled_joint_entropy or a smaller batch"
-        )
-    middle = num_points // 2
-    first = jnp.exp(configurations.enumerate_all(log_probs[:middle]))
-    second = jnp.exp(configurations.enumerate_all(log_probs[middle:]))
+    num_draws = log_probs.shape[1]
+    first, second = map(jnp.exp, configurations.enumerate_halves(log_probs))
     chunk_size = rows_per_chunk(len(second), len(first))
 
     def row_entropy(start: jax.Array) -> jax.Array:

@@ -20,15 +20,14 @@ the same draw merged into one: the relative entropy is convex, so that the resul
 and it costs ``K`` configurations instead of thousands.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import configurations
+from lbb_jax import configurations, information
 from lbb_jax.acquisition import lazy
-from lbb_jax.acquisition.pointwise import bald_scores
-from lbb_jax.acquisition.selection import Acquisition, highest, remove, without_rounding
+from lbb_jax.acquisition.selection import Acquisition, highest, remove
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 
 
@@ -49,7 +48,7 @@ def batch_bald(
       num_samples: Static, at least 1: most configurations considered. Time and memory of a step grow with it.
 
     Returns:
-      The picks; the scores are their gains in nats, those below 1e-6 as exactly 0.
+      The picks; the scores are their gains in nats.
     """
     return pick_greedily(key, log_probs, available, batch_size=batch_size, num_samples=num_samples).acquisition
 
@@ -82,7 +81,7 @@ def pick_greedily(
     num_enumerated = _num_enumerated_picks(num_classes, batch_size, num_samples)
 
     log_likelihoods = configurations.empty(num_draws, log_probs.dtype)
-    scores = bald_scores(log_probs)
+    scores = information.mutual_information(log_probs)
     first = jax.tree.map(lambda leaf: leaf[0], highest(scores, available, batch_size=1))
     picks, remaining = [Picks(first, jnp.int32(1), jnp.int32(0), jnp.ones((), scores.dtype))], available
     while len(picks) < num_enumerated:
@@ -124,18 +123,19 @@ def _num_enumerated_picks(num_classes: int, batch_size: int, num_samples: int) -
 def _pick(points: "_Points", remaining: jax.Array, log_likelihoods: jax.Array, weights: jax.Array) -> Picks:
     """The point with the highest gain, given the configurations ``[M, K]`` of the batch so far and their weights."""
     posterior = _posterior(log_likelihoods)
-    bounds = without_rounding(_conditional_information(points, *_merge_similar(posterior, weights)))
+    bounds = _conditional_information(points, *_merge_similar(posterior, weights))
 
-    def refresh(places: jax.Array, known: lazy.Candidates) -> lazy.Candidates:
+    def refresh(places: jax.Array, known: lazy.Candidates, details: Any) -> tuple[lazy.Candidates, Any]:
         block = jax.tree.map(lambda leaf: leaf[places], points)
-        gains = without_rounding(_conditional_information(block, posterior, weights))
-        return known._replace(bounds=gains, num_seen=known.num_seen + 1)
+        gains = _conditional_information(block, posterior, weights)
+        return known._replace(bounds=gains, num_seen=known.num_seen + 1), details
 
     num_points, num_classes = points.mean.shape
-    search = lazy.begin(jnp.where(remaining, bounds, -jnp.inf))
+    rules = lazy.Rules(refresh)
+    search = lazy.begin(jnp.where(remaining, bounds, -jnp.inf), (), rules)
     block_size = rows_per_chunk(len(weights) * num_classes, num_points)
-    search = lazy.settle(search, refresh, 1, block_size=block_size)
-    index, gain, _, search = lazy.take_best(search)
+    search = lazy.settle(search, rules, 1, block_size=block_size)
+    index, gain, _, _, search = lazy.take_best(search)
     # The gain is at most `Σ_k w̄_k KL(p_k ‖ q)`, and BALD is the same with the weights `1 / K`.
     most_per_bald = posterior.shape[1] * jnp.max(weights @ posterior)
     return Picks(Acquisition(index, gain), jnp.int32(len(weights)), search.num_evaluations, most_per_bald)

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import entropy
+from lbb_jax import entropy, information
 from lbb_jax.acquisition import race
 from lbb_jax.acquisition.batch_bald import pick_greedily as pick_batch_bald
 from lbb_jax.acquisition.epig import mean_information_about
 from lbb_jax.acquisition.large_batch_bald import pick_by_race, pick_greedily
-from lbb_jax.acquisition.pointwise import bald_scores, lack_of_confidence, lack_of_margin
+from lbb_jax.acquisition.pointwise import lack_of_confidence, lack_of_margin
 from lbb_jax.acquisition.selection import Acquisition, highest
 
 # Methods whose picks do not change what other points are worth.
@@ -87,7 +87,7 @@ def scores_by_themselves(method: str, log_probs: jax.Array, options: Mapping[str
         case "epig":
             return mean_information_about(log_probs, options["targets"])
         case _:
-            return bald_scores(log_probs)
+            return information.mutual_information(log_probs)
 
 
 def worth_by_itself(

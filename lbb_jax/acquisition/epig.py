@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from lbb_jax import information
 from lbb_jax.acquisition import race
 from lbb_jax.acquisition.pointwise import random
-from lbb_jax.acquisition.selection import Acquisition, without_rounding
+from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 
 
@@ -48,7 +48,7 @@ def epig(
       alpha: At least 0, of no effect without ``power``.
 
     Returns:
-      The picks; the scores are in nats, those below 1e-6 as exactly 0.
+      The picks; the scores are in nats.
 
     Raises:
       ValueError: If ``targets`` and ``log_probs`` differ in draws or classes.
@@ -64,7 +64,7 @@ def epig(
 
 
 def mean_information_about(log_probs: jax.Array, targets: jax.Array) -> jax.Array:
-    """``mean_j I(y_n; y_j)`` over the targets, in nats, what is below 1e-6 as 0.
+    """``mean_j I(y_n; y_j)`` over the targets, in nats.
 
     Args:
       log_probs: ``[N, K, C]``.
@@ -79,7 +79,7 @@ def mean_information_about(log_probs: jax.Array, targets: jax.Array) -> jax.Arra
         block = jax.lax.dynamic_slice_in_dim(log_probs, start, chunk_size)
         return jnp.mean(information.pairwise_mutual_information(block, targets), axis=1)
 
-    return without_rounding(map_chunks(of_chunk, len(log_probs), chunk_size))
+    return map_chunks(of_chunk, len(log_probs), chunk_size)
 
 
 def _mean_information_about_others(log_probs: jax.Array, targets: jax.Array) -> jax.Array:
@@ -107,7 +107,7 @@ def _mean_information_about_others(log_probs: jax.Array, targets: jax.Array) -> 
         num_others = jnp.sum(is_target) - jnp.sum(is_itself, axis=1)
         return (about_all - about_itself) / jnp.maximum(num_others, 1).astype(pairs.dtype)
 
-    return without_rounding(map_chunks(of_chunk, num_points, chunk_size))
+    return map_chunks(of_chunk, num_points, chunk_size)
 
 
 def _draw_targets(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, num_targets: int) -> jax.Array:

@@ -8,9 +8,9 @@ that happen to lie near it in the pool, and picks all points at once. `large_bat
 import jax
 import jax.numpy as jnp
 
+from lbb_jax import information
 from lbb_jax.acquisition import race
-from lbb_jax.acquisition.pointwise import bald_scores
-from lbb_jax.acquisition.selection import Acquisition, without_rounding
+from lbb_jax.acquisition.selection import Acquisition
 
 CHUNK_SIZE = 1024
 
@@ -45,9 +45,9 @@ def large_batch_bald_released(
       alpha: At least 0, of no effect without ``power``.
 
     Returns:
-      The picks; the scores are those above, those within 1e-6 of 0 as exactly 0.
+      The picks; the scores are those above.
     """
-    scores = without_rounding(bald_scores(log_probs) + agreement(log_probs, available))
+    scores = information.mutual_information(log_probs) + agreement(log_probs, available)
     return race.highest_or_first_arrivals(key, scores, available, batch_size=batch_size, power=power, alpha=alpha)
 
 

@@ -40,6 +40,7 @@ class Search(NamedTuple):
       pool: All points; for those of the front, as they were when they joined it. ``[N]``.
       points: Indices of the front's points in the pool, ascending, ``[F]`` int32.
       front: What is known of the front's points, ``[F]``.
+      details: What a method keeps of the front's points alone, a pytree of arrays ``[F, ...]``.
       rest_bound: Highest bound outside the front, ``[]``.
       rest_point: The lowest index with that bound, ``[]`` int32.
       num_evaluations: How many points were evaluated so far, a point evaluated twice counting twice; ``[]`` int32.
@@ -48,32 +49,47 @@ class Search(NamedTuple):
     pool: Candidates
     points: jax.Array
     front: Candidates
+    details: Any
     rest_bound: jax.Array
     rest_point: jax.Array
     num_evaluations: jax.Array
 
 
-Refresh = Callable[[jax.Array, Candidates], Candidates]
+class Rules(NamedTuple):
+    """How a method evaluates points.
+
+    Attributes:
+      refresh: Maps the indices ``[m]`` of points, what is known of them and their details to what is known, and the
+        details, once their evaluation has made ``num_seen`` grow.
+      enter: Maps the indices ``[m]`` of points that join the front, and what is known of them, to their details.
+      lower: Maps the whole pool to the pool with bounds that are lower where that is cheap to know. Called whenever
+        the front is chosen anew.
+    """
+
+    refresh: Callable[[jax.Array, Candidates, Any], tuple[Candidates, Any]]
+    enter: Callable[[jax.Array, Candidates], Any] = lambda points, known: ()
+    lower: Callable[[Candidates], Candidates] = lambda pool: pool
 
 
-def begin(bounds: jax.Array, state: Any = ()) -> Search:
+def begin(bounds: jax.Array, state: Any, rules: Rules, *, front_size: int = FRONT_SIZE) -> Search:
     """A search before the first pick.
 
     Args:
       bounds: Upper bound of what each point is worth, ``[N]``; ``-inf`` for those that are not available.
       state: A pytree of arrays ``[N, ...]``.
+      rules: How points are evaluated.
+      front_size: Static: points in the front, at most.
     """
     pool = Candidates(bounds, jnp.zeros(len(bounds), jnp.int32), state)
-    return _choose_front(pool, min(FRONT_SIZE, len(bounds)), jnp.int32(0))
+    return _choose_front(pool, rules, min(front_size, len(bounds)), jnp.int32(0))
 
 
-def settle(search: Search, refresh: Refresh, num_picks: jax.Array | int, *, block_size: int) -> Search:
+def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_size: int) -> Search:
     """Evaluates points until the front's highest bound is the present worth of a point, and no other is worth more.
 
     Args:
       search: The search.
-      refresh: Maps the indices ``[m]`` of points and what is known of them to what is known once their evaluation has
-        made ``num_seen`` grow.
+      rules: How points are evaluated.
       num_picks: How many picks have been made, ``[]``.
       block_size: Static: points evaluated at a time, at most.
 
@@ -86,14 +102,14 @@ def settle(search: Search, refresh: Refresh, num_picks: jax.Array | int, *, bloc
         return (front.num_seen < num_picks) & (front.bounds > -jnp.inf)
 
     def refresh_highest(search: Search) -> Search:
-        front = search.front
-        urgency, places = jax.lax.top_k(jnp.where(is_stale(front), front.bounds, -jnp.inf), size)
-        fresh = refresh(search.points[places], jax.tree.map(lambda leaf: leaf[places], front))
+        known = (search.front, search.details)
+        urgency, places = jax.lax.top_k(jnp.where(is_stale(search.front), search.front.bounds, -jnp.inf), size)
+        fresh = rules.refresh(search.points[places], *jax.tree.map(lambda leaf: leaf[places], known))
         # Where fewer points are stale than the block has rows, the other rows change nothing.
         targets = jnp.where(urgency > -jnp.inf, places, len(search.points))
-        front = jax.tree.map(lambda leaf, rows: leaf.at[targets].set(rows, mode="drop"), front, fresh)
+        front, details = jax.tree.map(lambda leaf, rows: leaf.at[targets].set(rows, mode="drop"), known, fresh)
         num_evaluations = search.num_evaluations + jnp.sum(urgency > -jnp.inf, dtype=jnp.int32)
-        return search._replace(front=front, num_evaluations=num_evaluations)
+        return search._replace(front=front, details=details, num_evaluations=num_evaluations)
 
     def has_stale_leader(search: Search) -> jax.Array:
         return _front_leads(search) & is_stale(search.front)[jnp.argmax(search.front.bounds)]
@@ -105,23 +121,25 @@ def settle(search: Search, refresh: Refresh, num_picks: jax.Array | int, *, bloc
         return refresh_front(search)
 
     def change_front(search: Search) -> Search:
-        return refresh_front(_choose_front(_merge(search), len(search.points), search.num_evaluations))
+        pool = rules.lower(_merge(search))
+        return refresh_front(_choose_front(pool, rules, len(search.points), search.num_evaluations))
 
     return jax.lax.while_loop(lambda search: ~_front_leads(search), change_front, refresh_front(search))
 
 
-def take_best(search: Search) -> tuple[jax.Array, jax.Array, Any, Search]:
+def take_best(search: Search) -> tuple[jax.Array, jax.Array, Any, Any, Search]:
     """Takes the best point out of a settled search.
 
     Returns:
-      Its index ``[]`` int32 (-1 if every point is out), its worth ``[]``, its state, and the search without it.
+      Its index ``[]`` int32 (-1 if every point is out), its worth ``[]``, its state, its details, and the search
+      without it.
     """
     place = jnp.argmax(search.front.bounds)
     worth = search.front.bounds[place]
     index = jnp.where(worth > -jnp.inf, search.points[place], NO_POINT)
     bounds = search.front.bounds.at[place].set(-jnp.inf)
-    state = jax.tree.map(lambda leaf: leaf[place], search.front.state)
-    return index, worth, state, search._replace(front=search.front._replace(bounds=bounds))
+    state, details = jax.tree.map(lambda leaf: leaf[place], (search.front.state, search.details))
+    return index, worth, state, details, search._replace(front=search.front._replace(bounds=bounds))
 
 
 def _front_leads(search: Search) -> jax.Array:
@@ -136,7 +154,7 @@ def _merge(search: Search) -> Candidates:
     return jax.tree.map(lambda leaf, rows: leaf.at[search.points].set(rows), search.pool, search.front)
 
 
-def _choose_front(pool: Candidates, front_size: int, num_evaluations: jax.Array) -> Search:
+def _choose_front(pool: Candidates, rules: Rules, front_size: int, num_evaluations: jax.Array) -> Search:
     """A search whose front are the points of the highest bounds."""
     num_points = len(pool.bounds)
     if front_size == num_points:
@@ -151,4 +169,4 @@ def _choose_front(pool: Candidates, front_size: int, num_evaluations: jax.Array)
         rest_bound = rest[rest_point]
         rest_point = jnp.where(rest_bound > -jnp.inf, rest_point, num_points)
     front = jax.tree.map(lambda leaf: leaf[points], pool)
-    return Search(pool, points, front, rest_bound, rest_point, num_evaluations)
+    return Search(pool, points, front, rules.enter(points, front), rest_bound, rest_point, num_evaluations)

@@ -37,6 +37,7 @@ OPTIONS = {
     "num_samples": Option(validation.check_positive_integer, static=True),
     "num_targets": Option(validation.check_positive_integer, static=True),
     "pair_weight": Option(validation.check_finite_and_not_negative),
+    "pairs": Option(validation.check_pairs, static=True),
     "power": Option(validation.check_boolean, static=True),
     "redundancy": Option(validation.check_redundancy, static=True),
     "targets": Option(validation.check_targets),
@@ -70,8 +71,8 @@ METHODS: dict[str, Method] = {
     "bald": Method(bald),
     "power_bald": Method(power_bald, ("alpha",)),
     "batch_bald": Method(batch_bald, ("num_samples",)),
-    "lbb": Method(large_batch_bald, ("pair_weight", "redundancy")),
-    "power_lbb": Method(power_large_batch_bald, ("alpha", "pair_weight", "redundancy")),
+    "lbb": Method(large_batch_bald, ("pair_weight", "redundancy", "pairs")),
+    "power_lbb": Method(power_large_batch_bald, ("alpha", "pair_weight", "redundancy", "pairs")),
     "lbb_released": Method(large_batch_bald_released, ("power", "alpha")),
     "epig": Method(epig, ("targets", "num_targets", "power", "alpha")),
     "core_set": Method(core_set, ("embeddings",), uses_predictions=False),
@@ -198,7 +199,7 @@ def acquire(
       available: Bool ``[N]``: which points may be picked; None for all. Rows of other points may hold anything.
       **options: Options of the method: ``alpha`` (from 0 to 1e30), ``embeddings`` (``[N, D]``, of the same kinds as
         ``log_probs``; "core_set" and "badge" need them), ``num_samples`` and ``num_targets`` (at least 1),
-        ``pair_weight`` (at least 0), ``power`` (bool), ``redundancy`` ("pairwise" or "tree"), ``targets``
+        ``pair_weight`` (at least 0), ``pairs`` ("exact" or "chi2"), ``power`` (bool), ``redundancy`` ("pairwise" or "tree"), ``targets``
         (log-probabilities ``[T, K, C]``, of the same kinds as ``log_probs``).
 
     Returns:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from lbb_jax import entropy, information
 from lbb_jax.acquisition import race
-from lbb_jax.acquisition.selection import Acquisition, highest, without_rounding
+from lbb_jax.acquisition.selection import Acquisition, highest
 
 
 def mean_probs(log_probs: jax.Array) -> jax.Array:
@@ -31,11 +31,6 @@ def lack_of_margin(log_probs: jax.Array) -> jax.Array:
     mean = mean_probs(log_probs)
     is_likeliest = jnp.arange(mean.shape[-1])[None] == jnp.argmax(mean, axis=-1, keepdims=True)
     return 1 - (jnp.max(mean, axis=-1) - jnp.max(jnp.where(is_likeliest, 0, mean), axis=-1))
-
-
-def bald_scores(log_probs: jax.Array) -> jax.Array:
-    """``I(y_n; θ)`` of ``log_probs[N, K, C]``, in nats, what is below 1e-6 as 0: ``[N]``."""
-    return without_rounding(information.mutual_information(log_probs))
 
 
 def random(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
@@ -67,12 +62,9 @@ def max_entropy(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, b
 
 
 def bald(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
-    """Picks the points with the highest ``I(y_n; θ)``, in nats (Houlsby et al., 2011; section 2.2.2).
-
-    Information below 1e-6 nats counts as 0.
-    """
+    """Picks the points with the highest ``I(y_n; θ)``, in nats (Houlsby et al., 2011; section 2.2.2)."""
     del key
-    return highest(bald_scores(log_probs), available, batch_size=batch_size)
+    return highest(information.mutual_information(log_probs), available, batch_size=batch_size)
 
 
 def power_bald(
@@ -85,7 +77,7 @@ def power_bald(
 ) -> Acquisition:
     """Samples points without replacement with probability proportional to ``BALD**alpha`` (Eq. 2.13).
 
-    Points whose BALD is below 1e-6 nats have probability 0; when only such points are left, they are picked uniformly.
+    Points whose BALD is 0 have probability 0; when only such points are left, they are picked uniformly.
 
     Args:
       key: Random key, consumed. Each point has its own variates, whatever is available.
@@ -97,4 +89,6 @@ def power_bald(
     Returns:
       The picks in the order drawn; the scores are their BALD in nats.
     """
-    return race.first_arrivals(key, bald_scores(log_probs), available, batch_size=batch_size, alpha=alpha)
+    return race.first_arrivals(
+        key, information.mutual_information(log_probs), available, batch_size=batch_size, alpha=alpha
+    )

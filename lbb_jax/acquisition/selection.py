@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 
 NO_POINT = -1
-INFORMATION_RESOLUTION = 1e-6
 
 
 class Acquisition(NamedTuple):
@@ -23,11 +22,6 @@ class Acquisition(NamedTuple):
 
     indices: jax.Array
     scores: jax.Array
-
-
-def without_rounding(information: jax.Array) -> jax.Array:
-    """Replaces information within 1e-6 nats of 0, which float32 cannot tell from none, by exactly 0."""
-    return jnp.where(jnp.abs(information) < INFORMATION_RESOLUTION, 0, information)
 
 
 def remove(available: jax.Array, index: jax.Array) -> jax.Array:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lbb_jax import entropy
-from lbb_jax.acquisition.large_batch_bald import REDUNDANCIES
+from lbb_jax.acquisition.large_batch_bald import PAIRS, REDUNDANCIES
 
 NORMALISATION_TOLERANCE = 1e-3
 MAX_ALPHA = 1e30
@@ -156,6 +156,13 @@ def check_redundancy(name: str, value: Any) -> str:
     """One of the known redundancies."""
     if not isinstance(value, str) or value not in REDUNDANCIES:
         raise ValueError(f"{name}={value!r}: must be one of {', '.join(map(repr, REDUNDANCIES))}")
+    return value
+
+
+def check_pairs(name: str, value: Any) -> str:
+    """One of the known ways to get the information of a pair."""
+    if not isinstance(value, str) or value not in PAIRS:
+        raise ValueError(f"{name}={value!r}: must be one of {', '.join(map(repr, PAIRS))}")
     return value
 
 

@@ -32,7 +32,7 @@ class Estimates(NamedTuple):
 
 def is_exact(batch_size: int, num_classes: int) -> bool:
     """Whether the joint distribution of a batch's labels is enumerated."""
-    return batch_size <= EXACT_UP_TO and num_classes**batch_size <= entropy.MAX_CONFIGURATIONS
+    return batch_size <= EXACT_UP_TO and num_classes**batch_size <= configurations.MAX_CONFIGURATIONS
 
 
 def estimate(key: jax.Array, log_probs: jax.Array, *, num_samples: int) -> Estimates:
