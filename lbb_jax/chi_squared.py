@@ -4,8 +4,9 @@ With the centred ratios ``x`` of `lbb_jax.relative_entropy` and ``D_cd = mean_k 
 
     χ²_ij = Σ_cd p̄_i(c) p̄_j(d) D_cd² = Σ_kl B_i(k,l) B_j(k,l),    B_i(k,l) = Σ_c p̄_i(c) x_ik(c) x_il(c) / K,
 
-an inner product of ``K (K + 1) / 2`` numbers for each point, whatever the number of classes: all pairs with one point are
-a matrix-vector product over the pool. It is twice the mutual information where the draws differ little, and bounds it:
+an inner product of ``K (K + 1) / 2`` numbers for each point, whatever the number of classes: all pairs with one point
+are a matrix-vector product over the pool. It is twice the mutual information where the draws differ little, and bounds
+it:
 
     I(y_i; y_j) ≤ log(1 + χ²_ij).
 

@@ -2,8 +2,8 @@
 
 Conventions are those of `lbb_jax.entropy`. Every quantity is computed as a relative entropy, a sum of terms of which
 none is negative (`lbb_jax.relative_entropy`). So its error is in proportion to its value, whatever the number of
-classes: in float32, BALD and pairs are within ``5e-5 I + 4e-7 √I`` of the value ``I`` of the same inputs. Draws that all
-agree give exactly 0. Equation numbers refer to Rubashevskii, Kotova and Panov (SDM 2023).
+classes: in float32, BALD and pairs are within ``5e-5 I + 4e-7 √I`` of the value ``I`` of the same inputs. Draws that
+all agree give exactly 0. Equation numbers refer to Rubashevskii, Kotova and Panov (SDM 2023).
 """
 
 from collections.abc import Callable
@@ -98,13 +98,20 @@ def paired_mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def weighted_pairs(a: Centred, b: Centred, function: Callable[[jax.Array], jax.Array]) -> jax.Array:
-    """``Σ_cd p̄_i(c) p̄'_i(d) f(D_cd)`` of each point of ``a`` and the same one of ``b``, ``[M]``; ``f`` is ``function``."""
+    """``Σ_cd p̄_i(c) p̄'_i(d) f(D_cd)`` of each point of ``a`` and the same one of ``b``.
+
+    Args:
+      a: ``M`` points.
+      b: ``M`` points.
+      function: ``f``, elementwise: ``ψ`` for mutual information.
+
+    Returns:
+      ``[M]``.
+    """
     num_points, num_draws, num_classes = a.ratios.shape
 
     def of_chunk(start: jax.Array) -> jax.Array:
-        block_a, block_b = (
-            jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), x) for x in (a, b)
-        )
+        block_a, block_b = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), (a, b))
 
         # Small matrix products, one for each pair, are slow on CPUs; sums over draws are not.
         def add_draw(joint: jax.Array, ratios: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:

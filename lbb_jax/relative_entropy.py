@@ -1,7 +1,7 @@
 """Relative entropies that do not cancel: what every mutual information of this package is a sum of.
 
-A difference of entropies loses small information to rounding, the more the more classes there are. A relative entropy is
-a sum of terms of which none is negative, so its error stays in proportion to its value. The two forms here are
+A difference of entropies loses small information to rounding, the more the more classes there are. A relative entropy
+is a sum of terms of which none is negative, so its error stays in proportion to its value. The two forms here are
 
     ψ(x) = (1 + x) log(1 + x) - x                                for a centred ratio x = (p - q) / q,
     p log(p / q) - p + q = q ψ((p - q) / q)                      for a probability p and its reference q.
@@ -17,8 +17,9 @@ import jax.numpy as jnp
 
 # Draws are added one after another up to this many, which computes each probability once.
 _MOST_DRAWS_UNROLLED = 16
-# Where |z| is at most this, the series is exact to rounding; beyond it, so is the logarithm.
+# Up to this z² the series is used, with as many terms as make it exact to rounding; beyond it, the logarithm.
 _LARGEST_Z_SQUARED = 0.0625
+_NUM_TERMS, _NUM_TERMS_FLOAT64 = 4, 12
 
 
 class Centred(NamedTuple):
@@ -84,7 +85,10 @@ def _terms(difference: jax.Array, probs: jax.Array, total: jax.Array, log_ratio:
     """``p log(p / q) - (p - q)`` from ``p - q``, ``p``, ``p + q`` and ``log(p / q)``."""
     z = difference / total
     squared = z * z
-    series = 1 / 3 + squared * (1 / 5 + squared * (1 / 7 + squared / 9))
+    num_terms = _NUM_TERMS_FLOAT64 if z.dtype == jnp.float64 else _NUM_TERMS
+    series = jnp.zeros_like(z)
+    for term in reversed(range(num_terms)):
+        series = 1 / (2 * term + 3) + squared * series
     near = z * (difference + 2 * probs * squared * series)
     far = probs * log_ratio - difference
     return jnp.where(squared <= _LARGEST_Z_SQUARED, near, far)

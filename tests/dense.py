@@ -3,6 +3,7 @@
 The lazy forms must reproduce these picks, for the same keys.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -17,7 +18,7 @@ from lbb_jax.acquisition.batch_bald import (
     _posterior,
     _relative_to_mean,
 )
-from lbb_jax.acquisition.selection import without_rounding
+from lbb_jax.relative_entropy import centre
 
 
 class Picks(NamedTuple):
@@ -44,18 +45,23 @@ def assert_same_picks(lazy, dense, log_probs, *, resolution=1e-5):
 
 @jax.jit
 def _bald(log_probs):
-    return without_rounding(information.mutual_information(log_probs))
+    return information.mutual_information(log_probs)
 
 
-@jax.jit
-def _information_with(log_probs, index):
-    return without_rounding(information.pairwise_mutual_information(log_probs, log_probs[index][None])[:, 0])
+@functools.partial(jax.jit, static_argnames="pairs")
+def _information_with(log_probs, index, *, pairs):
+    if pairs == "exact":
+        return information.pairwise_mutual_information(log_probs, log_probs[index][None])[:, 0]
+    # Straight from the definition of χ², with the mean over the draws of the products of the centred ratios.
+    points = centre(log_probs)
+    products = jnp.einsum("nkc,kd->ncd", points.ratios, points.ratios[index]) / log_probs.shape[1]
+    return jnp.einsum("nc,d,ncd->n", points.mean, points.mean[index], products**2) / 2
 
 
 @jax.jit
 def _gains_given(log_probs, log_likelihoods, weights):
     points = _relative_to_mean(log_probs)
-    return without_rounding(_conditional_information(points, _posterior(log_likelihoods), weights))
+    return _conditional_information(points, _posterior(log_likelihoods), weights)
 
 
 _enumerate_labels = jax.jit(configurations.enumerate_labels)
@@ -79,7 +85,7 @@ def _pick(batch_size, available, rank):
     return Picks(np.array(picks), np.array(scores), np.array(leads))
 
 
-def _lbb_gains(log_probs, pair_weight, redundancy):
+def _lbb_gains(log_probs, pair_weight, redundancy, pairs):
     """``picks -> gains[N]``, for picks that grow by one from call to call."""
     scores = np.asarray(_bald(log_probs))
     shared = np.zeros_like(scores)
@@ -87,17 +93,16 @@ def _lbb_gains(log_probs, pair_weight, redundancy):
     def gains_after(picks):
         nonlocal shared
         if picks:
-            pairs = np.asarray(_information_with(log_probs, picks[-1]))
-            shared = np.maximum(shared, pairs) if redundancy == "tree" else shared + np.float32(pair_weight) * pairs
-        left = np.maximum(scores - shared, 0) if redundancy == "tree" else scores - shared
-        return np.asarray(without_rounding(jnp.asarray(left)))
+            new = np.asarray(_information_with(log_probs, picks[-1], pairs=pairs))
+            shared = np.maximum(shared, new) if redundancy == "tree" else shared + new
+        return np.maximum(scores - shared, 0) if redundancy == "tree" else scores - np.float32(pair_weight) * shared
 
     return gains_after
 
 
-def large_batch_bald(key, log_probs, available, *, batch_size, pair_weight=1.0, redundancy="pairwise"):
+def large_batch_bald(key, log_probs, available, *, batch_size, pair_weight=1.0, redundancy="pairwise", pairs="exact"):
     del key
-    gains_after = _lbb_gains(log_probs, pair_weight, redundancy)
+    gains_after = _lbb_gains(log_probs, pair_weight, redundancy, pairs)
 
     def rank(picks):
         gains = gains_after(picks)
@@ -106,10 +111,12 @@ def large_batch_bald(key, log_probs, available, *, batch_size, pair_weight=1.0, 
     return _pick(batch_size, available, rank)
 
 
-def power_large_batch_bald(key, log_probs, available, *, batch_size, alpha=1.0, pair_weight=1.0, redundancy="pairwise"):
+def power_large_batch_bald(
+    key, log_probs, available, *, batch_size, alpha=1.0, pair_weight=1.0, redundancy="pairwise", pairs="exact"
+):
     """The race with what remains of each point's unit-rate wait, instead of the arrivals; in float64."""
     variates = jax.tree.map(np.asarray, race.variates(key, jnp.arange(len(log_probs)), jnp.float32))
-    gains_after = _lbb_gains(log_probs, pair_weight, redundancy)
+    gains_after = _lbb_gains(log_probs, pair_weight, redundancy, pairs)
     wait = np.exp(-variates.gumbel.astype(np.float64))
 
     def rank(picks):

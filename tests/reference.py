@@ -8,8 +8,8 @@ import itertools
 
 import numpy as np
 
-# Below this many nats, float32 cannot tell information from none, and acquisition counts it as 0.
-RESOLUTION = 1e-6
+# Below this many nats, a difference of entropies in float64 cannot tell information from none.
+RESOLUTION = 1e-12
 
 
 # Entropies and information.

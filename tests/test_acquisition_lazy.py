@@ -23,8 +23,11 @@ AVAILABLE = np.arange(NUM_POINTS) % 7 != 3
 METHODS = {
     "lbb tree": ("large_batch_bald", {"redundancy": "tree"}),
     "lbb": ("large_batch_bald", {}),
+    "lbb chi2": ("large_batch_bald", {"pairs": "chi2"}),
+    "lbb tree chi2": ("large_batch_bald", {"pairs": "chi2", "redundancy": "tree"}),
     "power_lbb tree": ("power_large_batch_bald", {"redundancy": "tree", "alpha": 2.0}),
     "power_lbb": ("power_large_batch_bald", {}),
+    "power_lbb tree chi2": ("power_large_batch_bald", {"pairs": "chi2", "redundancy": "tree"}),
     "batch_bald": ("batch_bald", {"num_samples": 64}),
 }
 methods = pytest.mark.parametrize("name", METHODS)
@@ -51,18 +54,25 @@ def pools() -> dict[str, np.ndarray]:
 
 @functools.cache
 def compiled(name: str, front_size: int, batch_size: int):
-    """The method with a front of that many points; the size is read while it is traced."""
+    """The method with a front of that many points."""
     function, options = METHODS[name]
-    run = jax.jit(functools.partial(getattr(acquisition, function), batch_size=batch_size, **options))
+    options = {**options, "batch_size": batch_size, "front_size": front_size}
 
-    def with_front(*arguments):
-        default, lazy.FRONT_SIZE = lazy.FRONT_SIZE, front_size
-        try:
-            return jax.tree.map(np.asarray, run(*arguments))
-        finally:
-            lazy.FRONT_SIZE = default
+    def lbb(key, log_probs, available):
+        del key
+        return pick_greedily(log_probs, available, **options)
 
-    return with_front
+    def power_lbb(key, log_probs, available):
+        variates = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
+        return pick_by_race(variates, log_probs, available, **options)
+
+    def batch_bald(key, log_probs, available):
+        del options["front_size"]
+        return pick_batch_bald(key, log_probs, available, **options)
+
+    counted = {"large_batch_bald": lbb, "power_large_batch_bald": power_lbb, "batch_bald": batch_bald}
+    run = jax.jit(counted[function])
+    return lambda *arguments: jax.tree.map(np.asarray, run(*arguments).acquisition)
 
 
 def evaluate_all(name: str, *arguments, batch_size: int) -> dense.Picks:
@@ -156,32 +166,35 @@ def test_few_configurations_are_evaluated():
 
 def test_without_redundancy_nothing_is_evaluated_twice():
     # Points that share nothing with each other: the order of BALD stands, and one look at each leader is enough.
-    search = lazy.begin(jnp.arange(5_000, 0, -1, dtype=jnp.float32))
+    def refresh(points, known, details):
+        return known._replace(num_seen=known.num_seen + 1), details
 
-    def refresh(points, known):
-        return known._replace(num_seen=known.num_seen + 1)
+    rules = lazy.Rules(refresh)
 
     @jax.jit
-    def two_picks(search):
-        first, _, _, search = lazy.take_best(lazy.settle(search, refresh, 0, block_size=1))
-        second, _, _, search = lazy.take_best(lazy.settle(search, refresh, 1, block_size=1))
+    def two_picks(bounds):
+        search = lazy.begin(bounds, (), rules)
+        first, *_, search = lazy.take_best(lazy.settle(search, rules, 0, block_size=1))
+        second, *_, search = lazy.take_best(lazy.settle(search, rules, 1, block_size=1))
         return first, second, search.num_evaluations
 
-    assert tuple(map(int, two_picks(search))) == (0, 1, 1)
+    assert tuple(map(int, two_picks(jnp.arange(5_000, 0, -1, dtype=jnp.float32)))) == (0, 1, 1)
 
 
 def test_points_outside_the_front_are_brought_in_when_they_could_win():
     bounds = jnp.arange(5_000, 0, -1, dtype=jnp.float32)
 
-    def refresh(points, known):
+    def refresh(points, known, details):
         # All that was in the first front turns out to be worth nothing.
-        return known._replace(
-            bounds=jnp.where(points < lazy.FRONT_SIZE, 0.0, known.bounds), num_seen=known.num_seen + 1
-        )
+        bounds = jnp.where(points < lazy.FRONT_SIZE, 0.0, known.bounds)
+        return known._replace(bounds=bounds, num_seen=known.num_seen + 1), details
 
-    index, worth, _, search = jax.jit(lambda search: lazy.take_best(lazy.settle(search, refresh, 1, block_size=64)))(
-        lazy.begin(bounds)
-    )
+    @jax.jit
+    def first_pick(bounds):
+        rules = lazy.Rules(refresh)
+        return lazy.take_best(lazy.settle(lazy.begin(bounds, (), rules), rules, 1, block_size=64))
+
+    index, worth, *_, search = first_pick(bounds)
     assert int(index) == lazy.FRONT_SIZE
     assert float(worth) == 5_000 - lazy.FRONT_SIZE
     assert int(search.num_evaluations) <= lazy.FRONT_SIZE + 64

@@ -11,9 +11,9 @@ The gain of a point ``x`` is ``I(y_x; θ)`` less its redundancy with the batch `
 Both equal BatchBALD for batches of two, and their gains only fall as the batch grows. Equation numbers refer to
 Rubashevskii, Kotova and Panov (SDM 2023), which counts every pair twice; that is ``pair_weight=2``.
 
-Pairs are evaluated lazily. After each pick one matrix-vector product over the front gives a lower bound of every point's
-information with it (`lbb_jax.chi_squared`), and a pair is evaluated exactly only where these bounds leave the winner
-open. ``pairs="chi2"`` takes ``χ²/2`` for the information itself, and evaluates no pair at all.
+Pairs are evaluated lazily. After each pick one matrix-vector product over the front gives a lower bound of every
+point's information with it (`lbb_jax.chi_squared`), and a pair is evaluated exactly only where these bounds leave the
+winner open. ``pairs="chi2"`` takes ``χ²/2`` for the information itself, and evaluates no pair at all.
 """
 
 import functools

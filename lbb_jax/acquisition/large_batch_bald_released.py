@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from lbb_jax import information
 from lbb_jax.acquisition import race
 from lbb_jax.acquisition.selection import Acquisition
+from lbb_jax.relative_entropy import mean_over_draws
 
 CHUNK_SIZE = 1024
 
@@ -79,7 +80,7 @@ def _agreement_in_chunk(probs: jax.Array) -> jax.Array:
 
     Points whose probabilities are all 0 change nothing.
     """
-    means = jnp.mean(probs, axis=1)
+    means = mean_over_draws(probs)
     deviations = probs - means[:, None]
     expected = means * _sum_over_others(means)
     together = jnp.mean(probs * _sum_over_others(probs), axis=1)

@@ -199,8 +199,8 @@ def acquire(
       available: Bool ``[N]``: which points may be picked; None for all. Rows of other points may hold anything.
       **options: Options of the method: ``alpha`` (from 0 to 1e30), ``embeddings`` (``[N, D]``, of the same kinds as
         ``log_probs``; "core_set" and "badge" need them), ``num_samples`` and ``num_targets`` (at least 1),
-        ``pair_weight`` (at least 0), ``pairs`` ("exact" or "chi2"), ``power`` (bool), ``redundancy`` ("pairwise" or "tree"), ``targets``
-        (log-probabilities ``[T, K, C]``, of the same kinds as ``log_probs``).
+        ``pair_weight`` (at least 0), ``pairs`` ("exact" or "chi2"), ``power`` (bool), ``redundancy`` ("pairwise" or
+        "tree"), ``targets`` (log-probabilities ``[T, K, C]``, of the same kinds as ``log_probs``).
 
     Returns:
       The picks in order, and each one's score when it was picked: nats, for all methods but "random", whose scores

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import configurations, entropy, information
+from lbb_jax import configurations, information
 
 EXACT_UP_TO = 6
 
