@@ -36,8 +36,11 @@ def pairs64(a, b):
     (mean_a, ratios_a), (mean_b, ratios_b) = centred64(a), centred64(b)
     return np.array(
         [
-            [mean @ psi64(ratios.T @ other / len(ratios)) @ other_mean for other_mean, other in zip(mean_b, ratios_b)]
-            for mean, ratios in zip(mean_a, ratios_a)
+            [
+                mean @ psi64(ratios.T @ other / len(ratios)) @ other_mean
+                for other_mean, other in zip(mean_b, ratios_b, strict=True)
+            ]
+            for mean, ratios in zip(mean_a, ratios_a, strict=True)
         ]
     )
 

@@ -231,9 +231,21 @@ class _Pool:
 
     def pending(self, features: jax.Array, num_seen: jax.Array, picked: _Picked) -> jax.Array:
         """Lower bound of the redundancy of points with the picks from number ``num_seen[n]`` on, ``[n]``."""
-        is_unseen = jnp.arange(self.batch_size) >= num_seen[:, None]
+        is_unseen = jnp.arange(self.batch_size)[None] >= num_seen[:, None]
         pairs = jnp.where(is_unseen, _inner_products(features, picked.features), 0)
         return jnp.max(pairs, axis=1) if self.is_tree else jnp.sum(pairs, axis=1)
+
+    def catch_up(self, features: jax.Array, num_seen: jax.Array, redundancy: jax.Array, picked: _Picked) -> jax.Array:
+        """The redundancy of points once all picks are seen, where features are pairs; ``[n]``.
+
+        Picks are added one by one, as they were for other points, so that exact copies keep the same gain.
+        """
+
+        def see(number: jax.Array, redundancy: jax.Array) -> jax.Array:
+            pairs = _inner_products_with(features, picked.features[number])
+            return jnp.where(num_seen <= number, self.add(redundancy, pairs), redundancy)
+
+        return jax.lax.fori_loop(jnp.min(num_seen), picked.size, see, redundancy)
 
 
 class _Greedy:
@@ -260,13 +272,17 @@ class _Greedy:
         num_points, num_draws, num_classes = pool.log_probs.shape
         chunk_size = rows_per_chunk(num_draws * max(num_classes, num_draws), num_points)
 
-        def pending_of(start: jax.Array) -> jax.Array:
-            log_probs, num_seen = (
-                jax.lax.dynamic_slice_in_dim(leaf, start, chunk_size) for leaf in (pool.log_probs, known.num_seen)
+        def redundancy_of(start: jax.Array) -> jax.Array:
+            log_probs, num_seen, redundancy = jax.tree.map(
+                lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, chunk_size),
+                (pool.log_probs, known.num_seen, known.state),
             )
-            return pool.pending(pool.features_of(log_probs), num_seen, picked)
+            features = pool.features_of(log_probs)
+            if pool.features_are_pairs:
+                return pool.catch_up(features, num_seen, redundancy, picked)
+            return pool.add(redundancy, pool.pending(features, num_seen, picked))
 
-        redundancy = pool.add(known.state, map_chunks(pending_of, num_points, chunk_size))
+        redundancy = map_chunks(redundancy_of, num_points, chunk_size)
         bounds = jnp.where(known.bounds > -jnp.inf, pool.gain(pool.scores, redundancy), -jnp.inf)
         if pool.features_are_pairs:
             return lazy.Candidates(bounds, jnp.full_like(known.num_seen, picked.size), redundancy)
@@ -278,7 +294,7 @@ class _Greedy:
         if not pool.has_features:
             return search
         scores, last = pool.scores[search.points], picked.size - 1
-        pairs = _inner_products(details.features, picked.features[last][None])[:, 0]
+        pairs = _inner_products_with(details.features, picked.features[last])
         if pool.features_are_pairs:
             redundancy = pool.add(front.state, pairs)
             bounds = jnp.where(front.bounds > -jnp.inf, pool.gain(scores, redundancy), -jnp.inf)
@@ -350,7 +366,7 @@ class _Race:
                 most = chi_squared.upper_bound(most, pool.num_draws)
             next_pick, is_needed = _first(most > known.state[:, None], known.num_seen, picked.size)
         if pool.features_are_pairs:
-            pairs = jnp.sum(details.features * picked.features[next_pick], axis=-1)
+            pairs = _inner_products_with(details.features, picked.features[next_pick])
         else:
             pairs = pool.pair_information(points, picked.indices[next_pick])
         redundancy = jnp.where(is_needed, pool.add(known.state, pairs), known.state)
@@ -403,7 +419,7 @@ def _first(is_wanted: jax.Array, start: jax.Array, stop: jax.Array) -> tuple[jax
     Returns:
       The columns ``[n]`` int32, and whether there is one, ``[n]``.
     """
-    columns = jnp.arange(is_wanted.shape[1], dtype=jnp.int32)
+    columns = jnp.arange(is_wanted.shape[1], dtype=jnp.int32)[None]
     is_wanted = is_wanted & (columns >= start[:, None]) & (columns < stop)
     return jnp.argmax(is_wanted, axis=1).astype(jnp.int32), jnp.any(is_wanted, axis=1)
 
@@ -411,6 +427,11 @@ def _first(is_wanted: jax.Array, start: jax.Array, stop: jax.Array) -> tuple[jax
 def _inner_products(a: jax.Array, b: jax.Array) -> jax.Array:
     """Inner products ``[n, m]`` of the rows of ``a[n, D]`` and ``b[m, D]``, none below 0 by rounding."""
     return jnp.maximum(jnp.matmul(a, b.T, precision=jax.lax.Precision.HIGHEST), 0)
+
+
+def _inner_products_with(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Inner products ``[n]`` of the rows of ``a[n, D]`` with ``b[D]``, or with the same row of ``b[n, D]``."""
+    return jnp.maximum(jnp.sum(a * jnp.broadcast_to(b, a.shape), axis=-1), 0)
 
 
 def _half_square(x: jax.Array) -> jax.Array:
