@@ -257,7 +257,7 @@ class _Greedy:
     def rules(self, picked: _Picked) -> lazy.Rules:
         """How points are evaluated, given the batch so far."""
         return lazy.Rules(
-            functools.partial(self.refresh, picked),
+            functools.partial(self.refresh if self.pool.is_tree else self.refresh_fully, picked),
             functools.partial(self.enter, picked),
             functools.partial(self.lower, picked) if self.pool.has_features else lambda pool: pool,
         )
@@ -320,6 +320,19 @@ class _Greedy:
         pending = pool.pending(details.features, num_seen, picked)
         bounds = pool.gain(pool.scores[points], pool.add(redundancy, pending))
         return lazy.Candidates(bounds, num_seen, redundancy), details._replace(pending=pending)
+
+    def refresh_fully(
+        self, picked: _Picked, points: jax.Array, known: lazy.Candidates, details: _Details
+    ) -> tuple[lazy.Candidates, _Details]:
+        """Evaluates points with all picks: a sum over pairs is known only when every pair is."""
+
+        def is_partial(progress: tuple[lazy.Candidates, _Details]) -> jax.Array:
+            return jnp.any(progress[0].num_seen < picked.size)
+
+        def see_next(progress: tuple[lazy.Candidates, _Details]) -> tuple[lazy.Candidates, _Details]:
+            return self.refresh(picked, points, *progress)
+
+        return jax.lax.while_loop(is_partial, see_next, (known, details))
 
     def _next_pick(self, picked: _Picked, known: lazy.Candidates, details: _Details) -> tuple[jax.Array, jax.Array]:
         """The next pick that each point must be evaluated with, and whether there is one."""

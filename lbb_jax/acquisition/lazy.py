@@ -5,7 +5,8 @@ upper bound of what it is worth now, and a point whose bound is below another's 
 The picks are those of evaluating every point at every step.
 
 Bounds are kept for the whole pool. The highest of them are worked on apart, as the front, in small arrays; only when
-a point outside the front could win is the front chosen anew. All shapes are static.
+a point outside the front could win is the front chosen anew. A few points are evaluated at a time, as most of them tell
+that others need not be; where very many could still win, many at a time. All shapes are static.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,10 @@ import jax.numpy as jnp
 from lbb_jax.acquisition.selection import NO_POINT
 
 FRONT_SIZE = 2048
+# Points of the pool that are evaluated at a time where more than a front could win.
+_CROWD_SIZE = 8192
+# The whole front is evaluated at once where this many blocks of it could win.
+_MANY_BLOCKS = 12
 
 
 class Candidates(NamedTuple):
@@ -43,7 +48,7 @@ class Search(NamedTuple):
       details: What a method keeps of the front's points alone, a pytree of arrays ``[F, ...]``.
       rest_bound: Highest bound outside the front, ``[]``.
       rest_point: The lowest index with that bound, ``[]`` int32.
-      num_evaluations: How many points were evaluated so far, a point evaluated twice counting twice; ``[]`` int32.
+      num_evaluations: How many picks the points that were evaluated have seen by that, ``[]`` int32.
     """
 
     pool: Candidates
@@ -98,31 +103,77 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
     """
     size = min(block_size, len(search.points))
 
-    def is_stale(front: Candidates) -> jax.Array:
-        return (front.num_seen < num_picks) & (front.bounds > -jnp.inf)
+    def is_stale(known: Candidates) -> jax.Array:
+        return (known.num_seen < num_picks) & (known.bounds > -jnp.inf)
+
+    def is_open(known: Candidates) -> jax.Array:
+        """Which points have a bound above the best worth that is known; none before any is known."""
+        is_fresh = known.num_seen >= num_picks
+        best = jnp.max(jnp.where(is_fresh, known.bounds, -jnp.inf))
+        return is_stale(known) & (known.bounds > best) & (best > -jnp.inf)
+
+    def has_crowd(search: Search) -> jax.Array:
+        num_open = jnp.sum(is_open(search.front))
+        return has_stale_leader(search) & (num_open > _MANY_BLOCKS * size)
+
+    def refresh_crowd(search: Search) -> Search:
+        known, opened = (search.front, search.details), is_open(search.front)
+        fresh = rules.refresh(search.points, *known)
+        front, details = jax.tree.map(lambda old, new: _where(opened, new, old), known, fresh)
+        num_evaluations = search.num_evaluations + _num_seen(fresh[0], search.front, opened)
+        return search._replace(front=front, details=details, num_evaluations=num_evaluations)
 
     def refresh_highest(search: Search) -> Search:
         known = (search.front, search.details)
         urgency, places = jax.lax.top_k(jnp.where(is_stale(search.front), search.front.bounds, -jnp.inf), size)
-        fresh = rules.refresh(search.points[places], *jax.tree.map(lambda leaf: leaf[places], known))
+        rows = jax.tree.map(lambda leaf: leaf[places], known)
+        fresh = rules.refresh(search.points[places], *rows)
         # Where fewer points are stale than the block has rows, the other rows change nothing.
         targets = jnp.where(urgency > -jnp.inf, places, len(search.points))
         front, details = jax.tree.map(lambda leaf, rows: leaf.at[targets].set(rows, mode="drop"), known, fresh)
-        num_evaluations = search.num_evaluations + jnp.sum(urgency > -jnp.inf, dtype=jnp.int32)
+        num_evaluations = search.num_evaluations + _num_seen(fresh[0], rows[0], urgency > -jnp.inf)
         return search._replace(front=front, details=details, num_evaluations=num_evaluations)
 
     def has_stale_leader(search: Search) -> jax.Array:
         return _front_leads(search) & is_stale(search.front)[jnp.argmax(search.front.bounds)]
 
+    def refresh_some(search: Search) -> Search:
+        return refresh_highest(jax.lax.while_loop(has_crowd, refresh_crowd, search))
+
     def refresh_front(search: Search) -> Search:
-        return jax.lax.while_loop(has_stale_leader, refresh_highest, search)
+        return jax.lax.while_loop(has_stale_leader, refresh_some, search)
 
     if len(search.points) == len(search.pool.bounds):
         return refresh_front(search)
 
+    num_points = len(search.pool.bounds)
+    crowd_size = min(_CROWD_SIZE, num_points)
+
+    def overflows(progress: tuple[Candidates, jax.Array]) -> jax.Array:
+        return jnp.sum(is_open(progress[0])) > len(search.points)
+
+    def refresh_places(pool: Candidates, places: jax.Array) -> tuple[Candidates, jax.Array]:
+        """Evaluates the points at ``places[m]`` of the pool, those past its end left out."""
+        points = jnp.minimum(places, num_points - 1)
+        known = jax.tree.map(lambda leaf: leaf[points], pool)
+        fresh, _ = rules.refresh(points, known, rules.enter(points, known))
+        pool = jax.tree.map(lambda leaf, rows: leaf.at[places].set(rows, mode="drop"), pool, fresh)
+        return pool, _num_seen(fresh, known, places < num_points)
+
+    def refresh_pool(progress: tuple[Candidates, jax.Array]) -> tuple[Candidates, jax.Array]:
+        pool, num_evaluations = progress
+        opened = jnp.flatnonzero(is_open(pool), size=crowd_size, fill_value=num_points).astype(jnp.int32)
+        pool, num_new = refresh_places(pool, opened)
+        return pool, num_evaluations + num_new
+
     def change_front(search: Search) -> Search:
         pool = rules.lower(_merge(search))
-        return refresh_front(_choose_front(pool, rules, len(search.points), search.num_evaluations))
+        # The highest points first: what they are worth may leave few others open.
+        urgency, places = jax.lax.top_k(jnp.where(is_stale(pool), pool.bounds, -jnp.inf), size)
+        pool, num_new = refresh_places(pool, jnp.where(urgency > -jnp.inf, places, num_points).astype(jnp.int32))
+        progress = (pool, search.num_evaluations + num_new)
+        pool, num_evaluations = jax.lax.while_loop(overflows, refresh_pool, progress)
+        return refresh_front(_choose_front(pool, rules, len(search.points), num_evaluations))
 
     return jax.lax.while_loop(lambda search: ~_front_leads(search), change_front, refresh_front(search))
 
@@ -147,6 +198,16 @@ def _front_leads(search: Search) -> jax.Array:
     place = jnp.argmax(search.front.bounds)
     bound, point = search.front.bounds[place], search.points[place]
     return (bound > search.rest_bound) | ((bound == search.rest_bound) & (point < search.rest_point))
+
+
+def _num_seen(new: Candidates, old: Candidates, counted: jax.Array) -> jax.Array:
+    """How many picks the ``counted[n]`` points have seen since, ``[]`` int32."""
+    return jnp.sum(jnp.where(counted, new.num_seen - old.num_seen, 0), dtype=jnp.int32)
+
+
+def _where(condition: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
+    """The rows of ``new[n, ...]`` where ``condition[n]``, those of ``old`` elsewhere."""
+    return jnp.where(condition.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
 
 
 def _merge(search: Search) -> Candidates:
