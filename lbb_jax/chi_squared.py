@@ -71,4 +71,4 @@ def _draw_products(points: Centred, weights: jax.Array) -> jax.Array:
     products = jnp.einsum("nkc,nlc->nkl", scaled, scaled, precision=jax.lax.Precision.HIGHEST)
     rows, columns = np.tril_indices(num_draws)
     scale = np.where(rows == columns, 1, np.sqrt(2)) / num_draws
-    return products[:, rows, columns] * jnp.asarray(scale, products.dtype)
+    return products[:, rows, columns] * jnp.asarray(scale, products.dtype)[None]

@@ -28,7 +28,7 @@ from lbb_jax.relative_entropy import centre
 
 _HIGHEST = jax.lax.Precision.HIGHEST
 # Numbers in the determinants evaluated at a time: few enough to waste little.
-_NUMBERS_AT_A_TIME = 2**12
+_NUMBERS_AT_A_TIME = 2**9
 _FEWEST_AT_A_TIME = 16
 _LARGEST_CHUNK = 2**23
 # Rounding must not lower a bound below what it bounds. The second is relative to the trace without a batch, of which
@@ -171,7 +171,7 @@ class _Pool:
         places = np.zeros((num_draws, num_draws), int)
         places[self.rows, self.columns] = places[self.columns, self.rows] = np.arange(len(self.rows))
         scale = np.where(np.eye(num_draws) > 0, 1, np.sqrt(0.5))
-        return features[:, places] * jnp.asarray(scale, features.dtype)
+        return features[:, places] * jnp.asarray(scale, features.dtype)[None]
 
 
 def _rules(pool: _Pool, whitening: jax.Array, num_seen: jax.Array) -> lazy.Rules:
@@ -191,9 +191,7 @@ def _rules(pool: _Pool, whitening: jax.Array, num_seen: jax.Array) -> lazy.Rules
 def _lower_front(pool: _Pool, whitening: jax.Array, search: lazy.Search) -> lazy.Search:
     """The search with the bounds of its front lowered by the batch."""
     lowered = pool.lower(whitening, search.front.bounds, search.details, pool.traces[search.points])
-    return search._replace(
-        front=search.front._replace(bounds=lowered), rest_bound=search.rest_bound * (1 + _MARGIN)
-    )
+    return search._replace(front=search.front._replace(bounds=lowered), rest_bound=search.rest_bound * (1 + _MARGIN))
 
 
 def _whitening(batch: jax.Array) -> jax.Array:
@@ -223,7 +221,7 @@ def _half_log_det(excess: jax.Array) -> jax.Array:
     def eliminate(row: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         left, total = carry
         pivot = jnp.maximum(left[row, row], 0)
-        left = left - left[row][:, None] * (left[row] / (1 + pivot))[None]
+        left = left - left[row][:, None] * (left[row] / (1 + pivot)[None])[None]
         return left, total + jnp.log1p(pivot)
 
     total = jnp.zeros(excess.shape[-1], excess.dtype)
