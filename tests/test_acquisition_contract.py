@@ -150,7 +150,17 @@ def test_vmap_over_keys(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["bald", "power_bald", "batch_bald sampled", "lbb tree", "power_lbb", "log_det", "lbb_released", "epig power", "core_set"],
+    [
+        "bald",
+        "power_bald",
+        "batch_bald sampled",
+        "lbb tree",
+        "power_lbb",
+        "log_det",
+        "lbb_released",
+        "epig power",
+        "core_set",
+    ],
 )
 def test_vmap_over_pools_and_masks(name):
     run = variants.compiled(name)

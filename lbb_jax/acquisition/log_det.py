@@ -1,8 +1,8 @@
 """Log-det: the joint information of a batch in closed form, with the draws taken as Gaussian.
 
-With ``Z_x(k,c) = (p_k(c) - p̄(c)) / √(K p̄(c))`` a batch ``S`` is worth ``½ log det M``, ``M = I + Σ_{x∈S} Z_x Z_xᵀ``, and the
-gain of a point is ``½ log det(I + Z_xᵀ M⁻¹ Z_x)`` (matrix determinant lemma), a determinant of ``min(K, C)`` rows. The
-sum is monotone and submodular: gains are never negative and only fall as the batch grows. It needs no sampling, and it
+With ``Z_x(k,c) = (p_k(c) - p̄(c)) / √(K p̄(c))`` a batch ``S`` is worth ``½ log det M``, ``M = I + Σ_{x∈S} Z_x Z_xᵀ``,
+and the gain of a point is ``½ log det(I + Z_xᵀ M⁻¹ Z_x)`` (matrix determinant lemma), a determinant of ``min(K, C)``
+rows. The sum is monotone and submodular: gains are never negative and only fall as the batch grows. It needs no sampling, and it
 does not end at ``log K`` as joint information does.
 
 Points are evaluated lazily. The ``r = min(K, C) - 1`` eigenvalues of ``Z_xᵀ M⁻¹ Z_x`` that can differ from 0 have the
@@ -10,8 +10,8 @@ mean ``t / r`` with ``t = tr(M⁻¹ Z_x Z_xᵀ)``, and the logarithm is concave,
 
     gain ≤ ½ r log(1 + t / r) ≤ ½ t.
 
-``t`` is an inner product of the features of `lbb_jax.chi_squared`, which hold ``Z_x Z_xᵀ``: bounds of the whole pool are a
-matrix-vector product, and determinants are computed only where these leave the winner open.
+``t`` is an inner product of the features of `lbb_jax.chi_squared`, which hold ``Z_x Z_xᵀ``: bounds of the whole pool are
+a matrix-vector product, and determinants are computed only where these leave the winner open.
 """
 
 from typing import Any, NamedTuple
@@ -197,7 +197,7 @@ def _lower_front(pool: _Pool, whitening: jax.Array, search: lazy.Search) -> lazy
 def _whitening(batch: jax.Array) -> jax.Array:
     """The inverse Cholesky factor ``L⁻¹`` of ``M[K, K]``, up to what no point has a part in."""
     num_draws = len(batch)
-    # Deviations from the mean add up to 0 over the draws. So M can be raised there, to where it is as large as elsewhere.
+    # Deviations from the mean add up to 0 over the draws. Along their mean M may be as large as elsewhere.
     raised = batch + (jnp.trace(batch) / num_draws - 1) / num_draws
     factor = jnp.linalg.cholesky(raised)
     return jax.scipy.linalg.solve_triangular(factor, jnp.eye(num_draws, dtype=batch.dtype), lower=True)

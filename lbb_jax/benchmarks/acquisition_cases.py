@@ -172,7 +172,7 @@ def _counted(case: Case) -> Callable[..., Any]:
 
 
 def _evaluations(case: Case, result: Any, num_points: int) -> Record:
-    """Pairs, determinants, or points times configurations, that were evaluated, and their share of evaluating everything."""
+    """Pairs, determinants, or points times configurations that were evaluated, and their share of all."""
     match case.method:
         case "lbb" | "power_lbb":
             evaluated, everything = int(result.num_pairs), (case.batch_size - 1) * num_points
