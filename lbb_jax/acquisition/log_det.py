@@ -2,16 +2,16 @@
 
 With ``Z_x(k,c) = (p_k(c) - p̄(c)) / √(K p̄(c))`` a batch ``S`` is worth ``½ log det M``, ``M = I + Σ_{x∈S} Z_x Z_xᵀ``,
 and the gain of a point is ``½ log det(I + Z_xᵀ M⁻¹ Z_x)`` (matrix determinant lemma), a determinant of ``min(K, C)``
-rows. The sum is monotone and submodular: gains are never negative and only fall as the batch grows. It needs no sampling, and it
-does not end at ``log K`` as joint information does.
+rows. The sum is monotone and submodular: gains are never negative and only fall as the batch grows. It needs no
+sampling, and it does not end at ``log K`` as joint information does.
 
 Points are evaluated lazily. The ``r = min(K, C) - 1`` eigenvalues of ``Z_xᵀ M⁻¹ Z_x`` that can differ from 0 have the
 mean ``t / r`` with ``t = tr(M⁻¹ Z_x Z_xᵀ)``, and the logarithm is concave, so
 
     gain ≤ ½ r log(1 + t / r) ≤ ½ t.
 
-``t`` is an inner product of the features of `lbb_jax.chi_squared`, which hold ``Z_x Z_xᵀ``: bounds of the whole pool are
-a matrix-vector product, and determinants are computed only where these leave the winner open.
+``t`` is an inner product of the features of `lbb_jax.chi_squared`, which hold ``Z_x Z_xᵀ``: bounds of the whole pool
+are a matrix-vector product, and determinants are computed only where these leave the winner open.
 """
 
 from typing import Any, NamedTuple
