@@ -111,6 +111,19 @@ def lbb_gains(
     return bald(probs) - pair_weight * shared.sum(axis=1)
 
 
+def log_det(probs: np.ndarray) -> float:
+    """``½ log det(I + Σ_x Z_x Z_xᵀ)``, the draws being taken as Gaussian."""
+    num_draws = probs.shape[1]
+    means = probs.mean(axis=1, keepdims=True)
+    deviations = (probs - means) / np.sqrt(num_draws * np.where(means > 0, means, 1))
+    return np.linalg.slogdet(np.eye(num_draws) + sum(z @ z.T for z in deviations))[1] / 2
+
+
+def log_det_gains(probs: np.ndarray, batch: list[int]) -> np.ndarray:
+    known = log_det(probs[batch]) if batch else 0.0
+    return np.array([log_det(probs[[*batch, x]]) for x in range(len(probs))]) - known
+
+
 def released_scores(probs: np.ndarray, available: np.ndarray | None = None) -> np.ndarray:
     """The score of the paper's published code, pair by pair, NaN for points that are not available."""
     scores = np.full(len(probs), np.nan)

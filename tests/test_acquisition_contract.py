@@ -115,7 +115,7 @@ def test_single_points_draws_and_classes(name, shape):
 
 
 @pytest.mark.parametrize(
-    "name", ["batch_bald", "batch_bald sampled", "lbb", "lbb tree", "power_lbb", "power_lbb tree", "epig"]
+    "name", ["batch_bald", "batch_bald sampled", "lbb", "lbb tree", "power_lbb", "power_lbb tree", "log_det", "epig"]
 )
 @pytest.mark.parametrize("budget", [1])
 def test_picks_do_not_depend_on_the_chunk_size(name, budget, monkeypatch):
@@ -150,7 +150,17 @@ def test_vmap_over_keys(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["bald", "power_bald", "batch_bald sampled", "lbb tree", "power_lbb", "lbb_released", "epig power", "core_set"],
+    [
+        "bald",
+        "power_bald",
+        "batch_bald sampled",
+        "lbb tree",
+        "power_lbb",
+        "log_det",
+        "lbb_released",
+        "epig power",
+        "core_set",
+    ],
 )
 def test_vmap_over_pools_and_masks(name):
     run = variants.compiled(name)

@@ -28,6 +28,7 @@ METHODS = {
     "lbb tree": ("lbb", {"redundancy": "tree"}),
     "power_lbb": ("power_lbb", {"alpha": 2.0}),
     "power_lbb tree": ("power_lbb", {"redundancy": "tree"}),
+    "log_det": ("log_det", {}),
     "epig": ("epig", {"targets": TARGETS}),
     "epig power": ("epig", {"targets": TARGETS, "power": True, "alpha": 2.0}),
 }
@@ -84,7 +85,7 @@ def test_methods_that_score_points_alone_need_no_more_places_than_picks(name):
     assert_same(picked, whole(name, pool()))
 
 
-@pytest.mark.parametrize("name", ["lbb", "lbb tree", "power_lbb", "power_lbb tree", "batch_bald"])
+@pytest.mark.parametrize("name", ["lbb", "lbb tree", "power_lbb", "power_lbb tree", "log_det", "batch_bald"])
 def test_a_certified_batch_is_that_of_the_whole_pool(name):
     num_certified = 0
     for seed in range(40):

@@ -28,6 +28,7 @@ VARIANTS = {
     "lbb tree": ("large_batch_bald", {"redundancy": "tree"}),
     "power_lbb": ("power_large_batch_bald", {}),
     "power_lbb tree": ("power_large_batch_bald", {"alpha": 2.0, "redundancy": "tree"}),
+    "log_det": ("log_det", {}),
     "lbb_released": ("large_batch_bald_released", {}),
     "lbb_released power": ("large_batch_bald_released", {"power": True, "alpha": 2.0}),
     # All other points are targets in the pools of the tests, which are small, and only five of them.
@@ -143,5 +144,7 @@ def gains_of(name: str, probs: np.ndarray, available: np.ndarray | None = None):
         return lambda batch: values
     if name.startswith("batch_bald"):
         return lambda batch: reference.batch_bald_gains(probs, batch)
+    if name == "log_det":
+        return lambda batch: reference.log_det_gains(probs, batch)
     options = {key: value for key, value in VARIANTS[name][1].items() if key != "alpha"}
     return lambda batch: reference.lbb_gains(probs, batch, **options)

@@ -11,6 +11,7 @@ from lbb_jax.acquisition.core_set import core_set
 from lbb_jax.acquisition.epig import epig
 from lbb_jax.acquisition.large_batch_bald import large_batch_bald, power_large_batch_bald
 from lbb_jax.acquisition.large_batch_bald_released import large_batch_bald_released
+from lbb_jax.acquisition.log_det import log_det
 from lbb_jax.acquisition.methods import METHODS, acquire, check_method, check_options, options_with_effect
 from lbb_jax.acquisition.pointwise import bald, least_confident, margin, max_entropy, power_bald, random
 from lbb_jax.acquisition.selection import Acquisition
@@ -32,6 +33,7 @@ __all__ = [
     "large_batch_bald",
     "large_batch_bald_released",
     "least_confident",
+    "log_det",
     "margin",
     "max_entropy",
     "options_with_effect",

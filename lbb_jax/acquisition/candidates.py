@@ -1,6 +1,7 @@
 """The points of a pool that are worth most by themselves, kept while the pool passes by, and the batch they hold.
 
-What a point is worth to a batch is at most what it is worth by itself: its BALD, or its first arrival in a race. So the
+What a point is worth to a batch is at most what it is worth by itself: its BALD, its log-det, or its first arrival in a
+race. So the
 batch picked from the candidates is that of the whole pool if every pick was worth more than the best point left out.
 """
 
@@ -15,6 +16,8 @@ from lbb_jax.acquisition import race
 from lbb_jax.acquisition.batch_bald import pick_greedily as pick_batch_bald
 from lbb_jax.acquisition.epig import mean_information_about
 from lbb_jax.acquisition.large_batch_bald import pick_by_race, pick_greedily
+from lbb_jax.acquisition.log_det import gains_by_themselves
+from lbb_jax.acquisition.log_det import pick_greedily as pick_log_det
 from lbb_jax.acquisition.pointwise import lack_of_confidence, lack_of_margin
 from lbb_jax.acquisition.selection import Acquisition, highest
 
@@ -84,6 +87,8 @@ def scores_by_themselves(method: str, log_probs: jax.Array, options: Mapping[str
             return lack_of_margin(log_probs)
         case "entropy":
             return entropy.marginal_entropy(log_probs)
+        case "log_det":
+            return gains_by_themselves(log_probs)
         case "epig":
             return mean_information_about(log_probs, options["targets"])
         case _:
@@ -153,6 +158,9 @@ def choose(
         case "power_lbb":
             variates = race.variates(key, points, log_probs.dtype)
             picked, picked_worth, _ = pick_by_race(variates, log_probs, available, batch_size=batch_size, **options)
+        case "log_det":
+            picked = pick_log_det(log_probs, available, batch_size=batch_size).acquisition
+            picked_worth = picked.scores
         case "batch_bald":
             picks = pick_batch_bald(key, log_probs, available, batch_size=batch_size, **options)
             picked, picked_worth = picks.acquisition, picks.acquisition.scores

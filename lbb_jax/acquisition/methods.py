@@ -15,6 +15,7 @@ from lbb_jax.acquisition.core_set import core_set
 from lbb_jax.acquisition.epig import epig
 from lbb_jax.acquisition.large_batch_bald import large_batch_bald, power_large_batch_bald
 from lbb_jax.acquisition.large_batch_bald_released import large_batch_bald_released
+from lbb_jax.acquisition.log_det import log_det
 from lbb_jax.acquisition.pointwise import bald, least_confident, margin, max_entropy, power_bald, random
 from lbb_jax.acquisition.selection import Acquisition
 
@@ -73,6 +74,7 @@ METHODS: dict[str, Method] = {
     "batch_bald": Method(batch_bald, ("num_samples",)),
     "lbb": Method(large_batch_bald, ("pair_weight", "redundancy", "pairs")),
     "power_lbb": Method(power_large_batch_bald, ("alpha", "pair_weight", "redundancy", "pairs")),
+    "log_det": Method(log_det),
     "lbb_released": Method(large_batch_bald_released, ("power", "alpha")),
     "epig": Method(epig, ("targets", "num_targets", "power", "alpha")),
     "core_set": Method(core_set, ("embeddings",), uses_predictions=False),

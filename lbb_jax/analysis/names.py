@@ -16,6 +16,7 @@ NAMES = {
     "lbb": "LBB",
     "power_lbb": "Power LBB",
     "lbb_released": "LBB (released)",
+    "log_det": "Log-det",
     "epig": "EPIG",
     "core_set": "Core-set",
     "badge": "BADGE",

@@ -13,6 +13,7 @@ from lbb_jax import acquisition
 from lbb_jax.acquisition import race
 from lbb_jax.acquisition.batch_bald import pick_greedily as pick_batch_bald
 from lbb_jax.acquisition.large_batch_bald import pick_by_race, pick_greedily
+from lbb_jax.acquisition.log_det import pick_greedily as pick_log_det
 from lbb_jax.benchmarks.timing import time_beside
 
 Record = dict[str, Any]
@@ -45,6 +46,7 @@ PAPER_POOL = (
     *(Case("power_lbb", size, _TREE) for size in (2, 5, 10, 20, 50, 100)),
     *(Case("lbb", size) for size in (2, 5, 10, 20, 50, 100)),
     *(Case("power_lbb", size) for size in (10, 20)),
+    *(Case("log_det", size) for size in (10, 20, 100)),
     *(Case("lbb_released", size) for size in (10, 20, 100)),
     *(Case("batch_bald", size, _SAMPLES) for size in (2, 5, 10, 20, 50, 100)),
 )
@@ -157,6 +159,12 @@ def _counted(case: Case) -> Callable[..., Any]:
                 return pick_by_race(variates, log_probs, available, batch_size=size, **options)
 
             return power_lbb
+        case "log_det":
+
+            def log_det(key: jax.Array, log_probs: jax.Array, available: jax.Array) -> Any:
+                return pick_log_det(log_probs, available, batch_size=size)
+
+            return log_det
         case "batch_bald":
             return functools.partial(pick_batch_bald, batch_size=size)
         case _:
@@ -164,10 +172,12 @@ def _counted(case: Case) -> Callable[..., Any]:
 
 
 def _evaluations(case: Case, result: Any, num_points: int) -> Record:
-    """Pairs, or points times configurations, that were evaluated, and their share of evaluating everything."""
+    """Pairs, determinants, or points times configurations that were evaluated, and their share of all."""
     match case.method:
         case "lbb" | "power_lbb":
             evaluated, everything = int(result.num_pairs), (case.batch_size - 1) * num_points
+        case "log_det":
+            evaluated, everything = int(result.num_evaluations), case.batch_size * num_points
         case "batch_bald":
             configurations = np.asarray(result.num_configurations, np.int64)
             evaluated = int(configurations @ np.asarray(result.num_evaluated, np.int64))

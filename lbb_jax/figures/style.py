@@ -33,6 +33,7 @@ COLOURS = {
     "Margin": "#F0E442",
     "Core-set": "#663333",
     "BADGE": "#6699CC",
+    "Log-det": "#EE3377",
 }
 # Of variants that share a colour, as they differ in an option alone; of targets that are drawn in one figure.
 DASHES = ("-", "--", ":", "-.")

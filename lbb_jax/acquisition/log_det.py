@@ -1,0 +1,228 @@
+"""Log-det: the joint information of a batch in closed form, with the draws taken as Gaussian.
+
+With ``Z_x(k,c) = (p_k(c) - p̄(c)) / √(K p̄(c))`` a batch ``S`` is worth ``½ log det M``, ``M = I + Σ_{x∈S} Z_x Z_xᵀ``,
+and the gain of a point is ``½ log det(I + Z_xᵀ M⁻¹ Z_x)`` (matrix determinant lemma), a determinant of ``min(K, C)``
+rows. The sum is monotone and submodular: gains are never negative and only fall as the batch grows. It needs no
+sampling, and it does not end at ``log K`` as joint information does.
+
+Points are evaluated lazily. The ``r = min(K, C) - 1`` eigenvalues of ``Z_xᵀ M⁻¹ Z_x`` that can differ from 0 have the
+mean ``t / r`` with ``t = tr(M⁻¹ Z_x Z_xᵀ)``, and the logarithm is concave, so
+
+    gain ≤ ½ r log(1 + t / r) ≤ ½ t.
+
+``t`` is an inner product of the features of `lbb_jax.chi_squared`, which hold ``Z_x Z_xᵀ``: bounds of the whole pool
+are a matrix-vector product, and determinants are computed only where these leave the winner open.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lbb_jax import chi_squared
+from lbb_jax.acquisition import lazy
+from lbb_jax.acquisition.selection import NO_POINT, Acquisition
+from lbb_jax.chunks import map_chunks, rows_per_chunk
+from lbb_jax.relative_entropy import centre
+
+_HIGHEST = jax.lax.Precision.HIGHEST
+# Numbers in the determinants evaluated at a time: few enough to waste little.
+_NUMBERS_AT_A_TIME = 2**9
+_FEWEST_AT_A_TIME = 16
+_LARGEST_CHUNK = 2**23
+# Rounding must not lower a bound below what it bounds. The second is relative to the trace without a batch, of which
+# little may be left.
+_MARGIN, _MARGIN_OF_TRACE = 1e-5, 1e-6
+
+
+class Picks(NamedTuple):
+    """Picks, and what they took.
+
+    Attributes:
+      acquisition: The picks and their gains, ``[b]``.
+      num_evaluations: Determinants that were evaluated, ``[]`` int32.
+    """
+
+    acquisition: Acquisition
+    num_evaluations: jax.Array
+
+
+def log_det(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
+    """Picks the point of the highest gain in ``½ log det(I + Σ_x Z_x Z_xᵀ)``, again and again.
+
+    Args:
+      key: Ignored: the method is deterministic.
+      log_probs: ``[N, K, C]``.
+      available: ``[N]`` bool.
+      batch_size: Static, at most ``N``.
+
+    Returns:
+      The picks; the scores are their gains in nats.
+    """
+    del key
+    return pick_greedily(log_probs, available, batch_size=batch_size).acquisition
+
+
+def gains_by_themselves(log_probs: jax.Array) -> jax.Array:
+    """``½ log det(I + Z_x Z_xᵀ)`` of each point of ``log_probs[N, K, C]``, in nats, ``[N]``."""
+    pool = _Pool(log_probs)
+    identity = jnp.eye(log_probs.shape[1], dtype=log_probs.dtype)
+
+    def of_chunk(start: jax.Array) -> jax.Array:
+        points = start + jnp.arange(size)
+        return pool.gains(identity, points, pool.features[points])
+
+    num_points, num_draws, num_classes = log_probs.shape
+    size = rows_per_chunk(num_draws * max(num_draws, num_classes), num_points)
+    return map_chunks(of_chunk, num_points, size)
+
+
+def pick_greedily(
+    log_probs: jax.Array, available: jax.Array, *, batch_size: int, front_size: int = lazy.FRONT_SIZE
+) -> Picks:
+    """The picks of `log_det`, whose arguments these are, with what they took."""
+    pool = _Pool(log_probs)
+    bounds = jnp.where(available, pool.bounds(pool.traces, pool.traces), -jnp.inf)
+    batch = jnp.eye(log_probs.shape[1], dtype=log_probs.dtype)
+    search = lazy.begin(bounds, (), _rules(pool, _whitening(batch), jnp.int32(0)), front_size=front_size)
+
+    def pick(carry: tuple[lazy.Search, jax.Array], num_picked: jax.Array) -> tuple[Any, Acquisition]:
+        search, batch = carry
+        # What is known before the first evaluation are bounds, so evaluations are numbered from 1 on.
+        whitening, num_seen = _whitening(batch), num_picked + 1
+        search = _lower_front(pool, whitening, search)
+        search = lazy.settle(search, _rules(pool, whitening, num_seen), num_seen, block_size=pool.block_size)
+        index, gain, _, features, search = lazy.take_best(search)
+        batch = batch + jnp.where(index != NO_POINT, pool.products(index, features), 0)
+        return (search, batch), Acquisition(index, gain)
+
+    (search, _), acquisition = jax.lax.scan(pick, (search, batch), jnp.arange(batch_size, dtype=jnp.int32))
+    return Picks(acquisition, search.num_evaluations)
+
+
+class _Pool:
+    """The pool's predictions, and the arithmetic of gains over them.
+
+    Attributes:
+      features: ``Z_x Z_xᵀ`` of each point, as `chi_squared.features` hold it, ``[N, K (K + 1) / 2]``; ``[N, 0]`` where
+        that is more than the predictions, of many draws and few classes.
+      traces: ``tr Z_x Z_xᵀ``, ``[N]``.
+    """
+
+    def __init__(self, log_probs: jax.Array):
+        self.log_probs = log_probs
+        num_points, num_draws, num_classes = log_probs.shape
+        self.has_features = num_draws + 1 <= 2 * num_classes
+        self.rank = max(1, min(num_draws, num_classes) - 1)
+        self.rows, self.columns = np.tril_indices(num_draws)
+        chunk_size = rows_per_chunk(num_draws * max(num_draws, num_classes), num_points, _LARGEST_CHUNK)
+
+        def of_chunk(start: jax.Array) -> tuple[jax.Array, jax.Array]:
+            chunk = jax.lax.dynamic_slice_in_dim(log_probs, start, chunk_size)
+            if not self.has_features:
+                return jnp.zeros((chunk_size, 0), log_probs.dtype), jnp.sum(jnp.square(_deviations(chunk)), axis=(1, 2))
+            features = chi_squared.features(centre(chunk))
+            return features, jnp.sum(features[:, self.rows == self.columns], axis=1)
+
+        self.features, self.traces = map_chunks(of_chunk, num_points, chunk_size)
+        size = num_draws if self.has_features else num_classes
+        self.block_size = max(_FEWEST_AT_A_TIME, rows_per_chunk(size**2, num_points, _NUMBERS_AT_A_TIME))
+
+    def bounds(self, traces: jax.Array, traces_alone: jax.Array) -> jax.Array:
+        """Upper bounds of gains from ``tr(M⁻¹ Z Zᵀ)``, and from ``tr(Z Zᵀ)``, in proportion to which it is rounded."""
+        most = jnp.maximum(traces, 0) * (1 + _MARGIN) + traces_alone * _MARGIN_OF_TRACE
+        return self.rank / 2 * jnp.log1p(most / self.rank)
+
+    def lower(self, whitening: jax.Array, bounds: jax.Array, features: jax.Array, traces: jax.Array) -> jax.Array:
+        """Lowers the ``bounds[n]`` of points that the batch has left behind."""
+        # A point that the batch tells nothing of may gain as much as before, and rounding makes that more or less.
+        most = bounds * (1 + _MARGIN)
+        if self.has_features:
+            inverse = jnp.matmul(whitening.T, whitening, precision=_HIGHEST)
+            left = jnp.matmul(features, self._pack(inverse), precision=_HIGHEST)
+            most = jnp.minimum(most, self.bounds(left, traces))
+        return jnp.where(bounds > -jnp.inf, most, -jnp.inf)
+
+    def gains(self, whitening: jax.Array, points: jax.Array, features: jax.Array) -> jax.Array:
+        """The gains of ``points[m]``, ``[m]``."""
+        if self.has_features:
+            products = self._unpack(features)
+            half = jnp.einsum("ik,nkl->nil", whitening, products, precision=_HIGHEST)
+            return _half_log_det(jnp.einsum("nil,jl->nij", half, whitening, precision=_HIGHEST))
+        deviations = jnp.einsum("ik,nkc->nic", whitening, _deviations(self.log_probs[points]), precision=_HIGHEST)
+        return _half_log_det(jnp.einsum("nkc,nkd->ncd", deviations, deviations, precision=_HIGHEST))
+
+    def products(self, point: jax.Array, features: jax.Array) -> jax.Array:
+        """``Z Zᵀ`` of one point, ``[K, K]``."""
+        if self.has_features:
+            return self._unpack(features[None])[0]
+        deviations = _deviations(self.log_probs[point][None])[0]
+        return jnp.matmul(deviations, deviations.T, precision=_HIGHEST)
+
+    def _pack(self, matrix: jax.Array) -> jax.Array:
+        """The features whose inner products are those of the symmetric ``matrix[K, K]``."""
+        scale = np.where(self.rows == self.columns, 1, np.sqrt(2))
+        return matrix[self.rows, self.columns] * jnp.asarray(scale, matrix.dtype)
+
+    def _unpack(self, features: jax.Array) -> jax.Array:
+        """The symmetric matrices ``[n, K, K]`` of ``features[n, D]``."""
+        num_draws = self.log_probs.shape[1]
+        places = np.zeros((num_draws, num_draws), int)
+        places[self.rows, self.columns] = places[self.columns, self.rows] = np.arange(len(self.rows))
+        scale = np.where(np.eye(num_draws) > 0, 1, np.sqrt(0.5))
+        return features[:, places] * jnp.asarray(scale, features.dtype)[None]
+
+
+def _rules(pool: _Pool, whitening: jax.Array, num_seen: jax.Array) -> lazy.Rules:
+    """How points are evaluated, given the batch."""
+
+    def refresh(points: jax.Array, known: lazy.Candidates, features: jax.Array) -> tuple[lazy.Candidates, jax.Array]:
+        gains = pool.gains(whitening, points, features)
+        return known._replace(bounds=gains, num_seen=jnp.full_like(known.num_seen, num_seen)), features
+
+    def lower(known: lazy.Candidates) -> lazy.Candidates:
+        lowered = pool.lower(whitening, known.bounds, pool.features, pool.traces)
+        return known._replace(bounds=jnp.where(known.num_seen < num_seen, lowered, known.bounds))
+
+    return lazy.Rules(refresh, lambda points, known: pool.features[points], lower)
+
+
+def _lower_front(pool: _Pool, whitening: jax.Array, search: lazy.Search) -> lazy.Search:
+    """The search with the bounds of its front lowered by the batch."""
+    lowered = pool.lower(whitening, search.front.bounds, search.details, pool.traces[search.points])
+    return search._replace(front=search.front._replace(bounds=lowered), rest_bound=search.rest_bound * (1 + _MARGIN))
+
+
+def _whitening(batch: jax.Array) -> jax.Array:
+    """The inverse Cholesky factor ``L⁻¹`` of ``M[K, K]``, up to what no point has a part in."""
+    num_draws = len(batch)
+    # Deviations from the mean add up to 0 over the draws. Along their mean M may be as large as elsewhere.
+    raised = batch + (jnp.trace(batch) / num_draws - 1) / num_draws
+    factor = jnp.linalg.cholesky(raised)
+    return jax.scipy.linalg.solve_triangular(factor, jnp.eye(num_draws, dtype=batch.dtype), lower=True)
+
+
+def _deviations(log_probs: jax.Array) -> jax.Array:
+    """``Z[N, K, C]``."""
+    points = centre(log_probs)
+    return points.ratios * jnp.sqrt(points.mean / log_probs.shape[1])[:, None]
+
+
+def _half_log_det(excess: jax.Array) -> jax.Array:
+    """``½ log det(I + E)`` of symmetric positive semidefinite ``excess[n, r, r]``, in proportion to its value, ``[n]``.
+
+    Elimination, side by side for all matrices: small factorisations one by one are slow on CPUs. The pivots are kept
+    without their 1, so that small ones are not lost.
+    """
+    size = excess.shape[1]
+    excess = jnp.moveaxis(excess, 0, -1)
+
+    def eliminate(row: jax.Array, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        left, total = carry
+        pivot = jnp.maximum(left[row, row], 0)
+        left = left - left[row][:, None] * (left[row] / (1 + pivot)[None])[None]
+        return left, total + jnp.log1p(pivot)
+
+    total = jnp.zeros(excess.shape[-1], excess.dtype)
+    return jax.lax.fori_loop(0, size, eliminate, (excess, total))[1] / 2
