@@ -11,7 +11,7 @@ from script_processes import Script
 
 from lbb_jax import acquisition, sharding
 
-SCRIPT = pathlib.Path(__file__).with_name("picks_of_devices.py")
+SCRIPT = pathlib.Path(__file__).parent / "support" / "picks_of_devices.py"
 
 
 def start(num_devices: int, *arguments: str, script: pathlib.Path = SCRIPT) -> Script:

@@ -215,7 +215,7 @@ def test_jobs_are_submitted_for_what_is_not_complete(tmp_path, monkeypatch):
     monkeypatch.setattr(driver, "is_complete", lambda config, workdir: workdir.name == "bald")
     monkeypatch.setattr(slurm, "_run", processes.writes_its_name)
     # So that the jobs find it, too.
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "support"))
     jobs = experiment.slurm.submit(configs_of(), tmp_path, {"timeout_min": 5}, cluster="local")
     assert jobs.keys() == {"random", "power_bald_alpha=5"}
     end = time.monotonic() + 60

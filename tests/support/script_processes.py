@@ -13,7 +13,7 @@ from pathlib import Path
 
 import jax
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["lbb_jax.experiment", "lbb_jax.benchmarks.acquisition_cases", "absl.app"])
