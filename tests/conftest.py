@@ -1,19 +1,31 @@
 """Settings for all tests. Environment variables must be set before jax is first imported."""
 
 import contextlib
+import hashlib
 import os
-import shutil
-import tempfile
+import platform
+from importlib import metadata
 from pathlib import Path
 
-# Most of the time goes into compilation: what one test or process has compiled, the others need not.
+
+def _compiled_folder() -> Path:
+    """Where programs are kept that this jaxlib compiles for this processor under these flags."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    features = next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
+    jaxlib, flags = metadata.version("jaxlib"), os.environ["XLA_FLAGS"]
+    key = hashlib.sha256(f"{platform.platform()} {features} {flags}".encode()).hexdigest()[:12]
+    return Path(__file__).parents[1] / ".cache" / "compiled" / f"jaxlib-{jaxlib}-{key}"
+
+
+# Two devices may start before the tests do; a process that has set the flag has it from its parent.
+_DEVICES = "--xla_force_host_platform_device_count=2"
+if _DEVICES not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_DEVICES}".strip()
+# Most of the time goes into compilation: what one process has compiled, the others need not, today or tomorrow.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="lbb_jax_compiled_")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_compiled_folder())
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    _MADE_HERE = os.environ["JAX_COMPILATION_CACHE_DIR"]
-else:
-    _MADE_HERE = None
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2".strip()
 
 import hypothesis
 import jax
@@ -126,9 +138,3 @@ def compilations():
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield compiled
     jax.monitoring.unregister_event_duration_listener(listen)
-
-
-def pytest_unconfigure():
-    """Removes what this process made; the workers of a parallel run use their parent's."""
-    if _MADE_HERE is not None:
-        shutil.rmtree(_MADE_HERE, ignore_errors=True)
