@@ -1,4 +1,5 @@
 """Settings for all tests. Environment variables must be set before jax is first imported."""
+# ruff: noqa: E402
 
 import contextlib
 import hashlib
