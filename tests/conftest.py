@@ -1,5 +1,4 @@
-"""Settings for all tests. Environment variables must be set before jax is first imported."""
-# ruff: noqa: E402
+"""Settings for all tests."""
 
 import contextlib
 import hashlib
@@ -8,30 +7,28 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+import hypothesis
+import jax
+import pytest
+
 
 def _compiled_folder() -> Path:
     """Where programs are kept that this jaxlib compiles for this processor under these flags."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     features = next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
-    jaxlib, flags = metadata.version("jaxlib"), os.environ["XLA_FLAGS"]
-    key = hashlib.sha256(f"{platform.platform()} {features} {flags}".encode()).hexdigest()[:12]
-    return Path(__file__).parents[1] / ".cache" / "compiled" / f"jaxlib-{jaxlib}-{key}"
+    key = hashlib.sha256(f"{platform.platform()} {features} {os.environ.get('XLA_FLAGS')}".encode()).hexdigest()[:12]
+    return Path(__file__).parents[1] / ".cache" / "compiled" / f"jaxlib-{metadata.version('jaxlib')}-{key}"
 
 
-# Two devices may start before the tests do; a process that has set the flag has it from its parent.
-_DEVICES = "--xla_force_host_platform_device_count=2"
-if _DEVICES not in os.environ.get("XLA_FLAGS", ""):
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_DEVICES}".strip()
 # Most of the time goes into compilation: what one process has compiled, the others need not, today or tomorrow.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_compiled_folder())
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
-import hypothesis
-import jax
-import pytest
-
+jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
