@@ -71,6 +71,7 @@ def carry_out(words):
             pytest.fail(f"how is this to be run? {shlex.join(words)}")
 
 
+@pytest.mark.slow
 def test_the_programs_run_one_after_the_other():
     namespace = {}
     for block in blocks(README, "python"):
@@ -78,6 +79,7 @@ def test_the_programs_run_one_after_the_other():
     assert len(set(namespace["batch"].indices.tolist())) == 32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(COMMANDS)))
 def test_the_commands_of_a_block_run_one_after_the_other(number, folder):
     for words in COMMANDS[number]:
@@ -85,6 +87,7 @@ def test_the_commands_of_a_block_run_one_after_the_other(number, folder):
             carry_out(words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", OF_DATA_SETS, ids=shlex.join)
 def test_commands_on_data_sets_run_where_these_are(words, folder, need_real, monkeypatch):
     name = re.search(r"configs/(\w+)\.py", shlex.join(words))[1]

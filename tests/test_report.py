@@ -223,6 +223,7 @@ addEventListener("load", () => {
 </body>"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [400, 1200])
 def test_in_a_browser_nothing_is_missing(width, html, page, tmp_path):
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)

@@ -24,6 +24,7 @@ def in_root(monkeypatch):
     monkeypatch.chdir(scripts.ROOT)
 
 
+@pytest.mark.slow
 def test_run_makes_a_run(tmp_path):
     # As a user does, in a process of its own; what is run is small: to optimise it would take longer.
     command = [sys.executable, "experiments/run.py", "--config=configs/digits.py:mc_dropout,b=5", *TINY]
@@ -53,6 +54,7 @@ def test_a_figure_without_a_format_is_a_message(tmp_path):
     assert "is not supported" in result.stdout + result.stderr
 
 
+@pytest.mark.slow
 def test_the_demo_compares_four_methods(tmp_path):
     result = scripts.run("demo.py", f"--workdir={tmp_path}", "--at_labels=30", *TINY)
     assert result.returncode == 0, result.stderr
@@ -70,6 +72,7 @@ def test_the_demo_compares_four_methods(tmp_path):
         assert output.exists()
 
 
+@pytest.mark.slow
 def test_the_approximations_of_given_predictions_are_measured_and_drawn(tmp_path):
     probs = np.random.default_rng(0).dirichlet(np.ones(3), size=(20, 4))
     np.save(tmp_path / "log_probs.npy", np.log(probs))
@@ -100,6 +103,7 @@ def test_methods_that_need_embeddings_are_refused_before_anything_is_predicted(m
     assert method not in allowed
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_after_a_failure_and_ends_with_it(tmp_path, caplog):
     (tmp_path / "bald").write_text("not a folder")
     methods = "--methods=bald,power_bald:alpha=5"
@@ -113,6 +117,7 @@ def test_a_sweep_goes_on_after_a_failure_and_ends_with_it(tmp_path, caplog):
     assert [line.split(",")[0] for line in lines[1:]] == ["power_bald_alpha=5"] * 2
 
 
+@pytest.mark.slow
 def test_the_benchmark_prints_a_line_for_each_case(tmp_path, monkeypatch):
     cases = (Case("lbb", 10, {"redundancy": "tree"}), Case("lbb", 20, {"redundancy": "tree"}), Case("lbb_released", 10))
     monkeypatch.setattr(acquisition_cases, "GROWTH", ((10**5, cases), (10**6, cases[:1])))
@@ -133,6 +138,7 @@ def test_the_benchmark_prints_a_line_for_each_case(tmp_path, monkeypatch):
     assert figure.exists()
 
 
+@pytest.mark.slow
 def test_the_benchmark_acquires_from_a_stream():
     arguments = ("--suite=stream", "--num_points=20000", "--num_candidates=8192")
     result = scripts.run("benchmark_acquisition.py", *arguments)
@@ -142,6 +148,7 @@ def test_the_benchmark_acquires_from_a_stream():
     assert record["seconds_with_acquisition"] > 0
 
 
+@pytest.mark.slow
 def test_the_training_benchmark_prints_a_line_for_each_case():
     result = scripts.run(
         "benchmark_training.py", "--members=2", "--at_once=1", "--steps=1", "--repetitions=1", "--draws=2"

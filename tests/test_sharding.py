@@ -32,10 +32,12 @@ def picks() -> dict:
     return found
 
 
+@pytest.mark.slow
 def test_picks_do_not_depend_on_the_number_of_devices(picks):
     assert picks["8"] == picks["1"]
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_picks_of_one(picks):
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -68,6 +70,7 @@ def test_wrong_shapes_are_errors():
         sharding.shard_pool(np.zeros((5, 2, 1)), np.ones(4, bool))
 
 
+@pytest.mark.slow
 def test_seeds_on_several_devices_acquire_what_they_do_on_one():
     acquired = result(start(4, script=SCRIPT.with_name("runs_of_devices.py")))
     assert acquired.keys() == {"1", "2", "4"}

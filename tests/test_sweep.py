@@ -51,6 +51,7 @@ def finished(training_settings, programs_of_runs, tmp_path_factory):
     return workdir
 
 
+@pytest.mark.slow
 def test_a_sweep_leaves_a_run_for_every_variant_and_one_table(finished):
     table = pd.read_csv(finished / "runs.csv", keep_default_na=False, float_precision="round_trip")
     assert table["path"].unique().tolist() == ["random", "bald", "power_bald_alpha=5"]
@@ -64,6 +65,7 @@ def test_a_sweep_leaves_a_run_for_every_variant_and_one_table(finished):
         assert (finished / name / "figures" / "learning_curve.png").exists()
 
 
+@pytest.mark.slow
 def test_a_finished_sweep_started_again_runs_nothing_and_keeps_its_table(finished, monkeypatch):
     before = (finished / "runs.csv").read_bytes()
     monkeypatch.setattr(driver, "run", None)
@@ -73,6 +75,7 @@ def test_a_finished_sweep_started_again_runs_nothing_and_keeps_its_table(finishe
     assert (finished / "runs.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_stopped_sweep_started_again_gives_the_same_table(finished, tmp_path, monkeypatch, stopped_after_saving):
     # In the second run.
     with stopped_after_saving(4):
@@ -85,6 +88,7 @@ def test_a_stopped_sweep_started_again_gives_the_same_table(finished, tmp_path, 
     pd.testing.assert_frame_equal(table_of(tmp_path), table_of(finished), check_exact=True)
 
 
+@pytest.mark.slow
 def test_runs_in_processes_do_the_same_and_one_that_fails_does_not_stop_the_others(finished, tmp_path, monkeypatch):
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     other = small_config()
@@ -138,6 +142,7 @@ def test_without_a_complete_run_there_is_no_table(tmp_path, monkeypatch):
     assert not (tmp_path / "runs.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_does_not_stop_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "_run_and_report", processes.killed_if_bald)
     monkeypatch.setattr(sweep, "_write_table", lambda workdir, names: (workdir / "names").write_text(" ".join(names)))
@@ -148,6 +153,7 @@ def test_a_process_that_is_killed_does_not_stop_the_others(tmp_path, monkeypatch
     assert (tmp_path / "names").read_text() == "random power_bald_alpha=5"
 
 
+@pytest.mark.slow
 def test_stopping_a_sweep_stops_its_processes(tmp_path, monkeypatch):
     def stop(*arguments):
         raise KeyboardInterrupt
@@ -171,6 +177,7 @@ def test_a_run_on_each_device_leaves_no_room_for_processes_or_twins(tmp_path):
         experiment.run_sweep(configs_of(), tmp_path, devices=("1", "1"))
 
 
+@pytest.mark.slow
 def test_each_process_sees_one_device_and_leaves_it_to_the_next(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "_run_and_report", processes.writes_its_device)
     monkeypatch.setattr(sweep, "_write_table", lambda workdir, names: None)
@@ -210,6 +217,7 @@ def test_experiments_that_cannot_be_loaded_are_errors(reference, overrides, mess
         experiment.load_config(reference, overrides)
 
 
+@pytest.mark.slow
 def test_jobs_are_submitted_for_what_is_not_complete(tmp_path, monkeypatch):
     pytest.importorskip("submitit")
     monkeypatch.setattr(driver, "is_complete", lambda config, workdir: workdir.name == "bald")
