@@ -13,8 +13,6 @@ from lbb_jax.experiment import records
 from lbb_jax.report import runtime
 
 BENCHMARK = scripts.ROOT / "results" / "benchmark" / "paper.jsonl"
-# Of the images in pixels: those with a row for each variant are wider, and those of batches.
-WIDTHS = [960, 1200, 1200, 1440, 1350, 960, 1440, 1350, 960, 1350]
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -66,9 +64,9 @@ def table_under(html, heading):
 
 
 def test_every_image_is_a_picture_within_the_page(page):
-    # Curves, savings, differences, diversity, images; curves, diversity, images; profile; times.
-    assert [width for width, _ in page.sizes_of_images()] == WIDTHS
     descriptions = page.attributes("alt")
+    # Curves, savings, differences, diversity, images; curves, diversity, images; profile; times.
+    assert len(page.sizes_of_images()) == len(descriptions) == 10
     assert descriptions[0] == "digits, MLP, deep ensemble, batches of 10 (mean ± 1 s.d. of 2 seeds)"
     assert all(descriptions)
 
@@ -235,7 +233,7 @@ def test_in_a_browser_nothing_is_missing(width, html, page, tmp_path):
     command += [f"--user-data-dir={tmp_path}/profile", Path(tmp_path / "report.html").as_uri()]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     found = json.loads(shown.partition('<pre id="found">')[2].partition("</pre>")[0])
-    assert [image[:2] for image in found["images"]] == [[True, width] for width in WIDTHS]
+    assert [image[:2] for image in found["images"]] == [[True, size[0]] for size in page.sizes_of_images()]
     assert all(100 < image[2] < width for image in found["images"])
     assert len(found["tables"]) == len(page.tables)
     assert min(found["tables"]) > 0
