@@ -114,6 +114,7 @@ def test_does_not_change_its_arguments():
     np.testing.assert_array_equal(available, np.arange(12) > 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", variants.ALL)
 def test_float64_mode_gives_the_same_float32_results(name):
     expected = acquire_variant(name, LOG_PROBS)
