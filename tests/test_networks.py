@@ -319,7 +319,7 @@ def test_members_side_by_side_have_the_statistics_that_each_has_alone():
 
 # Flax's batch normalisation mixes the two, which strict promotion refuses.
 @pytest.mark.usefixtures("training_settings")
-@pytest.mark.parametrize("name", ["mlp", "resnet18"])
+@pytest.mark.parametrize("name", ["mlp", pytest.param("resnet18", marks=pytest.mark.slow)])
 def test_computing_in_bfloat16_changes_logits_by_its_rounding_and_nothing_else(name):
     exact, variables, inputs = build(name)
     rounded = networks.Network(*map(jax.jit, networks.functional(MODULES[name][0], compute_dtype=jnp.bfloat16)))
