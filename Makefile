@@ -47,8 +47,9 @@ test: $(VENV)/$(INSTALLED)  ## Run the tests that are quick (4 minutes on 2 core
 test-all: test  ## Run the slow tests as well: processes, kills, sweeps, commands, figures
 	$(RUN) -m $(PYTEST) -m 'slow and not soak'
 
+# What is old is told that it is outdated.
 test-oldest: $(OLDEST_VENV)/.installed  ## Run the quick tests on Python 3.11 and the oldest dependencies
-	$(OLDEST_VENV)/bin/python -m $(PYTEST)
+	$(OLDEST_VENV)/bin/python -m $(PYTEST) -W ignore::DeprecationWarning
 
 soak: $(VENV)/$(INSTALLED)  ## Kill a run at 20 random moments and at every boundary (10 minutes)
 	$(RUN) -m pytest -m soak --numprocesses=2
