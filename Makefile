@@ -45,7 +45,7 @@ test: $(VENV)/$(INSTALLED)  ## Run the tests that are quick (4 minutes on 2 core
 	$(RUN) -m $(PYTEST)
 
 test-all: test  ## Run the slow tests as well: processes, kills, sweeps, commands, figures
-	$(RUN) -m $(PYTEST) -m 'slow and not soak'
+	$(RUN) -m $(PYTEST) -m 'slow and not soak and not fuzz'
 
 # What is old is told that it is outdated.
 test-oldest: $(OLDEST_VENV)/.installed  ## Run the quick tests on Python 3.11 and the oldest dependencies

@@ -187,7 +187,7 @@ BY_EPOCHS = {
 HOST, SCAN = ({"driver": "host"}, 2), ({"driver": "scan", "rounds_at_once": 3}, 3)
 
 
-@pytest.mark.parametrize("training", [None, BY_EPOCHS])
+@pytest.mark.parametrize("training", [None, pytest.param(BY_EPOCHS, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("fields", "later_round"), [HOST, SCAN])
 def test_rounds_after_the_first_compile_nothing(
     fields, later_round, training, uninterrupted, tmp_path, compilations, monkeypatch
@@ -333,12 +333,9 @@ def test_unknown_config_arguments_are_errors(argument):
 
 
 def test_a_run_that_starts_at_its_final_size_has_one_round(tmp_path):
-    records = experiment.run(small_config(initial_size=20, seeds=1), tmp_path)
-    assert [record["labels"] for record in records] == [20]
-
-
-def test_accuracy_is_that_of_the_test_examples(finished):
-    _, records = finished
-    for record in records:
-        assert np.isclose(record["accuracy"] * 50, round(record["accuracy"] * 50), atol=1e-4)
-        assert 0 <= record["ece"] <= 1
+    config = small_config(initial_size=20, seeds=1, **{"dataset.num_test": 1})
+    (record,) = experiment.run(config, tmp_path)
+    assert record["labels"] == 20
+    # The one test example is right, or half of the probability or more lies elsewhere.
+    assert record["accuracy"] in (0, 1)
+    assert record["accuracy"] == 1 or record["nll"] >= np.log(2)
