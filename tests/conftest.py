@@ -17,7 +17,7 @@ def _compiled_folder() -> Path:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     features = next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
-    key = hashlib.sha256(f"{platform.platform()} {features} {os.environ.get('XLA_FLAGS')}".encode()).hexdigest()[:12]
+    key = hashlib.sha256(f"{platform.machine()} {features} {os.environ.get('XLA_FLAGS')}".encode()).hexdigest()[:12]
     return Path(__file__).parents[1] / ".cache" / "compiled" / f"jaxlib-{metadata.version('jaxlib')}-{key}"
 
 

@@ -117,6 +117,7 @@ def test_single_points_draws_and_classes(name):
 # Chunks, prefixes, jit, vmap.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["batch_bald", "batch_bald sampled", "lbb", "lbb tree", "power_lbb", "power_lbb tree", "epig"]
 )
