@@ -15,10 +15,10 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lbb_jax import analysis, figures, loop, seeds, sharding
+from lbb_jax import analysis, figures, loop, paths, seeds, sharding
 from lbb_jax.checkpoints import Checkpoints
 from lbb_jax.experiment import records
-from lbb_jax.experiment.assembly import Parts, assemble
+from lbb_jax.experiment.assembly import Parts, assemble, check
 from lbb_jax.experiment.configuration import ExperimentError
 from lbb_jax.experiment.interruption import Interruption
 from lbb_jax.experiment.records import Record
@@ -48,12 +48,14 @@ def run(config: ConfigDict, workdir: str | os.PathLike, *, on_round: OnRound | N
       The records of all rounds of all seeds, as in ``metrics.jsonl``.
 
     Raises:
-      ExperimentError: If a field is out of range; if ``workdir`` holds a run of another configuration, is in use by
-        another process or cannot be written to; or if training or prediction yields a number that is not finite.
+      PathError: If ``workdir`` is no local folder, or cannot be written to.
+      ExperimentError: If a field is missing or out of range; if ``workdir`` holds a run of another configuration, is in
+        use by another process or cannot be written to; or if training or prediction yields a number that is not finite.
       MissingDatasetError: If the data set's files are not there.
       KeyboardInterrupt: On Ctrl-C or SIGTERM, after what is being written.
     """
-    workdir = Path(workdir)
+    workdir = paths.output_folder(workdir, name="--workdir")
+    check(config)
     # Before the data are loaded, which may take long.
     records.check_config(workdir / "config.json", config)
     if is_complete(config, workdir):
@@ -72,7 +74,7 @@ def run(config: ConfigDict, workdir: str | os.PathLike, *, on_round: OnRound | N
 
 def is_complete(config: ConfigDict, workdir: str | os.PathLike) -> bool:
     """Whether ``workdir`` holds the complete run of ``config``, with which `run` would do nothing; loads no data."""
-    workdir = Path(workdir)
+    workdir = paths.resolve(workdir, name="--workdir")
     try:
         if not ((workdir / "config.json").exists() and (workdir / _FIGURE).exists()):
             return False

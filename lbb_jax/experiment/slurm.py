@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from lbb_jax import paths
 from lbb_jax.experiment import driver
 from lbb_jax.experiment.compilation import use_cache
 from lbb_jax.experiment.configuration import ExperimentError
@@ -42,7 +43,7 @@ def submit(
         import submitit
     except ImportError as error:
         raise ExperimentError("--slurm needs submitit: pip install -e '.[slurm]'") from error
-    workdir = Path(workdir).absolute()
+    workdir = paths.output_folder(workdir, name="--workdir").absolute()
     left = driver.left_to_run(configs, workdir)
     try:
         executor = submitit.AutoExecutor(workdir / "slurm", cluster=cluster)

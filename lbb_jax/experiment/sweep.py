@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lbb_jax import analysis, datasets
+from lbb_jax import analysis, datasets, paths
 from lbb_jax.experiment import driver
 from lbb_jax.experiment.compilation import use_cache
 from lbb_jax.experiment.configuration import ExperimentError
@@ -23,6 +23,7 @@ from lbb_jax.experiment.interruption import Interruption
 from lbb_jax.experiment.messages import show_warnings
 from lbb_jax.experiment.records import Record
 from lbb_jax.files import write_whole
+from lbb_jax.paths import PathError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def run_sweep(
         raise ExperimentError(f"--processes={num_processes}: leave it out with --devices, on each of which runs one")
     if len(set(devices)) < len(devices):
         raise ExperimentError(f"--devices={','.join(devices)}: name each once")
-    workdir = Path(workdir)
+    workdir = paths.output_folder(workdir, name="--workdir")
     left = driver.left_to_run(configs, workdir)
     run_all = _in_turn
     if devices or num_processes > 1:
@@ -140,7 +141,7 @@ def _attempt(config: ConfigDict, workdir: Path, on_round: Callable[[list[Record]
     """Runs one experiment; what went wrong, or None."""
     try:
         driver.run(config, workdir, on_round=on_round)
-    except (ExperimentError, datasets.MissingDatasetError) as error:
+    except (ExperimentError, PathError, datasets.MissingDatasetError) as error:
         return str(error)
     except Exception as error:
         # Not foreseen: whoever looks for its cause needs to know where it arose.
