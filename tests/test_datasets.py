@@ -98,9 +98,9 @@ def test_an_unknown_name_is_an_error_that_names_the_others():
     ("options", "message"),
     [
         ({"num_pool": 1298}, r"num_pool=1298: must be between 1 and the 1297 examples there are$"),
-        ({"num_pool": 0}, r"num_pool=0: must be between 1 and"),
+        ({"num_pool": 0}, r"num_pool=0: must be at least 1"),
         ({"num_test": 501}, r"num_test=501: must be between 1 and the 500 examples"),
-        ({"num_validation": -1}, r"num_validation=-1: must be between 0 and 1296"),
+        ({"num_validation": -1}, r"num_validation=-1: must be at least 0"),
         ({"num_validation": 1297}, r"num_validation=1297: must be between 0 and 1296.*to the pool"),
         ({"num_pool": 1201, "num_validation": 97}, r"num_pool=1201: .* the 1200 examples .* besides num_validation=97"),
     ],
