@@ -17,7 +17,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of this run; made if nee
 
 def main() -> None:
     """Runs the experiment that the flags describe."""
-    workdir = paths.output_folder(_WORKDIR.value, name="--workdir")
+    workdir = paths.folder(_WORKDIR.value, name="--workdir")
     experiment.show_own_messages()
     experiment.use_cache()
     try:

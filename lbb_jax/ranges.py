@@ -39,6 +39,10 @@ def is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
 def number(bounds: str, is_within: Callable[[Any], bool]) -> Range:
     """A finite number within bounds."""
     return Range("a number", is_number, bounds, lambda value: math.isfinite(value) and is_within(value))
@@ -51,7 +55,7 @@ def integer(bounds: str, is_within: Callable[[Any], bool]) -> Range:
 
 def choice(*names: str) -> Range:
     """One of some names."""
-    return Range(f"one of {', '.join(map(repr, names))}", lambda value: isinstance(value, str) and value in names)
+    return Range("a text", _is_text, f"one of {', '.join(map(repr, names))}", lambda value: value in names)
 
 
 def optional(allowed: Range) -> Range:
@@ -91,7 +95,7 @@ Rate = Annotated[float, _RATE]
 Positive = Annotated[float, number("above 0 and finite", lambda value: value > 0)]
 NotNegative = Annotated[float, number("at least 0 and finite", lambda value: value >= 0)]
 Switch = Annotated[bool, Range("True or False", lambda value: isinstance(value, bool))]
-Text = Annotated[str, Range("a text", lambda value: isinstance(value, str), "not empty", bool)]
+Text = Annotated[str, Range("a text", _is_text, "not empty", bool)]
 Counts = Annotated[
     Sequence[int], several("a tuple of integers", _AT_LEAST_1, "at least one, each of them at least 1", bool)
 ]

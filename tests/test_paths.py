@@ -41,17 +41,17 @@ def test_what_is_no_local_path_is_an_error_that_names_the_argument(function, pat
 
 def test_a_file_is_no_folder_and_a_folder_no_file(tmp_path):
     (tmp_path / "file.png").write_text("")
-    with pytest.raises(PathError, match="encoder=.*file.png: is a file; name a folder"):
+    with pytest.raises(PathError, match=r"encoder=.*file\.png: is a file; name a folder"):
         paths.folder(tmp_path / "file.png", name="encoder")
     for within in ("file.png", "file.png/run"):
         with pytest.raises(PathError, match=r"--workdir=.*: cannot be written to: .*file\.png is a file"):
             paths.output_folder(tmp_path / within, name="--workdir")
     for function in (paths.output_file, paths.input_file):
-        with pytest.raises(PathError, match="--output=.*: is a folder; name a file"):
+        with pytest.raises(PathError, match=r"--output=.*: is a folder; name a file"):
             function(tmp_path, name="--output")
     with pytest.raises(PathError, match=r"--output=.*: cannot be written to: .*file\.png is a file"):
         paths.output_file(tmp_path / "file.png" / "curves.png", name="--output")
-    with pytest.raises(PathError, match="--predictions=.*: there is no such file"):
+    with pytest.raises(PathError, match=r"--predictions=.*: there is no such file"):
         paths.input_file(tmp_path / "nosuch.npy", name="--predictions")
 
 
@@ -66,11 +66,11 @@ def test_what_cannot_be_written_or_read_is_an_error_before_anything_is_made(tmp_
     (tmp_path / "log_probs.npy").write_text("")
     # Who runs the tests may be allowed everything.
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(PathError, match=f"--workdir=.*: cannot be written to: {tmp_path} is read-only"):
+    with pytest.raises(PathError, match=rf"--workdir=.*: cannot be written to: {tmp_path} is read-only"):
         paths.output_folder(tmp_path / "runs" / "bald", name="--workdir")
-    with pytest.raises(PathError, match=f"--output=.*: cannot be written to: {tmp_path} is read-only"):
+    with pytest.raises(PathError, match=rf"--output=.*: cannot be written to: {tmp_path} is read-only"):
         paths.output_file(tmp_path / "curves.png", name="--output")
-    with pytest.raises(PathError, match="--predictions=.*: cannot be read"):
+    with pytest.raises(PathError, match=r"--predictions=.*: cannot be read"):
         paths.input_file(tmp_path / "log_probs.npy", name="--predictions")
     assert os.listdir(tmp_path) == ["log_probs.npy"]
 

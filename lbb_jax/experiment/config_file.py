@@ -12,6 +12,7 @@ from ml_collections import ConfigDict, config_flags
 
 from lbb_jax import paths
 from lbb_jax.experiment.configuration import ExperimentError
+from lbb_jax.paths import PathError
 
 # So that a flag belongs to the script that defines it, and --help shows it.
 flags.disclaim_key_flags()
@@ -83,7 +84,10 @@ class _Parser(flags.ArgumentParser):
 
 def _file(name: str, reference: str) -> Path:
     """The configuration file that a reference names."""
-    path = paths.resolve(name, name="configuration file")
+    try:
+        path = paths.resolve(name, name="configuration file")
+    except PathError as error:
+        raise ExperimentError(str(error)) from error
     if path.is_dir():
         raise ExperimentError(f"{reference!r}: {name} is a folder; name a configuration file in it")
     if not path.exists():

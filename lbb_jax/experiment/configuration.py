@@ -1,16 +1,35 @@
 """The fields of an experiment's configuration, their defaults and their meaning."""
 
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 from ml_collections import ConfigDict, config_dict
 
-from lbb_jax import acquisition, ranges
+from lbb_jax import acquisition, paths, ranges
+from lbb_jax.paths import PathError
 from lbb_jax.ranges import Count, NotNegative, OptionalCount, Range, Switch, Text
 
 
 class ExperimentError(ValueError):
     """Something that the caller of an experiment can put right; the message says how."""
+
+
+def resolve_workdir(workdir: str | os.PathLike, *, to_write: bool = True) -> Path:
+    """The folder of a run or of several, which need not be there yet.
+
+    Args:
+      workdir: As the user gave it.
+      to_write: Whether it must be possible to write there.
+
+    Raises:
+      ExperimentError: If it is no local folder, or cannot be written to.
+    """
+    try:
+        return (paths.output_folder if to_write else paths.folder)(workdir, name="--workdir")
+    except PathError as error:
+        raise ExperimentError(str(error)) from error
 
 
 class TopLevel(TypedDict):

@@ -15,11 +15,11 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lbb_jax import analysis, figures, loop, paths, seeds, sharding
+from lbb_jax import analysis, figures, loop, seeds, sharding
 from lbb_jax.checkpoints import Checkpoints
 from lbb_jax.experiment import records
 from lbb_jax.experiment.assembly import Parts, assemble, check
-from lbb_jax.experiment.configuration import ExperimentError
+from lbb_jax.experiment.configuration import ExperimentError, resolve_workdir
 from lbb_jax.experiment.interruption import Interruption
 from lbb_jax.experiment.records import Record
 from lbb_jax.experiment.rounds import Advance, Finished, compile_rounds, compile_stages
@@ -48,19 +48,20 @@ def run(config: ConfigDict, workdir: str | os.PathLike, *, on_round: OnRound | N
       The records of all rounds of all seeds, as in ``metrics.jsonl``.
 
     Raises:
-      PathError: If ``workdir`` is no local folder, or cannot be written to.
-      ExperimentError: If a field is missing or out of range; if ``workdir`` holds a run of another configuration, is in
-        use by another process or cannot be written to; or if training or prediction yields a number that is not finite.
+      ExperimentError: If a field is missing or out of range; if ``workdir`` is no local folder, holds a run of another
+        configuration, is in use by another process or cannot be written to; or if training or prediction yields a
+        number that is not finite.
       MissingDatasetError: If the data set's files are not there.
       KeyboardInterrupt: On Ctrl-C or SIGTERM, after what is being written.
     """
-    workdir = paths.output_folder(workdir, name="--workdir")
+    workdir = resolve_workdir(workdir, to_write=False)
     check(config)
     # Before the data are loaded, which may take long.
     records.check_config(workdir / "config.json", config)
     if is_complete(config, workdir):
         _LOGGER.info("%s holds the complete run: nothing to do", workdir)
         return records.read_records(workdir / "metrics.jsonl")
+    resolve_workdir(workdir)
     if not _has_all_rounds(config, workdir):
         parts = assemble(config)
         records.check_data(workdir / "config.json", parts.data_identity)
@@ -74,8 +75,8 @@ def run(config: ConfigDict, workdir: str | os.PathLike, *, on_round: OnRound | N
 
 def is_complete(config: ConfigDict, workdir: str | os.PathLike) -> bool:
     """Whether ``workdir`` holds the complete run of ``config``, with which `run` would do nothing; loads no data."""
-    workdir = paths.resolve(workdir, name="--workdir")
     try:
+        workdir = resolve_workdir(workdir, to_write=False)
         if not ((workdir / "config.json").exists() and (workdir / _FIGURE).exists()):
             return False
         records.check_config(workdir / "config.json", config)
