@@ -64,8 +64,8 @@ def _explained(description: str) -> Iterator[None]:
     # The errors of the libraries that read the files have no other class in common.
     except Exception as error:
         raise MissingDatasetError(
-            f"{description}: its files cannot be read ({type(error).__name__}: {error}); where they are damaged, remove "
-            "them and prepare the data set again"
+            f"{description}: its files cannot be read ({type(error).__name__}: {error}); where they are damaged, "
+            "remove them and prepare the data set again"
         ) from error
 
 
