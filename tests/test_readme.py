@@ -106,12 +106,10 @@ def test_there_are_commands_and_programs():
 
 
 def first_column(heading):
-    """What is named in the first column of the table whose heading begins so."""
-    lines = iter(README.splitlines())
-    rows = itertools.takewhile(
-        lambda line: line.startswith("|"), itertools.dropwhile(lambda line: not line.startswith(heading), lines)
-    )
-    return [name for row in list(rows)[2:] for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    """What is named in the first column of the table whose first line begins so."""
+    table = itertools.dropwhile(lambda line: not line.startswith(heading), README.splitlines())
+    rows = [*itertools.takewhile(lambda line: line.startswith("|"), table)][2:]
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
 
 
 def test_tables_name_what_there_is():
