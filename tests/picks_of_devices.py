@@ -50,8 +50,9 @@ def picks_on(devices: list[jax.Device]) -> dict[str, list[int]]:
     log_probs, mask = sharding.shard_pool(np.log(probs), available, mesh=sharding.pool_mesh(devices))
     assert log_probs.sharding.device_set == set(devices)
     picks = {}
-    # A row for each point, and for those that fill the pool up.
-    embeddings = np.random.default_rng(1).normal(size=(200, 3)).astype(np.float32)[: len(log_probs)]
+    # Points that only fill the pool up have no embedding: to core-set they would be labelled points.
+    embeddings = np.full((len(log_probs), 3), np.nan, np.float32)
+    embeddings[:101] = np.random.default_rng(1).normal(size=(101, 3))
     for method, options in METHODS:
         if method in NEED_EMBEDDINGS:
             options = {"embeddings": embeddings}

@@ -161,7 +161,7 @@ def test_where_data_sets_are_must_be_a_local_folder(value, monkeypatch):
         datasets.load("mnist")
 
 
-@pytest.mark.parametrize("file", ["dataset_info.json", "features.json", "mnist-train.array_record-00000-of-00001"])
+@pytest.mark.parametrize("file", ["dataset_info.json", "mnist-train.array_record-00000-of-00001"])
 def test_damaged_files_are_an_error_that_names_the_data_set(file, tmp_path, read_from):
     images = generate(np.random.default_rng(0), 5, (28, 28, 1), 10)
     prepare(tmp_path, "mnist", {"train": images, "test": images})
