@@ -157,12 +157,13 @@ def test_a_network_that_does_not_take_the_examples_is_an_error_before_training()
         assembly.assemble(config)
 
 
-def test_a_platform_without_a_device_is_an_error_that_names_the_variable(monkeypatch):
+@pytest.mark.parametrize("fault", [AssertionError(), RuntimeError("Unable to initialize backend 'cuda'")])
+def test_a_platform_without_a_device_is_an_error_that_names_the_variable(fault, monkeypatch):
     def devices():
-        raise RuntimeError("Unable to initialize backend 'cuda'")
+        raise fault
 
     monkeypatch.setattr(jax, "devices", devices)
-    with pytest.raises(experiment.ExperimentError, match=r"JAX_PLATFORMS=.*: Unable to initialize backend 'cuda'"):
+    with pytest.raises(experiment.ExperimentError, match=rf"JAX_PLATFORMS=.*: JAX finds no such device; .*{fault}"):
         assembly.assemble(experiment.default_config())
 
 
