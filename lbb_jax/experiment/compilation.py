@@ -27,7 +27,7 @@ def check_platform() -> None:
     # JAX 0.10.1 fails an assertion, without a message, where it leaves out CUDA for want of a driver.
     except (AssertionError, RuntimeError) as error:
         raise ExperimentError(
-            f"JAX_PLATFORMS={jax.config.jax_platforms}: JAX finds no such device; unset the variable to use what there is "
+            f"JAX_PLATFORMS={jax.config.jax_platforms}: JAX finds no such device; unset it to use what there is "
             f"({str(error) or 'JAX gives no reason'})"
         ) from error
 
