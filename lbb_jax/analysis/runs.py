@@ -61,7 +61,7 @@ def read_metrics(paths: Iterable[str | os.PathLike]) -> list[pd.DataFrame]:
       FileNotFoundError: If a path holds no run.
       ValueError: As `load_runs`.
     """
-    paths = [resolve(path, name="paths") for path in paths]
+    paths = [Path(path) for path in paths]
     configs = read_configs(paths)
     variants = variant_names([config["acquisition"] for config in configs])
     frames = [_read_run(*run) for run in zip(paths, configs, variants, strict=True)]
@@ -124,8 +124,7 @@ def read_configs(paths: Sequence[str | os.PathLike]) -> list[dict[str, Any]]:
     """
     if not paths:
         raise ValueError("paths is empty: name at least one run's folder")
-    paths = [resolve(path, name="paths") for path in paths]
-    return [json.loads((path / "config.json").read_text(encoding="utf-8"))["config"] for path in paths]
+    return [json.loads((Path(path) / "config.json").read_text(encoding="utf-8"))["config"] for path in paths]
 
 
 def _read_run(path: Path, config: dict[str, Any], variant: str) -> pd.DataFrame:
