@@ -305,6 +305,13 @@ def test_variants_that_are_the_same_run_are_an_error():
         experiment.combine({"digits": small_config()}, variants)
 
 
+def test_a_field_out_of_range_is_an_error_before_any_run():
+    config = small_config()
+    config.batch_size = 0
+    with pytest.raises(experiment.ExperimentError, match=r"config\.batch_size=0: must be at least 1"):
+        configs_of(config=config)
+
+
 def test_a_variant_changes_a_copy_of_the_configuration():
     config = small_config()
     changed = with_variant(config, {"method": "power_bald", "alpha": 5.0})

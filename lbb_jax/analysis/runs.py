@@ -11,6 +11,7 @@ import pandas as pd
 
 from lbb_jax.analysis.curves import EXPERIMENT, describe
 from lbb_jax.analysis.names import numeric_options, variant_names
+from lbb_jax.paths import resolve
 
 _LOGGER = logging.getLogger(__name__)
 _FILES = ("config.json", "metrics.jsonl")
@@ -69,21 +70,49 @@ def read_metrics(paths: Iterable[str | os.PathLike]) -> list[pd.DataFrame]:
 
 
 def find_runs(paths: Iterable[str | os.PathLike]) -> list[Path]:
-    """Those of ``paths`` that hold a run with at least one round done; warns of the others.
+    """Those of ``paths`` that hold a run with at least one round done; warns of the others, and says what is wrong.
 
     Raises:
-      FileNotFoundError: If none does.
+      PathError: If one is no local path.
+      FileNotFoundError: If none holds a run.
     """
     found = []
-    for path in map(Path, paths):
-        absent = [name for name in _FILES if not (path / name).is_file()]
-        if absent:
-            _LOGGER.warning("%s is left out: it has no %s", path, " and no ".join(absent))
-        else:
+    for path in (resolve(path, name="folder of a run") for path in paths):
+        fault = _find_fault(path)
+        if fault is None:
             found.append(path)
+        else:
+            _LOGGER.warning("%s is left out: %s", path, fault)
     if not found:
         raise FileNotFoundError(f"no folder of a run, with {' and '.join(_FILES)}, is among what was named")
     return found
+
+
+def _find_fault(path: Path) -> str | None:
+    """Why the folder ``path`` cannot be read as a run; None if it can."""
+    absent = [name for name in _FILES if not (path / name).is_file()]
+    if absent:
+        return f"it has no {' and no '.join(absent)}"
+    config, metrics = (path / name for name in _FILES)
+    try:
+        if not isinstance(_field(json.loads(config.read_text(encoding="utf-8")), "config"), dict):
+            return f"{config} is damaged (it holds no configuration)"
+    except (OSError, ValueError) as error:
+        return f"{config} is damaged ({error})"
+    try:
+        records = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        return f"{metrics} is damaged ({error})"
+    if not records:
+        return f"{metrics} is empty: no round is done"
+    if any(_field(record, "labels") is None for record in records):
+        return f"{metrics} is damaged (a line is no record of a round)"
+    return None
+
+
+def _field(content: Any, name: str) -> Any:
+    """The field of a JSON object; None if there is no such field, or ``content`` is no object."""
+    return content.get(name) if isinstance(content, dict) else None
 
 
 def read_configs(paths: Sequence[str | os.PathLike]) -> list[dict[str, Any]]:
@@ -95,7 +124,7 @@ def read_configs(paths: Sequence[str | os.PathLike]) -> list[dict[str, Any]]:
     """
     if not paths:
         raise ValueError("paths is empty: name at least one run's folder")
-    return [json.loads((Path(path) / "config.json").read_text())["config"] for path in paths]
+    return [json.loads((Path(path) / "config.json").read_text(encoding="utf-8"))["config"] for path in paths]
 
 
 def _read_run(path: Path, config: dict[str, Any], variant: str) -> pd.DataFrame:

@@ -18,8 +18,8 @@ from tqdm import tqdm
 from lbb_jax import analysis, figures, loop, seeds, sharding
 from lbb_jax.checkpoints import Checkpoints
 from lbb_jax.experiment import records
-from lbb_jax.experiment.assembly import Parts, assemble
-from lbb_jax.experiment.configuration import ExperimentError
+from lbb_jax.experiment.assembly import Parts, assemble, check
+from lbb_jax.experiment.configuration import ExperimentError, resolve_workdir
 from lbb_jax.experiment.interruption import Interruption
 from lbb_jax.experiment.records import Record
 from lbb_jax.experiment.rounds import Advance, Finished, compile_rounds, compile_stages
@@ -48,17 +48,20 @@ def run(config: ConfigDict, workdir: str | os.PathLike, *, on_round: OnRound | N
       The records of all rounds of all seeds, as in ``metrics.jsonl``.
 
     Raises:
-      ExperimentError: If a field is out of range; if ``workdir`` holds a run of another configuration, is in use by
-        another process or cannot be written to; or if training or prediction yields a number that is not finite.
+      ExperimentError: If a field is missing or out of range; if ``workdir`` is no local folder, holds a run of another
+        configuration, is in use by another process or cannot be written to; or if training or prediction yields a
+        number that is not finite.
       MissingDatasetError: If the data set's files are not there.
       KeyboardInterrupt: On Ctrl-C or SIGTERM, after what is being written.
     """
-    workdir = Path(workdir)
+    workdir = resolve_workdir(workdir, to_write=False)
+    check(config)
     # Before the data are loaded, which may take long.
     records.check_config(workdir / "config.json", config)
     if is_complete(config, workdir):
         _LOGGER.info("%s holds the complete run: nothing to do", workdir)
         return records.read_records(workdir / "metrics.jsonl")
+    resolve_workdir(workdir)
     if not _has_all_rounds(config, workdir):
         parts = assemble(config)
         records.check_data(workdir / "config.json", parts.data_identity)
@@ -72,8 +75,8 @@ def run(config: ConfigDict, workdir: str | os.PathLike, *, on_round: OnRound | N
 
 def is_complete(config: ConfigDict, workdir: str | os.PathLike) -> bool:
     """Whether ``workdir`` holds the complete run of ``config``, with which `run` would do nothing; loads no data."""
-    workdir = Path(workdir)
     try:
+        workdir = resolve_workdir(workdir, to_write=False)
         if not ((workdir / "config.json").exists() and (workdir / _FIGURE).exists()):
             return False
         records.check_config(workdir / "config.json", config)
