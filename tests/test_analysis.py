@@ -1,47 +1,24 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
+import run_folders
 from tables_of_runs import of_curves
 
 from lbb_jax import analysis, figures
 
-RECORD = {
-    **{
-        "seed": 0,
-        "round": 0,
-        "labels": 20,
-        "accuracy": 0.07999999821186066,
-        "nll": 1.5,
-        "ece": 0.1,
-        "dataset": "digits",
-    },
-    **{"posterior": "deep_ensemble", "batch_size": 10, "acquired": [3, 1], "gains": [0.2, 0.1]},
-    **{"seconds": 6.0, "seconds_train": 1.0, "seconds_predict": 2.0, "seconds_acquire": 3.0},
-}
+TREE, ALPHA = {"acquisition.redundancy": "tree"}, {"acquisition.alpha": 5.0}
 
 
-def write_run(path, method, *, dataset=None, **options):
-    defaults = {"alpha": 1.0, "num_samples": 10_000, "pair_weight": 1.0, "redundancy": "pairwise"}
-    config = {
-        "dataset": {"num_pool": None, "num_test": None} if dataset is None else dataset,
-        "network": {"name": "mlp"},
-        "training": {"num_steps": 5},
-        "acquisition": {"method": method, **defaults, **options},
-    }
-    path.mkdir(parents=True)
-    (path / "config.json").write_text(json.dumps({"config": config}))
-    (path / "metrics.jsonl").write_text(json.dumps(RECORD | {"method": method}) + "\n")
-    return path
+def write_run(path, method, **overrides):
+    return run_folders.write(path, ((0.07999999821186066,),), **{"acquisition.method": method, **overrides})
 
 
 def test_runs_are_one_table_with_a_row_for_each_run_seed_and_round(tmp_path):
-    paths = [write_run(tmp_path / "a", "bald"), write_run(tmp_path / "b", "power_lbb", redundancy="tree", alpha=5.0)]
+    paths = [write_run(tmp_path / "a", "bald"), write_run(tmp_path / "b", "power_lbb", **TREE, **ALPHA)]
     runs = analysis.load_runs(paths)
     assert list(runs.columns) == [
         *("path", "experiment", "dataset", "encoder", "network", "posterior", "method", "variant", "batch_size"),
-        *("alpha", "reduced"),
+        *("alpha", "reduced", "setup"),
         *("seed", "round", "labels", "accuracy", "nll", "ece"),
         *("seconds", "seconds_train", "seconds_predict", "seconds_acquire"),
     ]
@@ -51,17 +28,17 @@ def test_runs_are_one_table_with_a_row_for_each_run_seed_and_round(tmp_path):
     assert runs["alpha"].tolist() == pytest.approx([np.nan, 5.0], nan_ok=True)
     assert runs["seconds"].tolist() == [6.0, 6.0]
     # To the bit.
-    assert runs["accuracy"].tolist() == [RECORD["accuracy"]] * 2
+    assert runs["accuracy"].tolist() == [0.07999999821186066] * 2
 
 
 def test_variants_that_differ_in_an_option_are_told_apart_by_it(tmp_path):
     runs = analysis.load_runs(
         [
-            write_run(tmp_path / "1", "power_bald", alpha=1.0),
-            write_run(tmp_path / "2", "power_bald", alpha=5.0),
-            write_run(tmp_path / "3", "lbb", alpha=5.0),
-            write_run(tmp_path / "4", "lbb", pair_weight=2.0),
-            write_run(tmp_path / "5", "lbb", redundancy="tree", pair_weight=2.0),
+            write_run(tmp_path / "1", "power_bald"),
+            write_run(tmp_path / "2", "power_bald", **ALPHA),
+            write_run(tmp_path / "3", "lbb", **ALPHA),
+            write_run(tmp_path / "4", "lbb", **{"acquisition.pair_weight": 2.0}),
+            write_run(tmp_path / "5", "lbb", **TREE, **{"acquisition.pair_weight": 2.0}),
         ]
     )
     assert runs["variant"].tolist() == [
@@ -87,13 +64,12 @@ def test_a_run_that_is_there_twice_is_an_error(tmp_path):
 
 
 def test_runs_with_different_encoders_are_different_experiments(tmp_path):
-    dataset = {"num_pool": 100, "num_test": None, "max_length": 32}
-    paths = [
-        write_run(tmp_path / encoder, "bald", dataset=dataset | {"encoder": encoder}) for encoder in ("minilm", "bert")
-    ]
+    paths = [write_run(tmp_path / encoder, "bald", **{"dataset.num_pool": 100}) for encoder in ("minilm", "bert")]
+    for path in paths:
+        run_folders.change_config(path, config={"dataset.encoder": path.name, "dataset.max_length": 32})
     runs = analysis.load_runs(paths)
     assert runs["encoder"].tolist() == ["minilm (32 tokens)", "bert (32 tokens)"]
-    assert runs["reduced"].tolist() == ["100 base texts, 5 training steps"] * 2
+    assert runs["reduced"].tolist() == ["100 base texts, 300 training steps"] * 2
     with pytest.raises(ValueError, match=r"runs of 2 experiments \(digits, minilm \(32 tokens\), mlp"):
         figures.learning_curves(runs)
 
@@ -125,7 +101,7 @@ def test_the_area_is_the_mean_height_of_the_curve_whatever_the_steps():
     assert areas.set_index(["variant", "seed"])["area"].to_dict() == pytest.approx(
         {("BALD", 3): 0.6, ("Random", 0): 0.75}
     )
-    assert areas[analysis.EXPERIMENT].iloc[0].tolist() == ["digits", "", "mlp", "deep_ensemble", 10, ""]
+    assert areas[analysis.EXPERIMENT].iloc[0].tolist() == ["digits", "", "mlp", "deep_ensemble", 10, "", ""]
 
 
 def test_a_curve_of_one_round_has_no_area():

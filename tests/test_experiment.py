@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 
 import filelock
@@ -8,6 +9,7 @@ from ml_collections import ConfigDict
 
 from lbb_jax import experiment
 from lbb_jax.experiment import assembly, driver
+from lbb_jax.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("training_settings", "programs_of_runs")
 
@@ -102,8 +104,10 @@ def test_a_complete_run_without_its_figure_only_draws_it(finished, tmp_path, mon
         ("config.json", '{"config": {"se', r"config\.json is damaged \(Unterminated string"),
         ("config.json", "[]", r"config\.json is damaged \(it holds no configuration\): restore it, or remove"),
         ("config.json", "{}", r"config\.json is damaged \(it holds no configuration\)"),
-        ("metrics.jsonl", '{"seed": 0', r"metrics\.jsonl is damaged \(Expecting"),
-        ("metrics.jsonl", "7\n", r"metrics\.jsonl is damaged \(a line is not an object\)"),
+        ("config.json", '{"config": {"dataset": 3}}', r"config\.json is damaged \(config\.dataset=3: must be like"),
+        ("metrics.jsonl", '{"seed": 0\n', r"metrics\.jsonl is damaged \(line 1: Expecting"),
+        ("metrics.jsonl", "7\n", r"metrics\.jsonl is damaged \(line 1: it is not an object\)"),
+        ("metrics.jsonl", '{"seed": 0}\n', r"metrics\.jsonl is damaged \(line 1: round=None: must be an integer"),
     ],
 )
 def test_a_damaged_file_is_a_clear_error(name, content, message, finished, tmp_path):
@@ -118,11 +122,11 @@ def test_going_on_with_other_data_is_an_error_that_shows_the_difference(tmp_path
     with stopped_after_saving(1):
         experiment.run(small_config(), tmp_path)
     content = json.loads((tmp_path / "config.json").read_text())
-    assert content["data"].keys() == {"pool", "test", "classes", "labels"}
+    assert content["data"].keys() == {"pool", "test", "classes", "labels", "inputs"}
     content["data"] |= {"pool": 120_000, "encoder": "0123"}
     (tmp_path / "config.json").write_text(json.dumps(content))
     message = (
-        r"other data, or with another encoder; .*data\.encoder='0123' \(here: None\); data\.pool=120000 \(here: 100"
+        r"other data, or with another encoder .*data\.encoder='0123' \(here: None\); data\.pool=120000 \(here: 100"
     )
     with pytest.raises(experiment.ExperimentError, match=message):
         experiment.run(small_config(), tmp_path)
@@ -138,7 +142,7 @@ def uninterrupted(training_settings, tmp_path_factory, finished):
     }
 
 
-STOP_BEFORE_THE_LINE = (driver.records, "write_records")
+STOP_BEFORE_THE_LINE = (RunFolder, "append_records")
 STOP_BETWEEN_LINE_AND_CHECKPOINT = (driver.Checkpoints, "save")
 
 
@@ -288,19 +292,20 @@ def test_lines_that_are_missing_are_an_error(tmp_path, stopped_after_saving):
 
 def test_a_full_disk_is_a_clear_error_and_what_was_done_is_kept(finished, tmp_path, monkeypatch):
     _, expected = finished
-    original, calls = driver.records.write_records, []
+    original, calls = os.fsync, []
 
-    def disk_is_full_at_last(*arguments):
-        calls.append(arguments)
-        if len(calls) > 2:
-            raise OSError(28, "No space left on device")
-        original(*arguments)
+    def disk_is_full_at_last(descriptor):
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("metrics.jsonl"):
+            calls.append(descriptor)
+            if len(calls) > 2:
+                raise OSError(28, "No space left on device")
+        original(descriptor)
 
     with monkeypatch.context() as patched:
-        patched.setattr(driver.records, "write_records", disk_is_full_at_last)
+        patched.setattr(os, "fsync", disk_is_full_at_last)
         with pytest.raises(experiment.ExperimentError, match=r"No space left.*the same command goes on"):
             experiment.run(small_config(), tmp_path)
-    assert len(driver.records.read_records(tmp_path / "metrics.jsonl")) == 4
+    assert len(RunFolder(tmp_path).read_records()) == 4
     assert without_seconds(experiment.run(small_config(), tmp_path)) == without_seconds(expected)
 
 

@@ -2,18 +2,17 @@
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from ml_collections import ConfigDict
 
 from lbb_jax import acquisition, datasets, networks
+from lbb_jax.datasets.identity import identify
 from lbb_jax.experiment.configuration import ExperimentError, acquisition_options
 from lbb_jax.loop import Data, Settings
 from lbb_jax.networks import Network
@@ -89,7 +88,7 @@ def assemble(config: ConfigDict) -> Parts:
     seeds_at_once = config.seeds_at_once or (config.seeds if _gain_side_by_side(config) else 1)
     pretrained = None if dataset.encoder is None else {"encoder": dataset.encoder.params}
     data = Data(dataset.pool, dataset.test, dataset.validation, pretrained)
-    return Parts(data, settings, training.unit, seeds_at_once, _identity(dataset))
+    return Parts(data, settings, training.unit, seeds_at_once, identify(dataset))
 
 
 def _require(condition: bool, message: str) -> None:
@@ -102,19 +101,6 @@ def _dataset(config: ConfigDict) -> datasets.Dataset:
         return datasets.load(**config)
     except ValueError as error:
         raise ExperimentError(f"config.dataset: {error}") from error
-
-
-def _identity(dataset: datasets.Dataset) -> dict[str, Any]:
-    """Numbers of examples and classes, and hashes of all labels and of the encoder."""
-    parts = {"pool": dataset.pool, "test": dataset.test, "validation": dataset.validation}
-    parts = {name: part for name, part in parts.items() if part is not None}
-    labels = [np.asarray(part.labels, np.int32).tobytes() for part in parts.values()]
-    identity = {
-        **{name: part.num_examples for name, part in parts.items()},
-        "classes": dataset.num_classes,
-        "labels": hashlib.sha256(b"".join(labels)).hexdigest(),
-    }
-    return identity | ({"encoder": dataset.encoder_digest} if dataset.encoder_digest else {})
 
 
 def _check_sizes(config: ConfigDict, num_points: int) -> None:

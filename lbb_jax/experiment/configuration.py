@@ -6,10 +6,7 @@ from typing import Any
 from ml_collections import ConfigDict, config_dict
 
 from lbb_jax import acquisition
-
-
-class ExperimentError(ValueError):
-    """Something that the caller of an experiment can put right; the message says how."""
+from lbb_jax.errors import ExperimentError
 
 
 def default_config() -> ConfigDict:
