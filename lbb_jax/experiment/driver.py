@@ -63,9 +63,7 @@ def run(config: ConfigDict, workdir: str | os.PathLike, *, on_round: OnRound | N
         return folder.read_records()
     if not _has_all_rounds(config, folder):
         _check_settings(folder)
-        # What is compiled ahead of time cannot run where JAX is told to compile nothing.
-        with jax.disable_jit(False):
-            _begin_or_go_on(config, folder, on_round)
+        _begin_or_go_on(config, folder, on_round)
     with folder.alone():
         figure = figures.learning_curves(analysis.load_runs([workdir]))
         with folder.writing():
