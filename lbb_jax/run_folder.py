@@ -17,6 +17,7 @@ import filelock
 
 from lbb_jax import files
 from lbb_jax.errors import ExperimentError
+from lbb_jax.paths import PathError
 
 Record = dict[str, Any]
 
@@ -108,11 +109,11 @@ class RunFolder:
             return []
         description = self.describe()
         check = functools.partial(_check_record, description)
-        return read_lines(self.metrics, text, check, remedy=self._remedy)
+        return read_lines(self.metrics, text, check, remedy=self._remedy, may_be_cut=True)
 
     def keep_records(self, records: Sequence[Record]) -> None:
         """Makes ``metrics.jsonl`` hold these lines and no others, if it does not yet."""
-        content = _to_lines(records)
+        content = to_lines(records)
         with self.writing():
             if not (os.path.lexists(self.metrics) and self.metrics.read_bytes() == content.encode()):
                 files.write_whole(self.metrics, content)
@@ -120,11 +121,14 @@ class RunFolder:
     def append_records(self, records: Sequence[Record]) -> None:
         """Appends the lines of a round to ``metrics.jsonl``."""
         with self.writing():
-            files.append(self.metrics, _to_lines(records))
+            files.append(self.metrics, to_lines(records))
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Makes the folder if needed and keeps other processes out of it."""
+        for folder in (self.checkpoints, self.figure.parent):
+            if os.path.lexists(folder) and not folder.is_dir():
+                raise ExperimentError(f"--workdir={self.path}: {folder} is no folder, and a run writes there; move it")
         with self.writing():
             self.path.mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(self.path / ".lock", blocking=False)
@@ -146,7 +150,7 @@ class RunFolder:
         """Within nothing but this folder's files are written: a failure of the file system is told as what it is."""
         try:
             yield
-        except OSError as error:
+        except (OSError, PathError) as error:
             raise ExperimentError(
                 f"--workdir={self.path}: cannot be written to ({error}); what was written before is kept, and the same "
                 "command goes on from there"
@@ -180,7 +184,12 @@ class RunFolder:
 
 
 def read_lines(
-    path: Path, text: str, check: Callable[[Sequence[Record], Record], None], *, remedy: str
+    path: Path,
+    text: str,
+    check: Callable[[Sequence[Record], Record], None],
+    *,
+    remedy: str,
+    may_be_cut: bool = False,
 ) -> list[Record]:
     """The objects in lines of JSON.
 
@@ -189,9 +198,10 @@ def read_lines(
       text: What it holds.
       check: Is given the objects before a line and the line's; raises ValueError for one that is not what it should be.
       remedy: What to do about a damaged file.
+      may_be_cut: Whether a last line that was cut short is left out, as where lines are appended.
 
     Returns:
-      The objects, without a last line that was cut short.
+      The objects.
 
     Raises:
       ExperimentError: For a line that is not an object, or that ``check`` refuses.
@@ -204,7 +214,7 @@ def read_lines(
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            if number == len(lines):
+            if may_be_cut and number == len(lines):
                 break
             raise ExperimentError(f"{path} is damaged (line {number}: {error}): {remedy}") from error
         try:
@@ -217,7 +227,8 @@ def read_lines(
     return records
 
 
-def _to_lines(records: Sequence[Record]) -> str:
+def to_lines(records: Sequence[Record]) -> str:
+    """Objects as lines of JSON."""
     return "".join(json.dumps(record, allow_nan=False) + "\n" for record in records)
 
 

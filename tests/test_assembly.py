@@ -99,7 +99,9 @@ def test_augmenting_what_are_no_images_is_an_error(monkeypatch):
     monkeypatch.setattr(assembly.datasets, "load", lambda **fields: digits._replace(pool=flat))
     with pytest.raises(experiment.ExperimentError, match=r"config\.training\.augment=True: .*'digits' are not images"):
         assembly.assemble(config_by_epochs())
-    assembly.assemble(config_by_epochs(**{"training.augment": False}))
+    config = config_by_epochs(**{"training.augment": False})
+    config.network = experiment.default_config().network
+    assembly.assemble(config)
 
 
 def test_validation_examples_reach_training(monkeypatch):

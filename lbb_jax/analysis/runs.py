@@ -12,6 +12,7 @@ from lbb_jax.analysis import comparison
 from lbb_jax.analysis.curves import EXPERIMENT, describe
 from lbb_jax.analysis.names import numeric_options, variant_names
 from lbb_jax.errors import ExperimentError
+from lbb_jax.paths import resolve
 from lbb_jax.run_folder import Description, RunFolder
 
 _LOGGER = logging.getLogger(__name__)
@@ -77,21 +78,34 @@ def read_metrics(paths: Iterable[str | os.PathLike]) -> list[pd.DataFrame]:
 
 
 def find_runs(paths: Iterable[str | os.PathLike]) -> list[Path]:
-    """Those of ``paths`` that hold a run with at least one round done; warns of the others.
+    """Those of ``paths`` that hold a run with at least one round done; warns of the others, and says what is wrong.
 
     Raises:
-      FileNotFoundError: If none does.
+      PathError: If one is no local path.
+      FileNotFoundError: If none holds a run.
     """
     found = []
-    for path in map(Path, paths):
-        absent = RunFolder(path).absent()
-        if absent:
-            _LOGGER.warning("%s is left out: it has no %s", path, " and no ".join(absent))
-        else:
+    for path in (resolve(path, name="folder of a run") for path in paths):
+        fault = _find_fault(path)
+        if fault is None:
             found.append(path)
+        else:
+            _LOGGER.warning("%s is left out: %s", path, fault)
     if not found:
         raise FileNotFoundError("no folder of a run, with config.json and metrics.jsonl, is among what was named")
     return found
+
+
+def _find_fault(path: Path) -> str | None:
+    """Why the folder ``path`` cannot be read as a run; None if it can."""
+    folder = RunFolder(path)
+    absent = folder.absent()
+    if absent:
+        return f"it has no {' and no '.join(absent)}"
+    try:
+        return None if folder.read_records() else f"{folder.metrics} is empty: no round is done"
+    except ExperimentError as error:
+        return str(error)
 
 
 def describe_runs(paths: Sequence[str | os.PathLike]) -> list[Description]:

@@ -3,7 +3,6 @@
 import copy
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -11,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from lbb_jax import analysis, labelled_set, loop
+from lbb_jax import analysis, labelled_set, loop, paths
 from lbb_jax.acquisition import validation
 from lbb_jax.examples import Data
 from lbb_jax.experiment.assembly import assemble
@@ -40,18 +39,26 @@ class Predictions(NamedTuple):
         return {"source": self.source, "reduced": self.reduced, "seed": self.seed}
 
 
-def from_file(path: str | os.PathLike) -> Predictions:
+def from_file(path: str | os.PathLike, *, name: str = "path") -> Predictions:
     """The predictions in a ``.npy`` file.
 
+    Args:
+      path: The file.
+      name: The argument that names it, for messages.
+
     Raises:
+      PathError: If there is no such file.
       ValueError: If it does not hold log-probabilities ``[N, K, C]``.
-      FileNotFoundError: If there is no such file.
     """
-    array = np.load(path, allow_pickle=False)
+    path = paths.input_file(path, name=name)
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{name}={path}: cannot be read as a .npy file ({error})") from error
     validation.check_shape(array, name=str(path))
     log_probs = jnp.asarray(array, jnp.float32)
     validation.check_values(log_probs, jnp.ones(len(log_probs), bool), name=str(path))
-    return Predictions(log_probs, Path(path).stem)
+    return Predictions(log_probs, path.stem)
 
 
 def of_posterior(config: ConfigDict, *, num_labels: int, num_seeds: int) -> Iterator[Predictions]:

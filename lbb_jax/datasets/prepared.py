@@ -1,10 +1,13 @@
 """Data sets that tensorflow-datasets has prepared on disk, read without TensorFlow."""
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
 from tqdm import tqdm
+
+from lbb_jax import paths
 
 READ_AT_ONCE = 1000
 
@@ -20,8 +23,14 @@ def open_builder(name: str) -> tfds.core.DatasetBuilder:
 
     Args:
       name: As tensorflow-datasets knows it, with its configuration if it has several: ``"emnist/balanced"``.
+
+    Raises:
+      PathError: If ``TFDS_DATA_DIR`` names no local folder.
     """
-    return tfds.builder(name, file_format="array_record")
+    data_dir = os.environ.get("TFDS_DATA_DIR")
+    if data_dir is not None:
+        data_dir = str(paths.folder(data_dir, name="TFDS_DATA_DIR"))
+    return tfds.builder(name, data_dir=data_dir, file_format="array_record")
 
 
 def open_split(builder: tfds.core.DatasetBuilder, split: str) -> Sequence[Record]:

@@ -20,7 +20,8 @@ from lbb_jax import analysis, figures, loop, seeds, sharding
 from lbb_jax.checkpoints import Checkpoints
 from lbb_jax.errors import ExperimentError
 from lbb_jax.experiment import environment, records
-from lbb_jax.experiment.assembly import Parts, assemble
+from lbb_jax.experiment.assembly import Parts, assemble, check
+from lbb_jax.experiment.configuration import resolve_workdir
 from lbb_jax.experiment.faults import check_finite
 from lbb_jax.experiment.interruption import Interruption
 from lbb_jax.experiment.rounds import Advance, Finished, compile_rounds, compile_stages
@@ -49,23 +50,26 @@ def run(config: ConfigDict, workdir: str | os.PathLike, *, on_round: OnRound | N
       The records of all rounds of all seeds, as in ``metrics.jsonl``.
 
     Raises:
-      ExperimentError: If a field is out of range; if ``workdir`` holds a run of another configuration, on other data or
-        under other settings of JAX, or files of a run that are damaged or whose ``config.json`` is gone; if it is in
-        use by another process or cannot be written to; or if training or prediction yields a number that is not finite.
+      ExperimentError: If a field is missing or out of range; if ``workdir`` is no local folder, holds a run of another
+        configuration, on other data or under other settings of JAX, or files of a run that are damaged or whose
+        ``config.json`` is gone; if it is in use by another process or cannot be written to; or if training or
+        prediction yields a number that is not finite.
       MissingDatasetError: If the data set's files are not there.
       KeyboardInterrupt: On Ctrl-C or SIGTERM, after what is being written.
     """
-    folder = RunFolder(workdir)
+    folder = RunFolder(resolve_workdir(workdir, to_write=False))
+    check(config)
     # Before the data are loaded, which may take long.
     _check_config(folder, config)
     if is_complete(config, workdir):
-        _LOGGER.info("%s holds the complete run: nothing to do", workdir)
+        _LOGGER.info("%s holds the complete run: nothing to do", folder)
         return folder.read_records()
+    resolve_workdir(workdir)
     if not _has_all_rounds(config, folder):
         _check_settings(folder)
         _begin_or_go_on(config, folder, on_round)
     with folder.alone():
-        figure = figures.learning_curves(analysis.load_runs([workdir]))
+        figure = figures.learning_curves(analysis.load_runs([folder.path]))
         with folder.writing():
             figures.save(figure, folder.figure)
     return folder.read_records()
@@ -73,8 +77,8 @@ def run(config: ConfigDict, workdir: str | os.PathLike, *, on_round: OnRound | N
 
 def is_complete(config: ConfigDict, workdir: str | os.PathLike) -> bool:
     """Whether ``workdir`` holds the complete run of ``config``, with which `run` would do nothing; loads no data."""
-    folder = RunFolder(workdir)
     try:
+        folder = RunFolder(resolve_workdir(workdir, to_write=False))
         if not (folder.config.is_file() and folder.figure.is_file()):
             return False
         _check_config(folder, config)

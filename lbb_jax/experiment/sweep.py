@@ -18,7 +18,7 @@ from tqdm import tqdm
 from lbb_jax import analysis, datasets
 from lbb_jax.experiment import driver
 from lbb_jax.experiment.compilation import use_cache
-from lbb_jax.experiment.configuration import ExperimentError
+from lbb_jax.experiment.configuration import ExperimentError, resolve_workdir
 from lbb_jax.experiment.interruption import Interruption
 from lbb_jax.experiment.messages import show_warnings
 from lbb_jax.files import write_whole
@@ -60,8 +60,8 @@ def run_sweep(
       What went wrong, by the name of the run; empty if all are complete.
 
     Raises:
-      ExperimentError: If ``num_processes`` is below 1 or given beside ``devices``, a device is named twice, or the
-        table cannot be written.
+      ExperimentError: If ``workdir`` is no local folder or cannot be written to, ``num_processes`` is below 1 or given
+        beside ``devices``, a device is named twice, or the table cannot be written.
       KeyboardInterrupt: On Ctrl-C or SIGTERM, when all runs have been stopped; the same call goes on from there.
     """
     if num_processes < 1:
@@ -70,7 +70,7 @@ def run_sweep(
         raise ExperimentError(f"--processes={num_processes}: leave it out with --devices, on each of which runs one")
     if len(set(devices)) < len(devices):
         raise ExperimentError(f"--devices={','.join(devices)}: name each once")
-    workdir = Path(workdir)
+    workdir = resolve_workdir(workdir)
     left = driver.left_to_run(configs, workdir)
     run_all = _in_turn
     if devices or num_processes > 1:

@@ -3,10 +3,11 @@
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+
+from lbb_jax.paths import input_file
 
 UNTESTED = "not tested yet"
 VERDICTS = ("holds", "does not hold", "in part", UNTESTED)
@@ -62,12 +63,16 @@ def load_claims(path: str | os.PathLike) -> list[Claim]:
       The claims in the order of the file.
 
     Raises:
-      FileNotFoundError: If there is no such file.
+      PathError: If there is no such file.
       ValueError: If it is not TOML, a field is missing or unknown, the numbers are not 1, 2, ..., a verdict or form is
         unknown, a form is judged twice, a verdict has no figures or evidence, or something is untested that has
         figures, or that does not say what is missing.
     """
-    content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    path = input_file(path, name="claims")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not TOML: {error}") from error
     claims = [_parse_claim(fields, position) for position, fields in enumerate(content.get("claim", []), start=1)]
     if not claims:
         raise ValueError(f"{path} holds no claims: write each as a table [[claim]]")

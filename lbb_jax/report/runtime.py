@@ -10,6 +10,7 @@ import pandas as pd
 
 from lbb_jax import analysis, figures
 from lbb_jax.benchmarks import table2
+from lbb_jax.paths import input_file
 from lbb_jax.report.parts import Part, Section, embed, to_html
 
 Record = dict[str, Any]
@@ -29,14 +30,14 @@ def runtime(paths: Sequence[str | os.PathLike]) -> Section:
       The section, with a remark instead where ``paths`` is empty.
 
     Raises:
-      FileNotFoundError: If one is not there.
+      PathError: If one is not there.
       ValueError: If a file holds anything else, or no times.
     """
     heading = "Runtime"
     if not paths:
         return Section(heading, [], note="No times were given (--benchmark=FILE).")
     by_place: dict[tuple[Any, ...], list[Record]] = {}
-    for record in (record for path in paths for record in _read(Path(path))):
+    for record in (record for path in paths for record in _read(input_file(path, name="benchmark"))):
         by_place.setdefault(tuple(record[name] for name in _PLACE), []).append(record)
     return Section(heading, [part for records in by_place.values() for part in _parts(records)])
 
@@ -47,7 +48,7 @@ def _read(path: Path) -> list[Record]:
         records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         timed = [record for record in records if "milliseconds" in record]
         absent = [name for record in timed for name in (*_PLACE, "case", "b") if name not in record]
-    except (TypeError, json.JSONDecodeError) as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{path} is not lines of JSON objects: {error}; {_REMEDY}") from error
     if absent or not timed:
         fault = f"has a record without {absent[0]!r}" if absent else "holds no times"

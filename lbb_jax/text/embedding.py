@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import logging
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,8 +14,8 @@ from pathlib import Path
 import filelock
 import jax
 import numpy as np
-import platformdirs
 
+from lbb_jax import paths
 from lbb_jax.files import write_whole
 from lbb_jax.networks import encoder
 from lbb_jax.text import tokenization
@@ -29,7 +30,11 @@ VERSION = 1
 
 
 def embed(
-    text_encoder: TextEncoder, texts: Sequence[str], *, on_progress: Callable[[int], None], cache: Path | None = None
+    text_encoder: TextEncoder,
+    texts: Sequence[str],
+    *,
+    on_progress: Callable[[int], None],
+    cache: str | os.PathLike | None = None,
 ) -> np.ndarray:
     """The mean of the encoder's last hidden states over the tokens of each text.
 
@@ -47,7 +52,7 @@ def embed(
       CacheError: If the folder cannot be written to: before anything is computed, unless it only fills up meanwhile.
       CheckpointError: If vectors are not finite; none of these are kept.
     """
-    cache = platformdirs.user_cache_path("lbb_jax") / "embeddings" if cache is None else cache
+    cache = paths.cache_folder("embeddings") if cache is None else paths.folder(cache, name="cache")
     digest = hashlib.sha256(json.dumps([VERSION, text_encoder.digest, *texts]).encode()).hexdigest()
     path, shape = cache / f"{digest}.npy", (len(texts), text_encoder.encoder.architecture.hidden_size)
     kept = _read(path, shape)

@@ -26,17 +26,6 @@ class Training(NamedTuple):
     unit: str
 
 
-def check_ranges(*checks: tuple[str, Any, bool, str]) -> None:
-    """Raises ValueError for the first argument out of range.
-
-    Args:
-      *checks: Of each argument its name, its value, whether it is in range, and the range in words.
-    """
-    for name, value, in_range, allowed in checks:
-        if not in_range:
-            raise ValueError(f"{name}={value}: must be {allowed}")
-
-
 class Progress(NamedTuple):
     """A network on its way.
 
