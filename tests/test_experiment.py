@@ -1,10 +1,13 @@
+import dataclasses
 import json
 import os
 import shutil
 
 import filelock
+import jax
 import numpy as np
 import pytest
+import run_folders
 from ml_collections import ConfigDict
 
 from lbb_jax import experiment
@@ -130,6 +133,121 @@ def test_going_on_with_other_data_is_an_error_that_shows_the_difference(tmp_path
     )
     with pytest.raises(experiment.ExperimentError, match=message):
         experiment.run(small_config(), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def stopped(training_settings, programs_of_runs, tmp_path_factory):
+    """The folder of a run that was stopped after two rounds; to be copied."""
+    workdir = tmp_path_factory.mktemp("stopped")
+    original = driver.Checkpoints.save
+
+    def save(self, states):
+        original(self, states)
+        if states.round[0] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(driver.Checkpoints, "save", save)
+        with pytest.raises(KeyboardInterrupt):
+            experiment.run(small_config(), workdir)
+    return workdir
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+SETTINGS = {
+    "jax_threefry_partitionable": (False, True),
+    "jax_enable_x64": (True, False),
+    "jax_default_prng_impl": ("rbg", "threefry2x32"),
+    "jax_default_matmul_precision": ("highest", None),
+    "jax_random_seed_offset": (3, 0),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("is_recorded", [True, False])
+def test_going_on_under_settings_that_change_the_numbers_is_refused(name, is_recorded, stopped, tmp_path):
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
+    if not is_recorded:
+        run_folders.change_config(tmp_path, settings={name: ...})
+    before, (other, own) = contents(tmp_path), SETTINGS[name]
+    try:
+        jax.config.update(name, other)
+        with pytest.raises(experiment.ExperimentError, match=rf"other settings of JAX.*{name}={own} \(here: {other}\)"):
+            experiment.run(small_config(), tmp_path)
+    finally:
+        jax.config.update(name, own)
+    assert contents(tmp_path) == before
+
+
+def test_going_on_where_the_last_bits_may_differ_is_said(stopped, finished, tmp_path, caplog):
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
+    run_folders.change_config(
+        tmp_path, versions={"jax": "0.10.0", "python": "3.9"}, platform={"backend": "gpu", "devices": ["A100"] * 4}
+    )
+    assert without_seconds(experiment.run(small_config(), tmp_path)) == without_seconds(finished[1])
+    assert "begun with jax 0.10.0 (here: " in caplog.text
+    assert "backend gpu (here: cpu); devices 4 × A100 (here: 2 × cpu)" in caplog.text
+    assert "python" not in caplog.text.partition("begun with")[2]
+
+
+def test_a_run_of_an_older_version_goes_on_with_the_same_bits(stopped, finished, tmp_path, caplog):
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
+    lost = ("acquisition.power", "acquisition.num_targets", "compute_dtype", "driver", "dataset.num_test")
+    run_folders.change_config(
+        tmp_path,
+        config=dict.fromkeys(lost[:-1], ...),
+        data={"inputs": ...},
+        settings=dict.fromkeys(SETTINGS, ...),
+        platform={"processor": ..., "xla_flags": ...},
+    )
+    for hashes in tmp_path.glob("checkpoints/*/files.json"):
+        hashes.unlink()
+    assert without_seconds(experiment.run(small_config(), tmp_path)) == without_seconds(finished[1])
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_a_folder_whose_configuration_is_gone_is_not_adopted(stopped, tmp_path):
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "config.json").unlink()
+    before = contents(tmp_path)
+    with pytest.raises(
+        experiment.ExperimentError, match=r"holds metrics\.jsonl and checkpoints of a run, and no config"
+    ):
+        experiment.run(small_config(), tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_other_inputs_with_the_same_labels_are_other_data(stopped, tmp_path, monkeypatch):
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
+    original = assembly.datasets.load
+
+    def other_inputs(**options):
+        dataset = original(**options)
+        test = dataclasses.replace(dataset.test, features=dataset.test.features.at[0, 0].add(1))
+        return dataset._replace(test=test)
+
+    monkeypatch.setattr(assembly.datasets, "load", other_inputs)
+    with pytest.raises(experiment.ExperimentError, match=r"a run on other data.*bring data\.inputs='[^;]*$"):
+        experiment.run(small_config(), tmp_path)
+
+
+def test_starting_again_over_rounds_that_were_done_is_said(stopped, finished, tmp_path, caplog):
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "checkpoints")
+    assert without_seconds(experiment.run(small_config(), tmp_path)) == without_seconds(finished[1])
+    assert "there is no checkpoint of any of the 2 rounds that metrics.jsonl has lines of" in caplog.text
+
+
+def test_a_field_that_was_removed_by_hand_holds_its_default_to_the_end(finished, tmp_path):
+    workdir, records = finished
+    shutil.copytree(workdir, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "figures" / "learning_curve.png").unlink()
+    run_folders.change_config(tmp_path, config={"acquisition.redundancy": ..., "posterior.members_at_once": ...})
+    assert experiment.run(small_config(), tmp_path) == records
+    assert (tmp_path / "figures" / "learning_curve.png").exists()
 
 
 @pytest.fixture(scope="module")
