@@ -19,7 +19,7 @@ from lbb_jax.experiment.rounds import Finished
 from lbb_jax.loop import Batch, Round
 from lbb_jax.metrics import Metrics
 
-NUM_IN_SAMPLE, NUM_FOLDERS, NUM_PARTS = 25, 500, 5
+NUM_IN_SAMPLE, NUM_FOLDERS, NUM_PARTS = 25, 500, 10
 SECONDS_PER_FOLDER = 60
 NUM_SEEDS, NUM_ROUNDS, BATCH_SIZE = 2, 5, 4
 

@@ -181,6 +181,9 @@ def test_without_times_or_claims_the_page_says_so_or_leaves_them_out(runs):
         ('{"milliseconds": 1.0}\n', "has a record without 'N'"),
         ("case,N\n", "is not lines of JSON objects"),
         ("1\n", "is not lines of JSON objects"),
+        ('"milliseconds"\n', "is not lines of JSON objects"),
+        ("[" * 100_000 + "\n", "is not lines of JSON objects"),
+        ('{"milliseconds": 1.0, "N": "many", "K": 1, "C": 1}\n', "has a record with N='many'"),
     ],
 )
 def test_files_that_hold_no_times_are_errors(content, message, tmp_path):

@@ -1,6 +1,8 @@
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -303,3 +305,27 @@ def test_a_variant_changes_a_copy_of_the_configuration():
     changed = with_variant(config, {"method": "power_bald", "alpha": 5.0})
     assert (changed.acquisition.method, changed.acquisition.alpha) == ("power_bald", 5.0)
     assert (config.acquisition.method, config.acquisition.alpha) == ("bald", 1.0)
+
+
+def test_a_process_that_is_ended_at_once_leaves_no_semaphore(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(LEAVES_AT_ONCE)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    assert "leaked" not in done.stderr, done.stderr
+    assert done.returncode == 0
+
+
+# As the processes of a sweep end on Ctrl-C.
+LEAVES_AT_ONCE = """
+import multiprocessing, os
+
+def work():
+    from lbb_jax.experiment import driver
+    driver.tqdm(total=2).update(1)
+    os._exit(1)
+
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=work)
+    process.start()
+    process.join()
+"""
