@@ -52,6 +52,7 @@ def main() -> None:
         experiment.refuse_overrides(_SET_HERE, "--methods, --batch_size, --labels and --seeds set what is measured")
     experiment.show_warnings()
     experiment.use_cache()
+    experiment.check_platform()
     path = workdir / "measurements.jsonl"
     try:
         if _CONFIG.value is not None or _PREDICTIONS.value is not None:

@@ -42,6 +42,7 @@ def main() -> None:
     figure = _FIGURE.value
     if figure is not None:
         figure = paths.output_file(figure, name="--figure", suffixes=figures.SUFFIXES)
+    experiment.check_platform()
     records = []
     for record in _records():
         record["device"] = jax.devices()[0].device_kind

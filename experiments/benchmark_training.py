@@ -30,6 +30,7 @@ _PEERS = flags.DEFINE_bool("peers", False, "Whether PyTorch is timed too.")
 
 def main() -> None:
     """Times what the flags name."""
+    experiment.check_platform()
     for record in _records():
         print(json.dumps(record | {"device": jax.devices()[0].device_kind}), flush=True)
 

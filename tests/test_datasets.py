@@ -161,6 +161,17 @@ def test_where_data_sets_are_must_be_a_local_folder(value, monkeypatch):
         datasets.load("mnist")
 
 
+@pytest.mark.parametrize("file", ["dataset_info.json", "mnist-train.array_record-00000-of-00001"])
+def test_damaged_files_are_an_error_that_names_the_data_set(file, tmp_path, read_from):
+    images = generate(np.random.default_rng(0), 5, (28, 28, 1), 10)
+    prepare(tmp_path, "mnist", {"train": images, "test": images})
+    (path,) = tmp_path.rglob(file)
+    path.write_bytes(path.read_bytes()[:40])
+    read_from(tmp_path)
+    with pytest.raises(datasets.MissingDatasetError, match=r"mnist.*: its files cannot be read"):
+        datasets.load("mnist")
+
+
 def test_data_sets_are_found_in_the_home_folder(tmp_path, monkeypatch):
     images = generate(np.random.default_rng(0), 5, (28, 28, 1), 10)
     prepare(tmp_path / "tfds", "mnist", {"train": images, "test": images})

@@ -111,7 +111,9 @@ def check(folder, expected, caplog):
     assert malformed_folders.snapshot(folder) == before, "load_runs changed a file"
     done, error = outcome_of(lambda: experiment.run(config(), folder))
     if error is None:
-        assert done == expected, "run gives other numbers"
+        # Fields that this version does not know stay where they are.
+        known = [{name: value for name, value in record.items() if name in expected[0]} for record in done]
+        assert known == expected, "run gives other numbers"
         lines = (folder / "metrics.jsonl").read_text().splitlines()
         assert len([line for line in lines if line.strip()]) == len(expected)
         return

@@ -7,6 +7,7 @@ import socket
 import jax
 import numpy as np
 import pytest
+from picks_of_devices import METHODS
 from script_processes import Script
 
 from lbb_jax import acquisition, sharding
@@ -30,6 +31,10 @@ def picks() -> dict:
     found = result(start(8, "1", "8"))
     assert found.keys() == {"1", "8"}
     return found
+
+
+def test_every_method_is_tried():
+    assert {method for method, _ in METHODS} == acquisition.METHODS.keys()
 
 
 def test_picks_do_not_depend_on_the_number_of_devices(picks):

@@ -300,6 +300,13 @@ def test_variants_that_are_the_same_run_are_an_error():
         experiment.combine({"digits": small_config()}, variants)
 
 
+def test_a_field_out_of_range_is_an_error_before_any_run():
+    config = small_config()
+    config.batch_size = 0
+    with pytest.raises(experiment.ExperimentError, match=r"config\.batch_size=0: must be at least 1"):
+        configs_of(config=config)
+
+
 def test_a_variant_changes_a_copy_of_the_configuration():
     config = small_config()
     changed = with_variant(config, {"method": "power_bald", "alpha": 5.0})
@@ -317,12 +324,17 @@ def test_a_process_that_is_ended_at_once_leaves_no_semaphore(tmp_path):
 
 # As the processes of a sweep end on Ctrl-C.
 LEAVES_AT_ONCE = """
-import multiprocessing, os
+import multiprocessing
 
 def work():
-    from lbb_jax.experiment import driver
-    driver.tqdm(total=2).update(1)
-    os._exit(1)
+    from lbb_jax.experiment import sweep
+
+    def attempt(*arguments):
+        sweep.tqdm(total=2).update(1)
+        raise KeyboardInterrupt
+
+    sweep._attempt = attempt
+    sweep._run_and_report(None, None, None)
 
 if __name__ == "__main__":
     process = multiprocessing.get_context("spawn").Process(target=work)

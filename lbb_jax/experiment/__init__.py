@@ -1,7 +1,7 @@
 """The host driver of a run: from a configuration and a folder to metrics, checkpoints and a figure."""
 
 from lbb_jax.experiment import regimes, slurm
-from lbb_jax.experiment.compilation import use_cache
+from lbb_jax.experiment.compilation import check_platform, use_cache
 from lbb_jax.experiment.config_file import (
     config_name,
     define_config,
@@ -19,6 +19,7 @@ from lbb_jax.experiment.variants import DEFAULT_METHODS, combine, experiment_nam
 __all__ = [
     "DEFAULT_METHODS",
     "ExperimentError",
+    "check_platform",
     "combine",
     "config_name",
     "default_config",

@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 from lbb_jax import acquisition, datasets, examples, networks, ranges
 from lbb_jax.datasets.identity import identify
+from lbb_jax.experiment.compilation import check_platform
 from lbb_jax.experiment.configuration import (
     ExperimentError,
     acquisition_options,
@@ -86,7 +87,7 @@ def assemble(config: ConfigDict) -> Parts:
       MissingDatasetError: If the data set's files are not there.
     """
     check(config)
-    _check_platform()
+    check_platform()
     options = acquisition_options(config)
     training = _training(config)
     dataset = _dataset(config.dataset)
@@ -118,14 +119,6 @@ def assemble(config: ConfigDict) -> Parts:
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ExperimentError(message)
-
-
-def _check_platform() -> None:
-    """Raises ExperimentError if JAX finds no device of the platform that it is to use."""
-    try:
-        jax.devices()
-    except RuntimeError as error:
-        raise ExperimentError(f"JAX_PLATFORMS={jax.config.jax_platforms}: {error}") from error
 
 
 def _check_dataset(config: ConfigDict) -> None:

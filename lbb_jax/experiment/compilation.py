@@ -1,4 +1,4 @@
-"""Compilation: kept on disk from one process to the next, and reported."""
+"""Compilation: for devices that are there, kept on disk from one process to the next, and reported."""
 
 import contextlib
 import hashlib
@@ -14,9 +14,22 @@ import jax
 from jaxlib import utils as jaxlib_utils
 
 from lbb_jax import paths
+from lbb_jax.experiment.configuration import ExperimentError
 
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 _REQUEST, _HIT = "/jax/compilation_cache/compile_requests_use_cache", "/jax/compilation_cache/cache_hits"
+
+
+def check_platform() -> None:
+    """Raises ExperimentError if JAX finds no device of the platform that it is to use."""
+    try:
+        jax.devices()
+    # JAX 0.10.1 fails an assertion, without a message, where it leaves out CUDA for want of a driver.
+    except (AssertionError, RuntimeError) as error:
+        raise ExperimentError(
+            f"JAX_PLATFORMS={jax.config.jax_platforms}: JAX finds no such device; unset it to use what there is "
+            f"({str(error) or 'JAX gives no reason'})"
+        ) from error
 
 
 def use_cache() -> None:

@@ -64,11 +64,11 @@ def overridden_fields() -> dict[str, Any]:
 
 
 def refuse_overrides(fields: Iterable[str], remedy: str) -> None:
-    """Raises ExperimentError if ``--config.FIELD=VALUE`` set one of ``fields``, which a script sets itself."""
+    """Raises ExperimentError if ``--config.FIELD=VALUE`` set a field or section that a script sets itself."""
     for overridden in overridden_fields():
         for field in fields:
-            # A whole section can be overridden, too.
-            if f"{field}.".startswith(f"{overridden}."):
+            # Either may be a whole section.
+            if f"{field}.".startswith(f"{overridden}.") or f"{overridden}.".startswith(f"{field}."):
                 raise ExperimentError(f"--config.{overridden}: would have no effect here; {remedy}")
 
 

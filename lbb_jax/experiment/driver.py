@@ -5,7 +5,6 @@ import functools
 import json
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,8 +28,6 @@ from lbb_jax.experiment.rounds import Advance, Finished, compile_rounds, compile
 from lbb_jax.run_folder import Description, Record, RunFolder
 
 _LOGGER = logging.getLogger(__name__)
-# By default tqdm takes a lock of several processes: a semaphore, which a process that is ended at once leaves behind.
-tqdm.set_lock(threading.RLock())
 
 # Is told the records of all seeds of a round that is done.
 OnRound = Callable[[list[Record]], None]

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -225,6 +226,8 @@ def _visible(place: _Place) -> Iterator[None]:
 
 def _run_and_report(config: ConfigDict, workdir: Path, sender: Connection) -> None:
     """The work of a process: sends the records of each round, and at the end what went wrong, if something did."""
+    # The lock that tqdm makes for itself is shared between processes, and outlives one that is stopped.
+    tqdm.set_lock(threading.RLock())
     show_warnings()
     use_cache()
     try:
