@@ -123,14 +123,18 @@ class Checkpoints:
         # To open a pipe would wait for ever.
         if not all(part.is_file() or part.is_dir() for part in path.rglob("*")):
             raise _DamagedError("not all that it holds are files and folders")
+        # Before orbax is asked, which reports damage with tracebacks of its own threads.
+        damage = _damage(path)
+        if damage:
+            raise _DamagedError(damage)
         template = {"states": like._asdict(), "checksum": np.array(0, np.uint32)}
         try:
             # Not by the manager, which makes up its mind about all checkpoints by what the last one holds.
             with ocp.StandardCheckpointer() as checkpointer:
                 saved = checkpointer.restore(path / "default", template)
         except Exception as error:  # Damage shows itself in every way, and so does what is no damage.
-            _check_damaged(path, error)
-            raise _DamagedError(_damage(path) or _in_a_line(error)) from error
+            _check_damaged(path, error, is_whole=damage == "")
+            raise _DamagedError(_in_a_line(error)) from error
         states = State(**saved["states"])
         if _checksum(states) != int(saved["checksum"]):
             raise _DamagedError("its checksum is another")
@@ -156,27 +160,6 @@ def _hashes(checkpoint: Path) -> Iterator[tuple[str, str]]:
             yield path.relative_to(checkpoint).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _check_damaged(checkpoint: Path, error: Exception) -> None:
-    """Raises what is to be said of an ``error`` in restoring a checkpoint that is not known to be damaged.
-
-    Raises:
-      OSError: If it is a failure of the file system that may pass.
-      ExperimentError: If the checkpoint is what was saved.
-    """
-    damage = _damage(checkpoint)
-    if damage:
-        return
-    if (failure := files.passing_failure(error)) is not None:
-        raise failure from error
-    if isinstance(error, MemoryError):
-        raise error
-    if damage == "":
-        raise ExperimentError(
-            f"checkpoint {checkpoint} is what was saved, and cannot be restored all the same ({_in_a_line(error)}); it "
-            "is left as it is: go on where it was made, or choose another --workdir"
-        ) from error
-
-
 def _damage(checkpoint: Path) -> str | None:
     """What of a checkpoint is not as it was saved: empty for nothing, None where it does not say how it was saved.
 
@@ -196,6 +179,24 @@ def _damage(checkpoint: Path) -> str | None:
     if lost:
         return f"{lost[0]} is not there"
     return f"{changed[0]} is not what was written" if changed else ""
+
+
+def _check_damaged(checkpoint: Path, error: Exception, *, is_whole: bool) -> None:
+    """Raises what is to be said of an ``error`` in restoring a checkpoint, unless it can only be damaged.
+
+    Raises:
+      OSError: If it is a failure of the file system that may pass.
+      ExperimentError: If the checkpoint is whole.
+    """
+    if (failure := files.passing_failure(error)) is not None:
+        raise failure from error
+    if isinstance(error, MemoryError):
+        raise error
+    if is_whole:
+        raise ExperimentError(
+            f"checkpoint {checkpoint} is what was saved, and cannot be restored all the same ({_in_a_line(error)}); it "
+            "is left as it is: go on where it was made, or choose another --workdir"
+        ) from error
 
 
 def _in_a_line(error: Exception) -> str:
