@@ -20,9 +20,8 @@ import jax
 from absl import app, flags
 
 from lbb_jax import acquisition, experiment, figures, paths
-from lbb_jax.approximation import predictions, study
+from lbb_jax.approximation import measurements, predictions, study
 from lbb_jax.approximation.predictions import Predictions
-from lbb_jax.experiment import records
 
 _CONFIG = experiment.define_config(None, "Configuration file, with arguments after a colon.")
 _PREDICTIONS = flags.DEFINE_string("predictions", None, "A .npy file of log-probabilities [N, K, C].")
@@ -62,9 +61,9 @@ def main() -> None:
             raise app.UsageError(f"there is no {path}: give --config or --predictions to make it")
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")
-    measurements = records.read_records(path)
+    measured = measurements.read(path)
     for name, draw in _FIGURES.items():
-        figures.save(draw(measurements), workdir / f"{name}.png")
+        figures.save(draw(measured), workdir / f"{name}.png")
         print(f"{name.replace('_', ' ')}: {workdir}/{name}.png")
 
 
@@ -81,7 +80,7 @@ def _measure(path: Path) -> None:
             repetitions=_REPETITIONS.value,
             num_samples=_NUM_SAMPLES.value,
         )
-        records.write_records(path, done)
+        measurements.write(path, done)
         print(f"{of_seed.source}, seed {of_seed.seed}: {len(done)} measurements in {path}", flush=True)
 
 

@@ -1,8 +1,16 @@
-"""Files written whole: a reader, or a run that is killed, never meets half of one."""
+"""Files written whole or appended to, and failures of the file system told by name."""
 
+import errno
 import os
 import tempfile
 from pathlib import Path
+
+# The failures that pass when a disk has room again, a mount is back or a limit is raised.
+_PASSING = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENODEV, errno.ENXIO),
+    *(errno.ENOTCONN, errno.EHOSTDOWN, errno.EBUSY, errno.EAGAIN, errno.ENOMEM),
+)
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -21,3 +29,52 @@ def write_whole(path: Path, content: str | bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def append(path: Path, content: str) -> None:
+    """Appends ``content`` to the file ``path``, which is made if needed; a failure takes back what it had written."""
+    with open(path, "ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        try:
+            rest = memoryview(content.encode())
+            while rest:
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
+        except BaseException:
+            file.truncate(size)
+            raise
+
+
+def check_regular(path: Path) -> None:
+    """Raises ValueError if there is something at ``path`` that is no file: to open a pipe would wait for ever."""
+    if os.path.lexists(path) and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() else "no regular file"
+        raise ValueError(f"it is {kind}")
+
+
+def passing_failure(error: BaseException | None) -> OSError | None:
+    """The failure of the file system that an error comes from, whichever library noticed it.
+
+    Libraries wrap what the system says, or keep only its words: all errors that led to ``error`` are looked through,
+    and their texts.
+
+    Args:
+      error: Of any class.
+
+    Returns:
+      The failure, if it is one that says nothing about a file itself, such as a full disk or a mount that is gone; None
+      for any other error.
+    """
+    waiting, seen = [error], set()
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, OSError) and one.errno in _PASSING:
+            return one
+        code = next((code for code in _PASSING if os.strerror(code) in str(one)), None)
+        if code is not None:
+            return OSError(code, os.strerror(code))
+        waiting += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+    return None

@@ -5,33 +5,22 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import run_folders
 import scripts
 from pages import Page
 
-from lbb_jax import experiment, report
-from lbb_jax.experiment import records
+from lbb_jax import report
 from lbb_jax.report import runtime
 
+TREE = {"acquisition.redundancy": "tree", "acquisition.alpha": 5.0}
 BENCHMARK = scripts.ROOT / "results" / "benchmark" / "paper.jsonl"
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
 
 
-def write_run(path, method, accuracies, *, num_pool=None, **options):
-    """A run of 20 to 40 labels as the driver leaves it, with the accuracies of each seed."""
-    config = experiment.default_config()
-    config.acquisition.update(method=method, **options)
-    config.final_size, config.seeds, config.dataset.num_pool = 40, len(accuracies), num_pool
-    records.write_config(path / "config.json", config, {})
-    lines = [
-        {"seed": seed, "round": round_number, "labels": 20 + 10 * round_number, "accuracy": accuracy, "nll": 0.5}
-        | {"ece": 0.1, "method": method, "dataset": "digits", "posterior": "deep_ensemble", "batch_size": 10}
-        | {"acquired": [round_number, 5] * (round_number < 2), "gains": [1.0, 0.5] * (round_number < 2)}
-        | {"seconds": 36.0}
-        for seed, of_seed in enumerate(accuracies)
-        for round_number, accuracy in enumerate(of_seed)
-    ]
-    records.write_records(path / "metrics.jsonl", lines)
-    return path
+def write_run(path, method, accuracies, **overrides):
+    """A run of 20 to 40 labels, with the accuracies of each seed."""
+    batches = [[0, 5], [1, 5], []]
+    return run_folders.write(path, accuracies, batches=batches, **{"acquisition.method": method, **overrides})
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +30,8 @@ def runs(tmp_path_factory):
     return [
         write_run(folder / "random", "random", [(0.5, 0.6, 0.7), (0.5, 0.8, 0.9)]),
         write_run(folder / "bald", "bald", [(0.5, 0.7, 0.9), (0.5, 0.9, 0.9)]),
-        write_run(folder / "tree", "power_lbb", [(0.6, 0.8, 0.9), (0.5, 0.8, 1.0)], redundancy="tree", alpha=5.0),
-        write_run(folder / "reduced", "bald", [(0.5, 0.6, 0.6)], num_pool=1000),
+        write_run(folder / "tree", "power_lbb", [(0.6, 0.8, 0.9), (0.5, 0.8, 1.0)], **TREE),
+        write_run(folder / "reduced", "bald", [(0.5, 0.6, 0.6)], **{"dataset.num_pool": 1000}),
     ]
 
 
@@ -95,8 +84,8 @@ def test_every_section_is_there(page):
 def test_what_was_run_and_reduced_is_listed(html):
     assert table_under(html, "What was run") == [
         ["data set", "network", "posterior", "b", "reduced", "labels", "variants", "seeds", "hours"],
-        ["digits", "MLP", "deep ensemble", "10", "nothing", "20 to 40", "3", "2", "0.18"],
-        ["digits", "MLP", "deep ensemble", "10", "1,000 base images, 300 training steps", "20 to 40", "1", "1", "0.03"],
+        ["digits", "MLP", "deep ensemble", "10", "nothing", "20 to 40", "3", "2", "0.03"],
+        ["digits", "MLP", "deep ensemble", "10", "1,000 base images, 300 training steps", "20 to 40", "1", "1", "0.01"],
     ]
     assert "Reduced: 1,000 base images, 300 training steps." in html
 
@@ -190,6 +179,9 @@ def test_without_times_or_claims_the_page_says_so_or_leaves_them_out(runs):
         ('{"milliseconds": 1.0}\n', "has a record without 'N'"),
         ("case,N\n", "is not lines of JSON objects"),
         ("1\n", "is not lines of JSON objects"),
+        ('"milliseconds"\n', "is not lines of JSON objects"),
+        ("[" * 100_000 + "\n", "is not lines of JSON objects"),
+        ('{"milliseconds": 1.0, "N": "many", "K": 1, "C": 1}\n', "has a record with N='many'"),
     ],
 )
 def test_files_that_hold_no_times_are_errors(content, message, tmp_path):

@@ -1,16 +1,20 @@
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pandas as pd
 import processes_of_sweeps as processes
 import pytest
+import run_folders
 
 from lbb_jax import experiment
-from lbb_jax.experiment import driver, records, slurm, sweep
+from lbb_jax.experiment import driver, slurm, sweep
 from lbb_jax.experiment.variants import with_variant
+from lbb_jax.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("training_settings", "programs_of_runs")
 
@@ -93,8 +97,7 @@ def test_runs_in_processes_do_the_same_and_one_that_fails_does_not_stop_the_othe
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     other = small_config()
     other.batch_size = 5
-    (tmp_path / "bald").mkdir()
-    records.write_config(tmp_path / "bald" / "config.json", other, {})
+    RunFolder(tmp_path / "bald").write_description(run_folders.describe(other))
     failures = experiment.run_sweep(configs_of(experiment.parse_methods("bald,random")), tmp_path, num_processes=2)
     assert failures.keys() == {"bald"}
     assert "config.batch_size=5 (here: 4)" in failures["bald"]
@@ -109,11 +112,11 @@ def fake_run(config, workdir, *, on_round):
         raise experiment.ExperimentError("config.final_size=5000: too large")
     if method == "bald":
         raise RuntimeError("out of memory")
-    record = {"seed": 0, "round": 0, "labels": 10, "accuracy": 0.5, "method": method, "seconds": 1.0}
-    record |= {"dataset": "digits", "posterior": config.posterior.name, "batch_size": config.batch_size}
-    records.write_config(workdir / "config.json", config, {})
-    records.write_records(workdir / "metrics.jsonl", [record])
-    on_round([record, record | {"accuracy": 0.6}])
+    folder = RunFolder(workdir)
+    folder.write_description(run_folders.describe(config))
+    lines = [run_folders.line(config, seed=seed, round=0, accuracy=0.5 + seed / 10, acquired=[]) for seed in (0, 1)]
+    folder.keep_records(lines)
+    on_round(lines)
 
 
 def test_a_run_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, caplog):
@@ -121,7 +124,7 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, caplog
     with caplog.at_level("INFO", logger="lbb_jax"):
         failures = experiment.run_sweep(configs_of(), tmp_path)
     assert failures == {"random": "config.final_size=5000: too large", "bald": "RuntimeError: out of memory"}
-    assert pd.read_csv(tmp_path / "runs.csv")["path"].tolist() == ["power_bald_alpha=5"]
+    assert pd.read_csv(tmp_path / "runs.csv")["path"].tolist() == ["power_bald_alpha=5"] * 2
     assert [record.getMessage() for record in caplog.records if record.levelname == "INFO"] == [
         "0 of 3 runs are complete",
         "random: starting",
@@ -317,3 +320,32 @@ def test_a_variant_changes_a_copy_of_the_configuration():
     changed = with_variant(config, {"method": "power_bald", "alpha": 5.0})
     assert (changed.acquisition.method, changed.acquisition.alpha) == ("power_bald", 5.0)
     assert (config.acquisition.method, config.acquisition.alpha) == ("bald", 1.0)
+
+
+def test_a_process_that_is_ended_at_once_leaves_no_semaphore(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(LEAVES_AT_ONCE)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    assert "leaked" not in done.stderr, done.stderr
+    assert done.returncode == 0
+
+
+# As the processes of a sweep end on Ctrl-C.
+LEAVES_AT_ONCE = """
+import multiprocessing
+
+def work():
+    from lbb_jax.experiment import sweep
+
+    def attempt(*arguments):
+        sweep.tqdm(total=2).update(1)
+        raise KeyboardInterrupt
+
+    sweep._attempt = attempt
+    sweep._run_and_report(None, None, None)
+
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=work)
+    process.start()
+    process.join()
+"""

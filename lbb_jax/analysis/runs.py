@@ -1,6 +1,5 @@
 """Runs as one tidy table."""
 
-import json
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,15 +8,17 @@ from typing import Any
 
 import pandas as pd
 
+from lbb_jax.analysis import comparison
 from lbb_jax.analysis.curves import EXPERIMENT, describe
 from lbb_jax.analysis.names import numeric_options, variant_names
+from lbb_jax.errors import ExperimentError
 from lbb_jax.paths import resolve
+from lbb_jax.run_folder import Description, RunFolder
 
 _LOGGER = logging.getLogger(__name__)
-_FILES = ("config.json", "metrics.jsonl")
 _COLUMNS = (
     *("path", "experiment", "dataset", "encoder", "network", "posterior"),
-    *("method", "variant", "batch_size", "alpha", "reduced"),
+    *("method", "variant", "batch_size", "alpha", "reduced", "setup"),
     *("seed", "round", "labels", "accuracy", "nll", "ece"),
     *("seconds", "seconds_train", "seconds_predict", "seconds_acquire"),
 )
@@ -35,16 +36,20 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
       ``network``, ``posterior``, ``method``, ``variant`` (the method's name as figures show it, with the redundancy of
       LBB and, where ``paths`` hold the same variant with several values of an option, that option), ``batch_size``,
       ``alpha`` (of power sampling, else NaN), ``reduced`` (what was cut down from the whole data set, in words; empty
-      for nothing), ``seed``, ``round``, ``labels``, ``accuracy`` and ``ece`` (from 0 to 1), ``nll`` (nats), and for
-      each seed's share of the round ``seconds``, ``seconds_train``, ``seconds_predict`` and ``seconds_acquire`` (NaN
-      where stages were not timed apart). The points acquired and their gains stay in ``metrics.jsonl``.
+      for nothing), ``setup`` (in what else it differs from other runs in ``paths`` that would be of the same
+      experiment, such as ``training.num_steps=300``; empty for nothing), ``seed``, ``round``, ``labels``, ``accuracy``
+      and ``ece`` (from 0 to 1), ``nll`` (nats), and for each seed's share of the round ``seconds``, ``seconds_train``,
+      ``seconds_predict`` and ``seconds_acquire`` (NaN where stages were not timed apart). The points acquired and their
+      gains stay in ``metrics.jsonl``. A ``setup`` that is not empty, and a run that stopped short, are said in
+      warnings.
 
     Raises:
       FileNotFoundError: If a path holds no run.
-      ValueError: If there are no paths, or if two hold runs of the same variant, experiment and seed.
+      ValueError: If there are no paths, if a run's file is damaged, or if two hold runs of the same variant, experiment
+        and seed.
     """
     frame = pd.concat([_with_seconds(frame) for frame in read_metrics(paths)], ignore_index=True)
-    return frame.reindex(columns=[name for name in _COLUMNS if name in frame])
+    return frame.reindex(columns=list(_COLUMNS))
 
 
 def read_metrics(paths: Iterable[str | os.PathLike]) -> list[pd.DataFrame]:
@@ -55,16 +60,19 @@ def read_metrics(paths: Iterable[str | os.PathLike]) -> list[pd.DataFrame]:
 
     Returns:
       For each run a row per seed and round: the fields of ``metrics.jsonl`` and the columns ``experiment``, ``path``,
-      ``encoder``, ``network``, ``variant``, ``alpha`` and ``reduced`` of `load_runs`.
+      ``encoder``, ``network``, ``variant``, ``alpha``, ``reduced`` and ``setup`` of `load_runs`.
 
     Raises:
       FileNotFoundError: If a path holds no run.
       ValueError: As `load_runs`.
     """
     paths = [Path(path) for path in paths]
-    configs = read_configs(paths)
-    variants = variant_names([config["acquisition"] for config in configs])
-    frames = [_read_run(*run) for run in zip(paths, configs, variants, strict=True)]
+    runs = describe_runs(paths)
+    variants = variant_names([run.config["acquisition"] for run in runs])
+    frames = [_read_run(*run) for run in zip(paths, runs, variants, strict=True)]
+    keys = [tuple(frame[EXPERIMENT[:-1]].iloc[0]) for frame in frames]
+    for frame, setup in zip(frames, comparison.tell_apart(list(map(str, paths)), keys, runs), strict=True):
+        frame["setup"] = setup
     _check_that_none_is_twice(frames)
     return frames
 
@@ -84,52 +92,47 @@ def find_runs(paths: Iterable[str | os.PathLike]) -> list[Path]:
         else:
             _LOGGER.warning("%s is left out: %s", path, fault)
     if not found:
-        raise FileNotFoundError(f"no folder of a run, with {' and '.join(_FILES)}, is among what was named")
+        raise FileNotFoundError("no folder of a run, with config.json and metrics.jsonl, is among what was named")
     return found
 
 
 def _find_fault(path: Path) -> str | None:
     """Why the folder ``path`` cannot be read as a run; None if it can."""
-    absent = [name for name in _FILES if not (path / name).is_file()]
+    folder = RunFolder(path)
+    absent = folder.absent()
     if absent:
         return f"it has no {' and no '.join(absent)}"
-    config, metrics = (path / name for name in _FILES)
     try:
-        if not isinstance(_field(json.loads(config.read_text(encoding="utf-8")), "config"), dict):
-            return f"{config} is damaged (it holds no configuration)"
-    except (OSError, ValueError) as error:
-        return f"{config} is damaged ({error})"
-    try:
-        records = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        return f"{metrics} is damaged ({error})"
-    if not records:
-        return f"{metrics} is empty: no round is done"
-    if any(_field(record, "labels") is None for record in records):
-        return f"{metrics} is damaged (a line is no record of a round)"
-    return None
+        return None if folder.read_records() else f"{folder.metrics} is empty: no round is done"
+    except ExperimentError as error:
+        return str(error)
 
 
-def _field(content: Any, name: str) -> Any:
-    """The field of a JSON object; None if there is no such field, or ``content`` is no object."""
-    return content.get(name) if isinstance(content, dict) else None
-
-
-def read_configs(paths: Sequence[str | os.PathLike]) -> list[dict[str, Any]]:
-    """The resolved configuration of each run.
+def describe_runs(paths: Sequence[str | os.PathLike]) -> list[Description]:
+    """What each run is.
 
     Raises:
       FileNotFoundError: If a path holds no run.
-      ValueError: If there are no paths.
+      ValueError: If there are no paths, or a ``config.json`` is damaged.
     """
     if not paths:
         raise ValueError("paths is empty: name at least one run's folder")
-    return [json.loads((Path(path) / "config.json").read_text(encoding="utf-8"))["config"] for path in paths]
+    runs = [RunFolder(path).describe() for path in paths]
+    for path, run in zip(paths, runs, strict=True):
+        if run is None:
+            raise FileNotFoundError(f"{path} holds no run: it has no config.json")
+    return runs
 
 
-def _read_run(path: Path, config: dict[str, Any], variant: str) -> pd.DataFrame:
+def _read_run(path: Path, run: Description, variant: str) -> pd.DataFrame:
     """The rows of one run."""
-    frame = pd.read_json(path / "metrics.jsonl", lines=True, precise_float=True)
+    folder, config = RunFolder(path), run.config
+    if not folder.metrics.exists():
+        raise FileNotFoundError(f"{path} holds no run with a round done: it has no {folder.metrics.name}")
+    records = comparison.whole_rounds(str(path), run, folder.read_records())
+    if not records:
+        raise ExperimentError(f"{folder.metrics} holds no round that all seeds have finished: leave {path} out")
+    frame = pd.DataFrame(records)
     frame["experiment"] = path.resolve().parent.name
     frame["encoder"] = _encoder(config["dataset"])
     frame["network"] = config["network"]["name"]
@@ -161,9 +164,11 @@ def _check_that_none_is_twice(frames: Sequence[pd.DataFrame]) -> None:
 
 def _with_seconds(frame: pd.DataFrame) -> pd.DataFrame:
     """A run's rows with the seconds of the whole round, the sum of its stages where they were not written."""
-    if "seconds" in frame:
-        return frame
-    return frame.assign(seconds=frame["seconds_train"] + frame["seconds_predict"] + frame["seconds_acquire"])
+    stages = ["seconds_train", "seconds_predict", "seconds_acquire"]
+    frame = frame.reindex(columns=[*frame.columns, *(name for name in stages if name not in frame)])
+    # Stages that were not timed are all None, which pandas takes for objects.
+    frame[stages] = frame[stages].astype(float)
+    return frame if "seconds" in frame else frame.assign(seconds=frame[stages].sum(axis=1, skipna=False))
 
 
 def describe_reduction(config: Mapping[str, Any]) -> str:

@@ -2,18 +2,17 @@
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from ml_collections import ConfigDict
 
 from lbb_jax import acquisition, datasets, examples, networks, ranges
+from lbb_jax.datasets.identity import identify
 from lbb_jax.experiment.compilation import check_platform
 from lbb_jax.experiment.configuration import (
     ExperimentError,
@@ -114,7 +113,7 @@ def assemble(config: ConfigDict) -> Parts:
     seeds_at_once = config.seeds_at_once or (config.seeds if _gain_side_by_side(config) else 1)
     pretrained = None if dataset.encoder is None else {"encoder": dataset.encoder.params}
     data = Data(dataset.pool, dataset.test, dataset.validation, pretrained)
-    return Parts(data, settings, training.unit, seeds_at_once, _identity(dataset))
+    return Parts(data, settings, training.unit, seeds_at_once, identify(dataset))
 
 
 def _require(condition: bool, message: str) -> None:
@@ -136,19 +135,6 @@ def _dataset(config: ConfigDict) -> datasets.Dataset:
         # A message about one of its fields begins with the field.
         separator = "." if str(error).partition("=")[0] in config else ": "
         raise ExperimentError(f"config.dataset{separator}{error}") from error
-
-
-def _identity(dataset: datasets.Dataset) -> dict[str, Any]:
-    """Numbers of examples and classes, and hashes of all labels and of the encoder."""
-    parts = {"pool": dataset.pool, "test": dataset.test, "validation": dataset.validation}
-    parts = {name: part for name, part in parts.items() if part is not None}
-    labels = [np.asarray(part.labels, np.int32).tobytes() for part in parts.values()]
-    identity = {
-        **{name: part.num_examples for name, part in parts.items()},
-        "classes": dataset.num_classes,
-        "labels": hashlib.sha256(b"".join(labels)).hexdigest(),
-    }
-    return identity | ({"encoder": dataset.encoder_digest} if dataset.encoder_digest else {})
 
 
 def _check_sizes(config: ConfigDict, num_points: int) -> None:

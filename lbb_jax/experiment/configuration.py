@@ -8,12 +8,9 @@ from typing import Annotated, Any, TypedDict
 from ml_collections import ConfigDict, config_dict
 
 from lbb_jax import acquisition, paths, ranges
+from lbb_jax.errors import ExperimentError
 from lbb_jax.paths import PathError
 from lbb_jax.ranges import Count, NotNegative, OptionalCount, Range, Switch, Text
-
-
-class ExperimentError(ValueError):
-    """Something that the caller of an experiment can put right; the message says how."""
 
 
 def resolve_workdir(workdir: str | os.PathLike, *, to_write: bool = True) -> Path:

@@ -22,8 +22,8 @@ from lbb_jax.experiment.compilation import use_cache
 from lbb_jax.experiment.configuration import ExperimentError, resolve_workdir
 from lbb_jax.experiment.interruption import Interruption
 from lbb_jax.experiment.messages import show_warnings
-from lbb_jax.experiment.records import Record
 from lbb_jax.files import write_whole
+from lbb_jax.run_folder import Record
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -17,6 +17,12 @@ Record = dict[str, Any]
 _REMEDY = "pass what experiments/benchmark_acquisition.py printed"
 _POOL = ("N", "K", "C")
 _PLACE = (*_POOL, "device")
+# What every record has, and of which kind.
+_FIELDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys((*_POOL, "b"), int),
+    **dict.fromkeys(("device", "case"), str),
+    "milliseconds": (int, float),
+}
 _COLUMNS = ("case", "redundancy", "b", "milliseconds", "ratio_to_bald", "share_of_dense", "peak_megabytes", "device")
 
 
@@ -45,14 +51,20 @@ def runtime(paths: Sequence[str | os.PathLike]) -> Section:
 def _read(path: Path) -> list[Record]:
     """The timed records of one file."""
     try:
-        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        timed = [record for record in records if "milliseconds" in record]
-        absent = [name for record in timed for name in (*_PLACE, "case", "b") if name not in record]
-    except (TypeError, ValueError) as error:
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not lines of JSON objects: {error}; {_REMEDY}") from error
-    if absent or not timed:
-        fault = f"has a record without {absent[0]!r}" if absent else "holds no times"
-        raise ValueError(f"{path} {fault}; {_REMEDY}")
+    if not all(isinstance(record, dict) for record in records):
+        raise ValueError(f"{path} is not lines of JSON objects; {_REMEDY}")
+    timed = [record for record in records if "milliseconds" in record]
+    if not timed:
+        raise ValueError(f"{path} holds no times; {_REMEDY}")
+    for record in timed:
+        for name, kind in _FIELDS.items():
+            if name not in record:
+                raise ValueError(f"{path} has a record without {name!r}; {_REMEDY}")
+            if not isinstance(record[name], kind):
+                raise ValueError(f"{path} has a record with {name}={record[name]!r}; {_REMEDY}")
     return timed
 
 

@@ -67,10 +67,20 @@ def embed(
 
 
 def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
-    """The vectors that are kept at ``path``: finite, float32, and in this shape; None for anything else."""
+    """The vectors that are kept at ``path``: finite, float32, and in this shape; None for anything else.
+
+    Raises:
+      CacheError: If they cannot be read, which says nothing about what they are.
+    """
     try:
         with path.open("rb") as file:
             kept = np.lib.format.read_array(file, allow_pickle=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise CacheError(
+            f"{path}: cannot be read ({error}), and vectors of texts are kept there; put that right"
+        ) from error
     # NumPy's errors, of files that are damaged, have no other class in common.
     except Exception:
         return None
