@@ -7,7 +7,7 @@ VENV := .venv
 PARITY_VENV := .venv-parity
 RUN := $(VENV)/bin/python
 
-.PHONY: help setup demo test soak lint format parity notebooks benchmark clean
+.PHONY: help setup demo test soak fuzz lint format parity notebooks benchmark clean
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ test: $(VENV)/.installed  ## Run the tests
 
 soak: $(VENV)/.installed  ## Kill a run at 20 random moments and at every boundary (10 minutes)
 	$(RUN) -m pytest -m soak --numprocesses=2
+
+fuzz: $(VENV)/.installed  ## Make 10,000 right and wrong calls of the public functions, from a seed (6 minutes)
+	$(RUN) -m pytest -m fuzz --numprocesses=2
 
 lint: $(VENV)/.installed  ## Check style and format
 	$(RUN) -m ruff check .

@@ -64,7 +64,7 @@ def add(labelled: LabelledSet, indices: jax.Array, count: jax.Array) -> Labelled
     _check_set(labelled)
     indices = arguments.as_array("indices", indices)
     _check_added(labelled, indices, count)
-    capacity, indices = len(labelled.indices), jnp.asarray(indices, jnp.int32)
+    capacity, indices, count = len(labelled.indices), jnp.asarray(indices, jnp.int32), jnp.asarray(count, jnp.int32)
     places = jnp.arange(len(indices), dtype=jnp.int32)
     slots = jnp.where(places < count, labelled.size + places, capacity)
     return LabelledSet(labelled.indices.at[slots].set(indices, mode="drop"), labelled.size + count)

@@ -28,9 +28,9 @@ def num_rounds(initial_size: int, batch_size: int, final_size: int) -> int:
       ValueError: If a size is below 1, or ``initial_size`` above ``final_size``.
       TypeError: If a size is no integer.
     """
-    sizes = {"initial_size": initial_size, "batch_size": batch_size, "final_size": final_size}
-    for name, size in sizes.items():
-        arguments.check_positive_integer(name, size)
+    initial_size = arguments.check_positive_integer("initial_size", initial_size)
+    batch_size = arguments.check_positive_integer("batch_size", batch_size)
+    final_size = arguments.check_positive_integer("final_size", final_size)
     if initial_size > final_size:
         raise ValueError(f"initial_size={initial_size}: must be at most final_size={final_size}")
     return -(-(final_size - initial_size) // batch_size) + 1

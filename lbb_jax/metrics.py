@@ -61,7 +61,7 @@ def evaluate(log_probs: jax.Array, labels: jax.Array) -> Metrics:
     arguments.check_integers("labels", labels, low=0, high=num_classes, remedy="leave out examples without a label")
     if len(labels) != num_examples:
         raise ValueError(f"labels has length {len(labels)}: must be {num_examples}, one for each point of log_probs")
-    labels = jnp.asarray(labels)
+    labels = jnp.asarray(labels, jnp.int32)
     correct = jnp.argmax(prediction, axis=-1) == labels
     of_labels = jnp.take_along_axis(prediction, labels[:, None], axis=-1)
     confidence = jnp.exp(jnp.max(prediction, axis=-1))

@@ -17,7 +17,7 @@ from lbb_jax import arguments
 from lbb_jax.acquisition import candidates as candidates_lib
 from lbb_jax.acquisition import validation
 from lbb_jax.acquisition.candidates import POINTWISE, Candidates
-from lbb_jax.acquisition.methods import OPTIONS, complete_options
+from lbb_jax.acquisition.methods import OPTIONS, check_method, complete_options
 from lbb_jax.acquisition.stored import open_predictions
 from lbb_jax.chunks import rows_per_chunk
 
@@ -98,7 +98,7 @@ def acquire_stream(
         not there or is no ``.npy`` file of ``[N, K, C]``.
       TypeError: For an argument of the wrong kind.
     """
-    _check_streamed(method, options)
+    _check_streamed(check_method(method), options)
     values = complete_options(method, options)
     key = arguments.check_key("key", key)
     num_candidates = arguments.check_positive_integer("num_candidates", num_candidates)
