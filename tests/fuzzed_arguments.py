@@ -87,7 +87,7 @@ INTEGERS = [
     lambda array: array.astype(np.uint8),
     lambda array: OnlyArray(array),
 ]
-WHOLE = [lambda value: value, lambda value: np.int64(value), lambda value: np.uint8(value)]
+WHOLE = [lambda value: value, lambda value: np.int64(value), lambda value: np.uint16(value)]
 RIGHT = {
     "predictions": FLOATING,
     "predictions, unread": FLOATING,

@@ -11,9 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from lbb_jax import analysis, labelled_set, loop
+from lbb_jax import analysis, arguments, labelled_set, loop
 from lbb_jax.acquisition import validation
-from lbb_jax.acquisition.stored import open_predictions
 from lbb_jax.examples import Data
 from lbb_jax.experiment.assembly import assemble
 from lbb_jax.experiment.configuration import dataset_name
@@ -45,9 +44,11 @@ def from_file(path: str | os.PathLike) -> Predictions:
     """The predictions in a ``.npy`` file.
 
     Raises:
-      ValueError: If there is no such file, or it does not hold log-probabilities ``[N, K, C]``.
+      ValueError: If it does not hold log-probabilities ``[N, K, C]``.
+      FileNotFoundError: If there is no such file.
     """
-    array = open_predictions(path, name="predictions")
+    array = np.load(path, allow_pickle=False)
+    arguments.check_predictions(array, name=str(path))
     log_probs = jnp.asarray(validation.predictions_in_float32(array))
     validation.check_values(log_probs, jnp.ones(len(log_probs), bool), name=str(path))
     return Predictions(log_probs, Path(path).stem)

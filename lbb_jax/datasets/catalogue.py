@@ -147,4 +147,4 @@ def _checked_size(size_name: str, num_wanted: int | None, num_there: int, beside
 def _examples(source: Source, split: Split, start: int, stop: int) -> Examples:
     """The examples of a split from ``start`` to before ``stop``."""
     features, labels = split.read(start, stop)
-    return examples.create(features, labels, mean=source.mean, std=source.std, num_classes=source.num_classes)
+    return examples.create(features, labels, mean=source.mean, std=source.std)
