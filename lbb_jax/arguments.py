@@ -30,9 +30,10 @@ def as_array(name: str, value: Any) -> Array:
     if isinstance(value, np.ma.MaskedArray):
         if np.ma.is_masked(value):
             raise ValueError(f"{name}: is a masked array with masked entries; pass an array without a mask")
-        return np.asarray(value)
+        value = np.asarray(value)
     if isinstance(value, np.ndarray):
-        return value
+        # JAX takes no other byte order than the machine's.
+        return value if value.dtype.isnative else value.astype(value.dtype.newbyteorder("="))
     if isinstance(value, jax.Array):
         if are_known(value) and value.is_deleted():
             raise ValueError(f"{name}: this jax.Array was donated or deleted; pass a copy that is still there")
@@ -47,8 +48,8 @@ def _read(name: str, value: Any) -> Array:
     for protocol, read in readers.items():
         if hasattr(value, protocol):
             try:
-                return read(value)
-            # Whatever the other library raises, the argument is to be named.
+                return as_array(name, read(value))
+            # The argument is to be named whatever the other library raises.
             except Exception as error:
                 errors.append(error)
     kind = type(value).__name__
