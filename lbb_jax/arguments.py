@@ -144,6 +144,51 @@ def check_predictions(log_probs: Array, *, name: str = "log_probs", axes: str = 
             raise ValueError(f"{name} has shape {log_probs.shape}: {axis}, the number of {of_what}, must be at least 1")
 
 
+def as_predictions(name: str, value: Any, axes: str = "NKC") -> Array:
+    """``value`` as predictions `check_predictions` lets pass; their values are not looked at."""
+    array = as_array(name, value)
+    check_predictions(array, name=name, axes=axes)
+    return array
+
+
+def check_targets_agree(targets: Array, shape: tuple[int, int, int]) -> None:
+    """Raises ValueError unless ``targets[T, K, C]`` have the draws and classes of predictions of ``shape``."""
+    if targets.shape[1:] != shape[1:]:
+        _, num_draws, num_classes = shape
+        raise ValueError(
+            f"targets has shape {targets.shape}: must be [T, {num_draws}, {num_classes}], with the draws and classes "
+            "of log_probs; predict the targets with the same draws as the pool"
+        )
+
+
+def as_pool(log_probs: Any, available: Any, batch_size: Any) -> tuple[jax.Array, jax.Array]:
+    """The pool of a pure method, ``log_probs[N, K, C]`` and ``available[N]``; ``batch_size`` is from 1 to ``N``.
+
+    Shapes and dtypes are checked, and no values.
+    """
+    predictions, mask = as_predictions("log_probs", log_probs), as_array("available", available)
+    num_points = len(predictions)
+    if mask.dtype != bool or mask.shape != (num_points,):
+        raise ValueError(
+            f"available has dtype {mask.dtype} and shape {mask.shape}: must be bool of shape ({num_points},), True for "
+            "the points that may be picked"
+        )
+    if check_positive_integer("batch_size", batch_size) > num_points:
+        raise ValueError(f"batch_size={batch_size}: must be at most the {num_points} points of log_probs")
+    return jnp.asarray(predictions), jnp.asarray(mask)
+
+
+def as_embeddings(name: str, value: Any, num_points: int | None = None) -> Array:
+    """``value`` as floating-point ``[N, D]`` without an empty axis, ``N`` being ``num_points`` where that is given."""
+    array = as_array(name, value)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"{name} has shape {array.shape}: must be [N, D] (points, features), neither of them 0")
+    check_floating(name, array)
+    if num_points not in (None, len(array)):
+        raise ValueError(f"{name} has shape {array.shape}: must be [{num_points}, D], one row for each point")
+    return array
+
+
 def check_floating(name: str, array: Array, required: str = "floating point") -> None:
     """Raises ValueError unless the dtype of ``array`` is floating point, of 16 bits or more."""
     if not jnp.issubdtype(array.dtype, jnp.floating) or array.dtype.itemsize < 2:

@@ -91,6 +91,8 @@ WHOLE = [lambda value: value, lambda value: np.int64(value), lambda value: np.ui
 RIGHT = {
     "predictions": FLOATING,
     "predictions, unread": FLOATING,
+    # What computes with them as they are.
+    "predictions, whole": FLOATING[:8],
     "features": FLOATING,
     "embeddings": FLOATING,
     "confidence": FLOATING,
@@ -337,5 +339,6 @@ WRONG = {
         lambda blocks, rng: [*blocks, plain(blocks[0]).astype(str)],
     ],
 }
+WRONG["predictions, whole"] = PREDICTIONS_OF_OTHER_SHAPES
 WRONG["targets"] = WRONG["predictions"][1:]
 WRONG["stored labels"] = WRONG["labels"]

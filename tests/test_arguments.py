@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 import reference
 
-from lbb_jax import acquisition, arguments, examples, labelled_set, loop, metrics, seeds, sharding
+from lbb_jax import (
+    acquisition,
+    arguments,
+    entropy,
+    examples,
+    information,
+    labelled_set,
+    loop,
+    metrics,
+    seeds,
+    sharding,
+)
 from lbb_jax.acquisition import validation
 
 LOG_PROBS = reference.log32(reference.random_probs(2, 12, 6, 3))
@@ -239,6 +250,46 @@ def settings(**sizes):
 def test_a_run_that_does_not_fit_its_data_is_refused(sizes, message):
     with pytest.raises(ValueError, match=message):
         loop.init(KEY, loop.Data(EXAMPLES, EXAMPLES), settings(**sizes))
+
+
+@pytest.mark.parametrize("method", acquisition.METHODS)
+def test_pure_methods_check_shapes_also_under_jit(method):
+    function, options = acquisition.METHODS[method].function, {}
+    if acquisition.METHODS[method].uses_embeddings:
+        options["embeddings"] = np.ones((12, 5))
+        with pytest.raises(ValueError, match=r"embeddings has shape \(11, 5\): must be \[12, D\]"):
+            function(KEY, LOG_PROBS, np.ones(12, bool), batch_size=2, embeddings=np.ones((11, 5)))
+    for log_probs, available, batch_size, message in (
+        (LOG_PROBS[:, 0], np.ones(12, bool), 2, r"log_probs has shape \(12, 3\)"),
+        (np.zeros((12, 6, 3), int), np.ones(12, bool), 2, "log_probs has dtype int"),
+        (LOG_PROBS, np.ones(12, int), 2, "available has dtype int"),
+        (LOG_PROBS, np.ones(11, bool), 2, r"available has dtype bool and shape \(11,\)"),
+        (LOG_PROBS, np.ones(12, bool), 13, "batch_size=13: must be at most the 12 points"),
+        (LOG_PROBS, np.ones(12, bool), 0, "batch_size=0: must be at least 1"),
+    ):
+
+        def pick(log_probs, available, batch_size=batch_size):
+            return function(KEY, log_probs, available, batch_size=batch_size, **options)
+
+        for run in (pick, jax.jit(pick)):
+            with pytest.raises(ValueError, match=message):
+                run(log_probs, available)
+
+
+@pytest.mark.parametrize("method", ["random", "power_bald", "batch_bald", "power_lbb", "epig", "badge"])
+def test_pure_methods_that_sample_check_the_key(method):
+    options = {"embeddings": np.ones((12, 5))} if acquisition.METHODS[method].uses_embeddings else {}
+    with pytest.raises(TypeError, match="key: a NoneType is not a random key"):
+        acquisition.METHODS[method].function(None, LOG_PROBS, np.ones(12, bool), batch_size=2, **options)
+
+
+@pytest.mark.parametrize(
+    "function", [entropy.marginal_entropy, entropy.joint_entropy, information.tree_total_correlation]
+)
+def test_numerics_check_shapes_also_under_jit(function):
+    for run in (function, jax.jit(function)):
+        with pytest.raises(ValueError, match=r"log_probs has shape \(12, 3\): must be \[N, K, C\]"):
+            run(LOG_PROBS[:, 0])
 
 
 def test_whole_numbers_and_bools_are_labels():

@@ -18,7 +18,7 @@ import reference
 from fuzzed_arguments import NUM_CLASSES, NUM_POINTS
 
 import lbb_jax
-from lbb_jax import acquisition, examples, labelled_set, loop, metrics, sharding
+from lbb_jax import acquisition, entropy, examples, information, labelled_set, loop, metrics, sharding
 from lbb_jax.acquisition import streaming
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -355,9 +355,62 @@ def rounds(rng, _):
     return Call(loop.num_rounds, arguments, dict.fromkeys(arguments, "whole number"), check)
 
 
+def pure_method(rng, _):
+    method = ("random", "least_confident", "margin", "entropy", "bald", "power_bald")[rng.integers(6)]
+    arguments = {
+        "key": fuzzed.key(rng),
+        "log_probs": fuzzed.log_probs(rng),
+        "available": fuzzed.mask(rng),
+        "batch_size": BATCH_SIZE,
+    }
+    kinds = {"log_probs": "predictions, whole", "available": "mask, unread", "batch_size": "whole number"}
+    if method in SAMPLING:
+        kinds["key"] = "key"
+
+    def check(arguments, picked):
+        check_picks({**arguments, "method": method}, picked)
+
+    return Call(acquisition.METHODS[method].function, arguments, kinds, check)
+
+
+INFORMATION = {
+    entropy.marginal_entropy: reference.marginal_entropy,
+    entropy.conditional_entropy: reference.conditional_entropy,
+    information.mutual_information: reference.bald,
+    information.joint_mutual_information: reference.batch_bald,
+    information.total_correlation: reference.total_correlation,
+    information.pairwise_total_correlation: reference.pairwise_total_correlation,
+}
+
+
+def information_of_points(rng, _):
+    function = list(INFORMATION)[rng.integers(len(INFORMATION))]
+    arguments = {"log_probs": fuzzed.log_probs(rng, 4)}
+
+    def check(arguments, result):
+        expected = INFORMATION[function](probs_of(arguments["log_probs"]))
+        np.testing.assert_allclose(result, expected, rtol=1e-4, atol=2e-5)
+
+    return Call(function, arguments, {"log_probs": "predictions, whole"}, check)
+
+
+def information_of_pairs(rng, _):
+    arguments = {"a": fuzzed.log_probs(rng, 4), "b": fuzzed.log_probs(rng, 5)}
+
+    def check(arguments, result):
+        expected = reference.pairwise_information(probs_of(arguments["a"]), probs_of(arguments["b"]))
+        np.testing.assert_allclose(result, expected, rtol=1e-4, atol=2e-5)
+
+    kinds = dict.fromkeys(arguments, "predictions, whole")
+    return Call(information.pairwise_mutual_information, arguments, kinds, check)
+
+
 FUNCTIONS = (
     *(acquire,) * 8,
     *(acquire_stream,) * 5,
+    *(pure_method,) * 2,
+    information_of_points,
+    information_of_pairs,
     shard_pool,
     create_labelled_set,
     add_to_labelled_set,

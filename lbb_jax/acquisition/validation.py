@@ -14,10 +14,11 @@ from lbb_jax.arguments import (
     Array,
     are_known,
     as_array,
+    as_embeddings,
+    as_predictions,
     check_finite_and_not_negative,
-    check_floating,
     check_integer,
-    check_predictions,
+    check_targets_agree,
 )
 
 # How far the probabilities of a row may be from a sum of 1.
@@ -40,9 +41,7 @@ def read(name: str, value: Any) -> Array:
 
 def read_predictions(name: str, value: Any, axes: str = "NKC") -> Array:
     """``value`` as a floating-point array ``[N, K, C]`` without an empty axis, its values not looked at."""
-    array = read(name, value)
-    check_predictions(array, name=name, axes=axes)
-    return array
+    return as_predictions(name, read(name, value), axes)
 
 
 def check_available(available: Any, shape: tuple[int, int, int], *, name: str = "available") -> Array:
@@ -85,16 +84,6 @@ def check_rows_agree(name: str, array: Array, shape: tuple[int, int, int]) -> No
         raise ValueError(
             f"{name} has shape {array.shape}: must be [{shape[0]}, D], one row for each point of "
             f"log_probs{_other_axes('log_probs', shape, len(array))}"
-        )
-
-
-def check_targets_agree(targets: Array, shape: tuple[int, int, int]) -> None:
-    """Raises ValueError unless ``targets[T, K, C]`` have the draws and classes of predictions of ``shape``."""
-    if targets.shape[1:] != shape[1:]:
-        _, num_draws, num_classes = shape
-        raise ValueError(
-            f"targets has shape {targets.shape}: must be [T, {num_draws}, {num_classes}], with the draws and classes "
-            "of log_probs; predict the targets with the same draws as the pool"
         )
 
 
@@ -214,11 +203,7 @@ def check_targets(name: str, value: Any) -> Array | None:
 
 def check_embeddings(name: str, value: Any) -> Array:
     """Floating-point ``[N, D]`` without an empty axis, its values not looked at."""
-    array = read(name, value)
-    if array.ndim != 2 or 0 in array.shape:
-        raise ValueError(f"{name} has shape {array.shape}: must be [N, D] (points, features), neither of them 0")
-    check_floating(name, array)
-    return array
+    return as_embeddings(name, read(name, value))
 
 
 def check_shapes_agree(options: dict[str, Any], shape: tuple[int, int, int]) -> None:
