@@ -42,7 +42,7 @@ def mean_prediction(log_probs: jax.Array) -> jax.Array:
     arguments.check_predictions(log_probs)
     in_float32 = validation.predictions_in_float32(log_probs)
     if arguments.are_known(log_probs):
-        validation.check_values(jnp.asarray(in_float32), jnp.ones(len(log_probs), bool))
+        validation.check_values(in_float32, np.ones(len(log_probs), bool))
     log_probs = jnp.asarray(in_float32 if log_probs.dtype.itemsize == 2 else log_probs)
     return jax.nn.logsumexp(log_probs, axis=1) - jnp.log(log_probs.shape[1])
 

@@ -221,7 +221,9 @@ def acquire(
     key = arguments.check_key("key", key)
     mask = jnp.asarray(validation.check_available(available, predictions.shape))
     batch_size = validation.check_batch_size(batch_size, int(jnp.sum(mask)), predictions.shape)
-    predictions = jnp.asarray(validation.predictions_in_float32(predictions))
-    validation.check_values(predictions, mask)
-    values = validation.settle_arrays(values, mask)
-    return _COMPILED[method](key, predictions, mask, batch_size=batch_size, **values)
+    # Rows that are not available may hold NaN, which is no fault of any program.
+    with jax.debug_nans(False):
+        predictions = jnp.asarray(validation.predictions_in_float32(predictions))
+        validation.check_values(predictions, mask)
+        values = validation.settle_arrays(values, mask)
+        return _COMPILED[method](key, predictions, mask, batch_size=batch_size, **values)

@@ -117,13 +117,17 @@ def acquire_stream(
             state = candidates_lib.nothing_yet(num_candidates, *block.log_probs.shape[1:])
         if num_points + block.num_points > _MOST_POINTS:
             raise ValueError(f"batches: more than {_MOST_POINTS:,} points; split the stream")
-        log_probs, available = jnp.asarray(block.log_probs), jnp.asarray(block.available)
-        fault = validation.find_fault(log_probs, available)
-        check = functools.partial(validation.raise_if_fault, fault, first_point=num_points, name="batches: log_probs")
-        # The first block's before the method is compiled. Later faults are looked at a block later, so that reading
-        # goes on while the device computes.
-        (check_last or check)()
-        state = _absorb(method, static, key, state, jnp.int32(num_points), log_probs, available, numbers)
+        # Rows that are not available may hold NaN, which is no fault of any program.
+        with jax.debug_nans(False):
+            log_probs, available = jnp.asarray(block.log_probs), jnp.asarray(block.available)
+            fault = validation.find_fault(log_probs, available)
+            check = functools.partial(
+                validation.raise_if_fault, fault, first_point=num_points, name="batches: log_probs"
+            )
+            # The first block's before the method is compiled. Later faults are looked at a block later, so that reading
+            # goes on while the device computes.
+            (check_last or check)()
+            state = _absorb(method, static, key, state, jnp.int32(num_points), log_probs, available, numbers)
         check_last = check
         num_points += block.num_points
         num_available += int(np.sum(block.available))
@@ -132,7 +136,8 @@ def acquire_stream(
     check_last()
     if batch_size > num_available:
         raise ValueError(f"batch_size={batch_size}: must be at most the {num_available} available points of batches")
-    choice, needed = _choose(method, key, state, batch_size, static, numbers)
+    with jax.debug_nans(False):
+        choice, needed = _choose(method, key, state, batch_size, static, numbers)
     return _certify(method, choice, float(state.best_left_out), num_points, int(needed))
 
 

@@ -111,9 +111,11 @@ def find_fault(log_probs: jax.Array, available: jax.Array) -> Fault:
     return Fault(is_fault[row], row, log_probs[row // log_probs.shape[1]])
 
 
-def check_values(log_probs: jax.Array, available: jax.Array, *, name: str = "log_probs") -> None:
+def check_values(log_probs: Array, available: Array, *, name: str = "log_probs") -> None:
     """Raises ValueError unless the rows of all available points are normalised log-probabilities."""
-    raise_if_fault(find_fault(log_probs, available), name=name)
+    with jax.debug_nans(False):
+        fault = find_fault(jnp.asarray(log_probs), jnp.asarray(available))
+    raise_if_fault(fault, name=name)
 
 
 def raise_if_fault(fault: Fault, *, first_point: int = 0, name: str = "log_probs") -> None:
@@ -144,7 +146,8 @@ def in_float32(array: Array) -> Array:
         # What is beyond float32 becomes infinite, which the checks of values find.
         with np.errstate(over="ignore"):
             return array.astype(np.float32, copy=False)
-    return array.astype(jnp.float32)
+    with jax.debug_nans(False):
+        return array.astype(jnp.float32)
 
 
 def predictions_in_float32(log_probs: Array) -> Array:
@@ -157,7 +160,7 @@ def predictions_in_float32(log_probs: Array) -> Array:
     if log_probs.dtype.itemsize != 2:
         return converted
     library = np if isinstance(log_probs, np.ndarray) else jnp
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"), jax.debug_nans(False):
         sums = library.sum(library.exp(converted), axis=-1, keepdims=True)
         is_near = library.abs(sums - 1) <= _tolerance(log_probs.dtype, log_probs.shape[-1])
         return converted - library.log(library.where(is_near, sums, np.float32(1)))
@@ -223,9 +226,9 @@ def settle_arrays(options: dict[str, Any], available: jax.Array | None = None) -
     """
     settled = dict(options)
     if options.get("targets") is not None:
-        targets = jnp.asarray(predictions_in_float32(options["targets"]))
-        check_values(targets, jnp.ones(len(targets), bool), name="targets")
-        settled["targets"] = targets
+        targets = predictions_in_float32(options["targets"])
+        check_values(targets, np.ones(len(targets), bool), name="targets")
+        settled["targets"] = jnp.asarray(targets)
     if options.get("embeddings") is not None:
         embeddings = jnp.asarray(in_float32(options["embeddings"]))
         _check_range("embeddings", embeddings, available)
