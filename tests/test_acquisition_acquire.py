@@ -312,6 +312,17 @@ BAD_ARGUMENTS = [
     ("num_samples 0", {"method": "batch_bald", "num_samples": 0}, ValueError, ["num_samples=0", "at least 1"]),
     ("num_samples negative", {"method": "batch_bald", "num_samples": -3}, ValueError, ["num_samples=-3", "at least 1"]),
     ("num_samples float", {"method": "batch_bald", "num_samples": 1e4}, TypeError, ["num_samples=10000.0", "integer"]),
+    (
+        "num_samples beyond memory",
+        {
+            "method": "batch_bald",
+            "num_samples": 10**9,
+            "batch_size": 12,
+            "log_probs": np.repeat(LOG_PROBS, 9000, axis=1),
+        },
+        ValueError,
+        ["num_samples=1000000000", "38,263,752,000 bytes", "at most 19,884"],
+    ),
     ("num_targets 0", {"method": "epig", "num_targets": 0}, ValueError, ["num_targets=0", "at least 1"]),
     ("num_targets float", {"method": "epig", "num_targets": 5.0}, TypeError, ["num_targets=5.0", "integer"]),
     (

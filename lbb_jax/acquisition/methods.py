@@ -221,6 +221,7 @@ def acquire(
     key = arguments.check_key("key", key)
     mask = jnp.asarray(validation.check_available(available, predictions.shape))
     batch_size = validation.check_batch_size(batch_size, int(jnp.sum(mask)), predictions.shape)
+    validation.check_samples_fit(values, predictions.shape, batch_size)
     # Rows that are not available may hold NaN, which is no fault of any program.
     with jax.debug_nans(False):
         predictions = jnp.asarray(validation.predictions_in_float32(predictions))

@@ -24,8 +24,6 @@ from lbb_jax.chunks import rows_per_chunk
 # Numbers in a block: enough to keep the hardware busy, and few beside any memory.
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 2**18, 2**23
 _MOST_POINTS = 2**31 - 1
-# Merging a block copies the candidates a few times: this many bytes of them fit into the memory of most devices.
-_MOST_CANDIDATE_BYTES = 2**32
 # Methods that cannot score a point before they know the pool.
 _NOT_STREAMED = ("lbb_released", "core_set", "badge")
 
@@ -113,6 +111,7 @@ def acquire_stream(
     for block in _blocks(_pairs(batches)):
         if state is None:
             validation.check_shapes_agree(values, block.log_probs.shape)
+            validation.check_samples_fit(values, block.log_probs.shape, batch_size)
             _check_candidates_fit(num_candidates, *block.log_probs.shape[1:])
             state = candidates_lib.nothing_yet(num_candidates, *block.log_probs.shape[1:])
         if num_points + block.num_points > _MOST_POINTS:
@@ -158,11 +157,11 @@ def _check_candidates_fit(num_candidates: int, num_draws: int, num_classes: int)
     """Raises ValueError if the predictions of the candidates, or their indices, are too many."""
     # A candidate's predictions, its index and its worth, four bytes each.
     num_bytes = num_candidates * 4 * (num_draws * num_classes + 2)
-    if num_bytes > _MOST_CANDIDATE_BYTES:
-        most = _MOST_CANDIDATE_BYTES * num_candidates // num_bytes
+    if num_bytes > validation.MAX_BYTES:
+        most = validation.MAX_BYTES * num_candidates // num_bytes
         raise ValueError(
             f"num_candidates={num_candidates}: their predictions of {num_draws} draws and {num_classes} classes take "
-            f"{num_bytes:,} bytes, more than the {_MOST_CANDIDATE_BYTES:,} that a device is sure to have; pass at most "
+            f"{num_bytes:,} bytes, more than the {validation.MAX_BYTES:,} that a device is sure to have; pass at most "
             f"{most:,}"
         )
 

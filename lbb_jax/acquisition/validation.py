@@ -26,6 +26,8 @@ NORMALISATION_TOLERANCE = 1e-3
 MAX_ALPHA = 1e30
 # Sums of products of these stay finite in float32.
 MAX_EMBEDDING = 1e15
+# Working on arrays copies them a few times: this many bytes of them fit into the memory of most devices.
+MAX_BYTES = 2**32
 
 
 def read(name: str, value: Any) -> Array:
@@ -215,6 +217,20 @@ def check_shapes_agree(options: dict[str, Any], shape: tuple[int, int, int]) -> 
         check_targets_agree(options["targets"], shape)
     if options.get("embeddings") is not None:
         check_rows_agree("embeddings", options["embeddings"], shape)
+
+
+def check_samples_fit(options: dict[str, Any], shape: tuple[int, int, int], batch_size: int) -> None:
+    """Raises ValueError if there is ``num_samples``, and so many label configurations take more than 4 GiB."""
+    _, num_draws, num_classes = shape
+    num_samples = options.get("num_samples", 1)
+    # Fewer are enumerated where there are no more.
+    num_configurations = min(num_samples, num_classes ** (batch_size - 1))
+    num_bytes = 4 * num_configurations * num_draws
+    if num_bytes > MAX_BYTES:
+        raise ValueError(
+            f"num_samples={num_samples}: label configurations of {num_draws} draws take {num_bytes:,} bytes, more than "
+            f"the {MAX_BYTES:,} that a device is sure to have; pass at most {MAX_BYTES // (4 * num_draws):,}"
+        )
 
 
 def settle_arrays(options: dict[str, Any], available: jax.Array | None = None) -> dict[str, Any]:
