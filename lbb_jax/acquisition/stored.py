@@ -22,7 +22,8 @@ def open_predictions(path: str | os.PathLike, *, name: str) -> np.ndarray:
     path = Path(os.fsdecode(path)).expanduser()
     try:
         array = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, OverflowError, TypeError, SyntaxError) as error:
+    # NumPy's reader of damaged headers raises many kinds of errors.
+    except Exception as error:
         raise ValueError(f"{name}: {path} {_what_is_wrong(path, error)}") from error
     check_predictions(array, name=f"{name}: {path}")
     return array
