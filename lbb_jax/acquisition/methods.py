@@ -210,9 +210,10 @@ def acquire(
       ValueError: For a shape other than ``[N, K, C]`` or an empty axis, a dtype that is not floating point, rows of
         available points that are not normalised log-probabilities (within 1e-3; in float16 and bfloat16 within
         ``eps (1 + log C)`` if that is more), a batch size out of range, a mask that is not bool ``[N]``, an unknown
-        method, an option that the method does not have, that is out of range or
-        that another option leaves without effect, targets whose draws or classes are not those of ``log_probs``, and
-        embeddings that are missing, of another number of points, or not finite (or above 1e15) at available points.
+        method, an option that the method does not have, that is out of range or that another option leaves without
+        effect, ``num_samples`` label configurations that take more than 4 GiB, targets whose draws or classes are not
+        those of ``log_probs``, and embeddings that are missing, of another number of points, or not finite (or above
+        1e15) at available points. All of this is checked before the method is compiled.
       TypeError: For an argument of the wrong kind.
     """
     values = complete_options(method, options)
