@@ -144,11 +144,11 @@ def check_predictions(log_probs: Array, *, name: str = "log_probs", axes: str = 
             raise ValueError(f"{name} has shape {log_probs.shape}: {axis}, the number of {of_what}, must be at least 1")
 
 
-def as_predictions(name: str, value: Any, axes: str = "NKC") -> Array:
-    """``value`` as predictions `check_predictions` lets pass; their values are not looked at."""
+def as_predictions(name: str, value: Any, axes: str = "NKC") -> jax.Array:
+    """``value`` as predictions that `check_predictions` lets pass, on the device; their values are not checked."""
     array = as_array(name, value)
     check_predictions(array, name=name, axes=axes)
-    return array
+    return jnp.asarray(array)
 
 
 def check_targets_agree(targets: Array, shape: tuple[int, int, int]) -> None:
@@ -175,7 +175,7 @@ def as_pool(log_probs: Any, available: Any, batch_size: Any) -> tuple[jax.Array,
         )
     if check_positive_integer("batch_size", batch_size) > num_points:
         raise ValueError(f"batch_size={batch_size}: must be at most the {num_points} points of log_probs")
-    return jnp.asarray(predictions), jnp.asarray(mask)
+    return predictions, jnp.asarray(mask)
 
 
 def as_embeddings(name: str, value: Any, num_points: int | None = None) -> Array:

@@ -15,9 +15,9 @@ from lbb_jax.arguments import (
     are_known,
     as_array,
     as_embeddings,
-    as_predictions,
     check_finite_and_not_negative,
     check_integer,
+    check_predictions,
     check_targets_agree,
 )
 
@@ -43,7 +43,9 @@ def read(name: str, value: Any) -> Array:
 
 def read_predictions(name: str, value: Any, axes: str = "NKC") -> Array:
     """``value`` as a floating-point array ``[N, K, C]`` without an empty axis, its values not looked at."""
-    return as_predictions(name, read(name, value), axes)
+    array = read(name, value)
+    check_predictions(array, name=name, axes=axes)
+    return array
 
 
 def check_available(available: Any, shape: tuple[int, int, int], *, name: str = "available") -> Array:
