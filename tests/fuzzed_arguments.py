@@ -336,7 +336,7 @@ WRONG = {
         lambda blocks, rng: b"log_probs.npy",
         lambda blocks, rng: [*blocks, plain(blocks[0])[:, :2]],
         lambda blocks, rng: [*blocks, np.full_like(plain(blocks[0]), np.nan)],
-        lambda blocks, rng: [*blocks, plain(blocks[0]).astype(str)],
+        lambda blocks, rng: [*blocks, np.full((1, NUM_DRAWS, NUM_CLASSES), "0")],
     ],
 }
 WRONG["predictions, whole"] = PREDICTIONS_OF_OTHER_SHAPES
