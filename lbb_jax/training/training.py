@@ -50,14 +50,14 @@ class Progress(NamedTuple):
     optimizer_state: Any
 
 
-def _promotion_of_optax() -> AbstractContextManager[None]:
+def promotion_of_optax() -> AbstractContextManager[None]:
     """Lets optax mix integers and floats, which it does, also where the user has made JAX refuse that elsewhere."""
     return jax.numpy_dtype_promotion("standard")
 
 
 def start(variables: Variables, optimizer: optax.GradientTransformation) -> Progress:
     """The progress before the first step."""
-    with _promotion_of_optax():
+    with promotion_of_optax():
         return Progress(variables, optimizer.init(variables.params))
 
 
@@ -89,7 +89,7 @@ def step(
         return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, labels)), statistics
 
     (value, statistics), gradient = jax.value_and_grad(loss, has_aux=True)(before.params)
-    with _promotion_of_optax():
+    with promotion_of_optax():
         updates, optimizer_state = optimizer.update(gradient, optimizer_state, before.params)
         params = optax.apply_updates(before.params, updates)
     return Progress(Variables(params, statistics), optimizer_state), value
