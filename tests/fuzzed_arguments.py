@@ -310,7 +310,7 @@ WRONG = {
         lambda value, rng: "",
     ],
     "mean": NO_STATISTICS,
-    "std": [*NO_STATISTICS, lambda value, rng: 0.0, lambda value, rng: -1.0],
+    "std": [*NO_STATISTICS[1:], lambda value, rng: 0.0, lambda value, rng: -1.0],
     # An object of the project's own.
     "own": [
         lambda value, rng: None,

@@ -267,7 +267,7 @@ def draw_balanced(rng, _):
     def check(arguments, result):
         np.testing.assert_array_equal(np.bincount(labels[np.asarray(result)]), [2, 2, 2])
 
-    kinds = {"key": "key", "labels": "labels", "num_classes": "whole number", "size": "whole number"}
+    kinds = {"key": "key", "labels": "indices", "num_classes": "whole number", "size": "whole number"}
     return Call(labelled_set.draw_balanced, arguments, kinds, check)
 
 
