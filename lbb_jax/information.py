@@ -8,7 +8,7 @@ of the sums as ±4e-7, and what falls below 0 is returned as 0. Equation numbers
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import entropy
+from lbb_jax import arguments, entropy
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 
 _DRAWS_AT_A_TIME = 16
@@ -23,6 +23,7 @@ def mutual_information(log_probs: jax.Array) -> jax.Array:
     Returns:
       ``[N]``, nats, between 0 and ``min(log K, log C)``.
     """
+    log_probs = arguments.as_predictions("log_probs", log_probs)
     return jnp.maximum(entropy.marginal_entropy(log_probs) - entropy.conditional_entropy(log_probs), 0)
 
 
@@ -43,6 +44,7 @@ def pairwise_mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:
     Raises:
       ValueError: If ``a`` and ``b`` differ in draws or classes.
     """
+    a, b = arguments.as_predictions("a", a), arguments.as_predictions("b", b)
     if a.shape[1:] != b.shape[1:]:
         raise ValueError(f"a{list(a.shape)} and b{list(b.shape)}: must agree in draws K and classes C")
     num_rows, num_columns, num_classes = a.shape[0], b.shape[0], a.shape[2]
@@ -79,7 +81,13 @@ def paired_mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:
 
     Returns:
       ``[M]``, nats: the diagonal of `pairwise_mutual_information`.
+
+    Raises:
+      ValueError: If ``a`` and ``b`` differ in shape.
     """
+    a, b = arguments.as_predictions("a", a), arguments.as_predictions("b", b)
+    if a.shape != b.shape:
+        raise ValueError(f"a{list(a.shape)} and b{list(b.shape)}: must have the same shape")
     num_points, num_draws, num_classes = a.shape
 
     # Small matrix products, one for each pair, are slow on CPUs; sums over draws are not.
@@ -106,6 +114,7 @@ def joint_mutual_information(log_probs: jax.Array) -> jax.Array:
     Raises:
       ValueError: If the batch has more than ``10**7`` label configurations.
     """
+    log_probs = arguments.as_predictions("log_probs", log_probs)
     return jnp.maximum(entropy.joint_entropy(log_probs) - jnp.sum(entropy.conditional_entropy(log_probs)), 0)
 
 
@@ -121,6 +130,7 @@ def total_correlation(log_probs: jax.Array) -> jax.Array:
     Raises:
       ValueError: If the batch has more than ``10**7`` label configurations.
     """
+    log_probs = arguments.as_predictions("log_probs", log_probs)
     return jnp.maximum(jnp.sum(entropy.marginal_entropy(log_probs)) - entropy.joint_entropy(log_probs), 0)
 
 
@@ -135,6 +145,9 @@ def pairwise_total_correlation(log_probs: jax.Array, *, pair_weight: float = 1.0
     Returns:
       ``[]``, nats. It grows with ``b**2`` and can exceed the sum of BALD scores.
     """
+    log_probs = arguments.as_predictions("log_probs", log_probs)
+    if arguments.are_known(pair_weight):
+        arguments.check_finite_and_not_negative("pair_weight", pair_weight)
     pairs = pairwise_mutual_information(log_probs, log_probs)
     return pair_weight * jnp.sum(jnp.triu(pairs, k=1))
 
@@ -149,6 +162,7 @@ def tree_total_correlation(log_probs: jax.Array) -> jax.Array:
     Returns:
       ``[]``, nats: at most `total_correlation`, equal to it for up to two points.
     """
+    log_probs = arguments.as_predictions("log_probs", log_probs)
     pairs = pairwise_mutual_information(log_probs, log_probs)
 
     def attach(_: int, state: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -22,7 +22,7 @@ FORBIDDEN = {
     "tokenizers",
     "tqdm",
 }
-NUMERICS = ("acquisition", "chunks", "configurations", "entropy", "information")
+NUMERICS = ("acquisition", "arguments", "chunks", "configurations", "entropy", "information")
 PURE = (
     *NUMERICS,
     "approximation.estimates",

@@ -71,7 +71,7 @@ def test_some_devices_can_be_chosen():
 def test_wrong_shapes_are_errors():
     with pytest.raises(ValueError, match="log_probs has shape"):
         sharding.shard_pool(np.zeros((5, 2)))
-    with pytest.raises(ValueError, match="available has shape"):
+    with pytest.raises(ValueError, match=r"available has dtype bool and shape \(4,\)"):
         sharding.shard_pool(np.zeros((5, 2, 1)), np.ones(4, bool))
 
 

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import configurations
+from lbb_jax import arguments, configurations
 from lbb_jax.acquisition import lazy
 from lbb_jax.acquisition.pointwise import bald_scores
 from lbb_jax.acquisition.selection import Acquisition, highest, remove, without_rounding
@@ -51,6 +51,9 @@ def batch_bald(
     Returns:
       The picks; the scores are their gains in nats, those below 1e-6 as exactly 0.
     """
+    key = arguments.check_key("key", key)
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
+    num_samples = arguments.check_positive_integer("num_samples", num_samples)
     return pick_greedily(key, log_probs, available, batch_size=batch_size, num_samples=num_samples).acquisition
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import information
+from lbb_jax import arguments, information
 from lbb_jax.acquisition import lazy, race
 from lbb_jax.acquisition.pointwise import bald_scores
 from lbb_jax.acquisition.selection import Acquisition, without_rounding
@@ -51,6 +51,7 @@ def large_batch_bald(
     Returns:
       The picks; the scores are their gains in nats, those within 1e-6 of 0 as exactly 0.
     """
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     del key
     return pick_greedily(
         log_probs, available, batch_size=batch_size, pair_weight=pair_weight, redundancy=redundancy
@@ -84,6 +85,7 @@ def power_large_batch_bald(
       The picks; the scores are their gains in nats. A gain below 1e-6 has probability 0; when no other is left, the
       picks are uniform.
     """
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     variates = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
     return pick_by_race(
         variates,

@@ -8,6 +8,7 @@ that happen to lie near it in the pool, and picks all points at once. `large_bat
 import jax
 import jax.numpy as jnp
 
+from lbb_jax import arguments
 from lbb_jax.acquisition import race
 from lbb_jax.acquisition.pointwise import bald_scores
 from lbb_jax.acquisition.selection import Acquisition, without_rounding
@@ -47,6 +48,7 @@ def large_batch_bald_released(
     Returns:
       The picks; the scores are those above, those within 1e-6 of 0 as exactly 0.
     """
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     scores = without_rounding(bald_scores(log_probs) + agreement(log_probs, available))
     return race.highest_or_first_arrivals(key, scores, available, batch_size=batch_size, power=power, alpha=alpha)
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from lbb_jax import analysis, labelled_set, loop, paths
+from lbb_jax import analysis, arguments, labelled_set, loop, paths
 from lbb_jax.acquisition import validation
 from lbb_jax.examples import Data
 from lbb_jax.experiment.assembly import assemble
@@ -55,8 +55,8 @@ def from_file(path: str | os.PathLike, *, name: str = "path") -> Predictions:
         array = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError) as error:
         raise ValueError(f"{name}={path}: cannot be read as a .npy file ({error})") from error
-    validation.check_shape(array, name=str(path))
-    log_probs = jnp.asarray(array, jnp.float32)
+    arguments.check_predictions(array, name=str(path))
+    log_probs = jnp.asarray(validation.predictions_in_float32(array))
     validation.check_values(log_probs, jnp.ones(len(log_probs), bool), name=str(path))
     return Predictions(log_probs, path.stem)
 

@@ -16,7 +16,7 @@ from lbb_jax.networks import Network, Variables
 from lbb_jax.ranges import Count, NotNegative, Positive, Rate, RisingCounts, Switch
 from lbb_jax.training.augmentation import crop_and_flip
 from lbb_jax.training.best_epoch import Best, choose
-from lbb_jax.training.training import Progress, Training, start, step
+from lbb_jax.training.training import Progress, Training, promotion_of_optax, start, step
 
 DECAY = 0.1
 
@@ -69,7 +69,8 @@ def epochs(
     schedule = optax.piecewise_constant_schedule(learning_rate, dict.fromkeys(decay_epochs, DECAY))
 
     def optimizer_of(epoch: int | jax.Array) -> optax.GradientTransformation:
-        return optax.chain(optax.add_decayed_weights(weight_decay), optax.sgd(schedule(epoch), momentum))
+        with promotion_of_optax():
+            return optax.chain(optax.add_decayed_weights(weight_decay), optax.sgd(schedule(epoch), momentum))
 
     def fit(
         key: jax.Array, network: Network, variables: Variables, data: Data, labelled: LabelledSet
