@@ -49,9 +49,10 @@ def main(folders: list[str]) -> None:
 
 def _draw(folders: list[Path]) -> tuple[Figure, str]:
     """The figure that the flags name, and its table."""
+    # First, since it warns of runs that stopped short.
+    runs = analysis.load_runs(folders)
     if _FIGURE.value in ("diversity", "acquired"):
         return _draw_acquired(analysis.load_acquired(folders), analysis.load_pool(folders))
-    runs = analysis.load_runs(folders)
     match _FIGURE.value:
         case "learning_curves":
             return figures.learning_curves(runs), analysis.summarise(runs, at_labels=_AT_LABELS.value).to_string()

@@ -1,9 +1,13 @@
-"""Files written whole or appended to, and failures of the file system told by name."""
+"""Files written whole or appended to, the cache folder, and failures of the file system told by name."""
 
 import errno
 import os
 import tempfile
 from pathlib import Path
+
+import platformdirs
+
+from lbb_jax import paths
 
 # The failures that pass when a disk has room again, a mount is back or a limit is raised.
 _PASSING = (
@@ -50,6 +54,15 @@ def check_regular(path: Path) -> None:
     if os.path.lexists(path) and not path.is_file():
         kind = "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() else "no regular file"
         raise ValueError(f"it is {kind}")
+
+
+def cache_folder(kind: str) -> Path:
+    """The folder within the user's cache folder for what can be computed again.
+
+    Raises:
+      PathError: If ``XDG_CACHE_HOME`` names no local path.
+    """
+    return paths.resolve(platformdirs.user_cache_path("lbb_jax"), name="XDG_CACHE_HOME") / kind
 
 
 def passing_failure(error: BaseException | None) -> OSError | None:

@@ -9,8 +9,6 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-import platformdirs
-
 
 class PathError(ValueError):
     """A path cannot be used; the message names the argument, its value and the remedy."""
@@ -26,7 +24,7 @@ def resolve(path: str | os.PathLike, *, name: str) -> Path:
     Raises:
       PathError: If it is empty, an address such as ``gs://bucket``, or no path at all.
     """
-    text = os.fspath(path)
+    text = os.fsdecode(path)
     if not text.strip():
         raise PathError(f"{name}={text!r}: is empty; name a path, and see that no variable in it is unset")
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
@@ -96,15 +94,6 @@ def input_file(path: str | os.PathLike, *, name: str) -> Path:
     if not os.access(resolved, os.R_OK):
         raise PathError(f"{name}={path}: cannot be read; its permissions forbid it")
     return resolved
-
-
-def cache_folder(kind: str) -> Path:
-    """The folder within the user's cache folder for what can be computed again.
-
-    Raises:
-      PathError: If ``XDG_CACHE_HOME`` names no local path.
-    """
-    return resolve(platformdirs.user_cache_path("lbb_jax"), name="XDG_CACHE_HOME") / kind
 
 
 def _check_writable(folder: Path, path: str | os.PathLike, name: str) -> None:

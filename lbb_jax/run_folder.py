@@ -17,7 +17,7 @@ import filelock
 
 from lbb_jax import files
 from lbb_jax.errors import ExperimentError
-from lbb_jax.paths import PathError
+from lbb_jax.paths import PathError, resolve
 
 Record = dict[str, Any]
 
@@ -41,10 +41,17 @@ class Description(NamedTuple):
 
 
 class RunFolder:
-    """One run's folder, which need not be there yet. Every error names the file and says what to do."""
+    """One run's folder, which need not be there yet. Every error names the file and says what to do.
+
+    Args:
+      path: The folder, as the user gave it; ``~`` is the home folder.
+
+    Raises:
+      PathError: If it is no local path.
+    """
 
     def __init__(self, path: str | os.PathLike):
-        self.path = Path(path)
+        self.path = resolve(path, name="folder of a run")
         self.config = self.path / "config.json"
         self.metrics = self.path / "metrics.jsonl"
         self.checkpoints = self.path / "checkpoints"

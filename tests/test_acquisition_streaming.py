@@ -173,7 +173,7 @@ def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
     ("name", "message"),
     [
         ("folder", "is a folder"),
-        ("missing.npy", "is not there"),
+        ("missing.npy", "there is no such file"),
         ("pool.npz", "is an archive of arrays"),
         ("cut.npy", "is no whole .npy file"),
         ("empty.npy", "is no whole .npy file"),
@@ -187,7 +187,7 @@ def test_files_that_are_no_predictions_are_named(name, message, tmp_path):
     np.save(tmp_path / "cut.npy", pool())
     (tmp_path / "cut.npy").write_bytes((tmp_path / "cut.npy").read_bytes()[:-500])
     (tmp_path / "empty.npy").write_bytes(b"")
-    with pytest.raises(ValueError, match=f"^batches: .*{name}.*{message}"):
+    with pytest.raises(ValueError, match=f"^batches=.*{name}.*{message}"):
         streamed("bald", tmp_path / name)
 
 
@@ -196,7 +196,7 @@ def test_a_file_cut_off_anywhere_is_named(length, tmp_path):
     path = tmp_path / "log_probs.npy"
     np.save(path, pool())
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(ValueError, match=r"^batches: .*log_probs\.npy is no whole \.npy file"):
+    with pytest.raises(ValueError, match=r"^batches=.*log_probs\.npy: is no whole \.npy file"):
         streamed("bald", path)
 
 

@@ -73,3 +73,11 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
 def test_a_failure_that_may_pass_is_found_behind_what_libraries_make_of_it(error, code):
     found = files.passing_failure(error)
     assert (found and found.errno) == code
+
+
+def test_the_cache_folder_is_the_users(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/cache")
+    folder = files.cache_folder("embeddings")
+    assert folder.is_relative_to(tmp_path)
+    assert folder.name == "embeddings"

@@ -73,9 +73,3 @@ def test_what_cannot_be_written_or_read_is_an_error_before_anything_is_made(tmp_
     with pytest.raises(PathError, match=r"--predictions=.*: cannot be read"):
         paths.input_file(tmp_path / "log_probs.npy", name="--predictions")
     assert os.listdir(tmp_path) == ["log_probs.npy"]
-
-
-def test_the_cache_folder_is_the_users(home, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", "~/cache")
-    assert paths.cache_folder("embeddings").is_relative_to(home)
-    assert paths.cache_folder("embeddings").name == "embeddings"

@@ -251,7 +251,7 @@ def test_broken_runs_are_named_and_the_others_shown(tool, tmp_path, caplog):
         ("report.py", ("--output=report", "results/digits_demo/bald"), "--output=report: must end in .htm or .html"),
         ("report.py", ("--benchmark=nosuch", "results/digits_demo/bald"), "nosuch: there is no such file"),
         ("report.py", ("--claims=results", "results/digits_demo/bald"), "claims=results: is a folder"),
-        ("approximation.py", ("--predictions=README.md", "--workdir=runs/a"), "README.md: cannot be read as a .npy"),
+        ("approximation.py", ("--predictions=README.md", "--workdir=runs/a"), "README.md: is no whole .npy"),
         ("approximation.py", ("--predictions=", "--workdir=runs/a"), "--predictions='': is empty"),
         ("benchmark_acquisition.py", ("--predictions=nosuch.npy",), "--predictions=nosuch.npy: there is no such file"),
         ("benchmark_acquisition.py", ("--figure=time",), "--figure=time: must end in"),

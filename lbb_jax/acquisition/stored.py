@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lbb_jax import paths
 from lbb_jax.arguments import check_predictions
 
 
@@ -14,26 +15,23 @@ def open_predictions(path: str | os.PathLike, *, name: str) -> np.ndarray:
 
     Args:
       path: Where it is; ``~`` is the user's home.
-      name: What the error is to begin with, such as the argument that gave the path.
+      name: The argument that gave the path, for messages.
 
     Raises:
-      ValueError: If there is no such file, or it does not hold one floating-point array of three axes.
+      PathError: If there is no such file.
+      ValueError: If it does not hold one floating-point array of three axes.
     """
-    path = Path(os.fsdecode(path)).expanduser()
+    path = paths.input_file(path, name=name)
     try:
         array = np.lib.format.open_memmap(path, mode="r")
     # NumPy's reader of damaged headers raises many kinds of errors.
     except Exception as error:
-        raise ValueError(f"{name}: {path} {_what_is_wrong(path, error)}") from error
-    check_predictions(array, name=f"{name}: {path}")
+        raise ValueError(f"{name}={path}: {_what_is_wrong(path, error)}") from error
+    check_predictions(array, name=f"{name}={path}")
     return array
 
 
 def _what_is_wrong(path: Path, error: Exception) -> str:
-    if path.is_dir():
-        return "is a folder; pass the path of one .npy file"
-    if isinstance(error, FileNotFoundError):
-        return "is not there; pass the path of a .npy file"
     if isinstance(error, OSError):
         return f"cannot be read ({error.strerror})"
     if zipfile.is_zipfile(path):

@@ -17,6 +17,8 @@ _COLUMNS = ["path", *EXPERIMENT, "variant", "seed", "round", "labels", "order", 
 def load_acquired(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
     """Reads what any number of runs acquired.
 
+    It gives no warnings of runs that stopped short or differ in their setup: `load_runs` does.
+
     Args:
       paths: Working directories, each with ``config.json`` and ``metrics.jsonl``.
 
@@ -29,7 +31,8 @@ def load_acquired(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
       FileNotFoundError: If a path holds no run.
       ValueError: If there are no paths.
     """
-    rounds = pd.concat(read_metrics(paths), ignore_index=True)
+    frames, _ = read_metrics(paths)
+    rounds = pd.concat(frames, ignore_index=True)
     # The last round acquires nothing.
     rounds = rounds[rounds["acquired"].str.len() > 0]
     rounds["order"] = [list(range(len(batch))) for batch in rounds["acquired"]]

@@ -5,14 +5,11 @@ the method, becomes part of these values, so that no figure and no table takes t
 """
 
 import json
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lbb_jax.loop import num_rounds
 from lbb_jax.run_folder import Description, Record
-
-_LOGGER = logging.getLogger(__name__)
 
 # Methods are what is compared, and numbers of seeds are seen in every table; the others change no number.
 _MAY_DIFFER = ("acquisition", "seeds", "driver", "rounds_at_once", "seeds_at_once", "posterior.members_at_once")
@@ -22,18 +19,21 @@ _WITHOUT_EFFECT = {
 }
 
 
-def tell_apart(names: Sequence[str], keys: Sequence[tuple[Any, ...]], runs: Sequence[Description]) -> list[str]:
-    """What tells each run from others that would be taken for the same experiment, in words; warns of it.
+def tell_apart(
+    names: Sequence[str], keys: Sequence[tuple[Any, ...]], runs: Sequence[Description]
+) -> tuple[list[str], list[str]]:
+    """What tells each run from others that would be taken for the same experiment, in words.
 
     Args:
-      names: Of the runs, for the warning.
+      names: Of the runs, for the warnings.
       keys: Of each run the values by which runs are taken for the same experiment.
       runs: What each is.
 
     Returns:
-      For each run the fields in which some of the same key differ, with its own values; empty for none.
+      For each run the fields in which some of the same key differ, with its own values, empty for none; and warnings
+      of what differs.
     """
-    setups = [""] * len(runs)
+    setups, warnings = [""] * len(runs), []
     for key in dict.fromkeys(keys):
         alike = [number for number, other in enumerate(keys) if other == key]
         fields = [dict(_fields(runs[number])) for number in alike]
@@ -41,29 +41,27 @@ def tell_apart(names: Sequence[str], keys: Sequence[tuple[Any, ...]], runs: Sequ
         for number, own in zip(alike, fields, strict=True):
             setups[number] = ", ".join(f"{name}={_show(own[name])}" for name in differing if name in own)
         if differing:
-            _warn(key, [(names[number], setups[number]) for number in alike])
+            warnings.append(_describe_difference(key, [(names[number], setups[number]) for number in alike]))
         if len({runs[number].config["seeds"] for number in alike}) > 1:
             counts = ", ".join(f"{names[number]}: {runs[number].config['seeds']}" for number in alike)
-            _LOGGER.warning("runs that are compared have different numbers of seeds (%s)", counts)
-    return setups
+            warnings.append(f"runs that are compared have different numbers of seeds ({counts})")
+    return setups, warnings
 
 
-def whole_rounds(name: str, run: Description, records: Sequence[Record]) -> list[Record]:
-    """The lines of the rounds that all seeds have finished; warns of a run that stopped short."""
+def whole_rounds(name: str, run: Description, records: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """The lines of the rounds that all seeds have finished, and a warning where the run stopped short."""
     config = run.config
     num_seeds = max(config["seeds"], 1)
     count = len(records) // num_seeds
     expected = num_rounds(config["initial_size"], max(config["batch_size"], 1), config["final_size"])
     pool = run.data.get("pool")
     is_exhausted = count and pool is not None and records[count * num_seeds - 1]["labels"] >= pool
+    warnings = []
     if count < expected and not is_exhausted:
-        _LOGGER.warning(
-            "%s stopped short: %d of %d rounds are done; the command that began it goes on with it",
-            name,
-            count,
-            expected,
+        warnings.append(
+            f"{name} stopped short: {count} of {expected} rounds are done; the command that began it goes on with it"
         )
-    return list(records[: count * num_seeds])
+    return list(records[: count * num_seeds]), warnings
 
 
 def flatten(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -96,13 +94,10 @@ def _show(value: Any) -> str:
     return f"{text[:8]}…" if len(text) > 40 else text
 
 
-def _warn(key: tuple[Any, ...], members: Sequence[tuple[str, str]]) -> None:
+def _describe_difference(key: tuple[Any, ...], members: Sequence[tuple[str, str]]) -> str:
     by_setup: dict[str, list[str]] = {}
     for name, setup in members:
         by_setup.setdefault(setup, []).append(name)
-    _LOGGER.warning(
-        "runs of %s differ in more than the method, and count as %d experiments: %s",
-        ", ".join(str(value) for value in key if value != ""),
-        len(by_setup),
-        "; ".join(f"{setup or 'the rest'} ({', '.join(members)})" for setup, members in by_setup.items()),
-    )
+    what = ", ".join(str(value) for value in key if value != "")
+    setups = "; ".join(f"{setup or 'the rest'} ({', '.join(members)})" for setup, members in by_setup.items())
+    return f"runs of {what} differ in more than the method, and count as {len(by_setup)} experiments: {setups}"

@@ -48,11 +48,14 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
       ValueError: If there are no paths, if a run's file is damaged, or if two hold runs of the same variant, experiment
         and seed.
     """
-    frame = pd.concat([_with_seconds(frame) for frame in read_metrics(paths)], ignore_index=True)
+    frames, warnings = read_metrics(paths)
+    for warning in warnings:
+        _LOGGER.warning("%s", warning)
+    frame = pd.concat([_with_seconds(frame) for frame in frames], ignore_index=True)
     return frame.reindex(columns=list(_COLUMNS))
 
 
-def read_metrics(paths: Iterable[str | os.PathLike]) -> list[pd.DataFrame]:
+def read_metrics(paths: Iterable[str | os.PathLike]) -> tuple[list[pd.DataFrame], list[str]]:
     """The metrics of each run as they were written, with what its configuration says beside them.
 
     Args:
@@ -60,21 +63,27 @@ def read_metrics(paths: Iterable[str | os.PathLike]) -> list[pd.DataFrame]:
 
     Returns:
       For each run a row per seed and round: the fields of ``metrics.jsonl`` and the columns ``experiment``, ``path``,
-      ``encoder``, ``network``, ``variant``, ``alpha``, ``reduced`` and ``setup`` of `load_runs`.
+      ``encoder``, ``network``, ``variant``, ``alpha``, ``reduced`` and ``setup`` of `load_runs`. And the warnings of
+      `load_runs`.
 
     Raises:
       FileNotFoundError: If a path holds no run.
       ValueError: As `load_runs`.
     """
-    paths = [Path(path) for path in paths]
+    paths = list(map(str, paths))
     runs = describe_runs(paths)
     variants = variant_names([run.config["acquisition"] for run in runs])
-    frames = [_read_run(*run) for run in zip(paths, runs, variants, strict=True)]
+    frames, warnings = [], []
+    for run in zip(paths, runs, variants, strict=True):
+        frame, warnings_of_run = _read_run(*run)
+        frames.append(frame)
+        warnings += warnings_of_run
     keys = [tuple(frame[EXPERIMENT[:-1]].iloc[0]) for frame in frames]
-    for frame, setup in zip(frames, comparison.tell_apart(list(map(str, paths)), keys, runs), strict=True):
+    setups, warnings_of_setups = comparison.tell_apart(paths, keys, runs)
+    for frame, setup in zip(frames, setups, strict=True):
         frame["setup"] = setup
     _check_that_none_is_twice(frames)
-    return frames
+    return frames, warnings + warnings_of_setups
 
 
 def find_runs(paths: Iterable[str | os.PathLike]) -> list[Path]:
@@ -124,23 +133,23 @@ def describe_runs(paths: Sequence[str | os.PathLike]) -> list[Description]:
     return runs
 
 
-def _read_run(path: Path, run: Description, variant: str) -> pd.DataFrame:
-    """The rows of one run."""
+def _read_run(path: str, run: Description, variant: str) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of one run, and a warning if it stopped short."""
     folder, config = RunFolder(path), run.config
     if not folder.metrics.exists():
         raise FileNotFoundError(f"{path} holds no run with a round done: it has no {folder.metrics.name}")
-    records = comparison.whole_rounds(str(path), run, folder.read_records())
+    records, warnings = comparison.whole_rounds(path, run, folder.read_records())
     if not records:
         raise ExperimentError(f"{folder.metrics} holds no round that all seeds have finished: leave {path} out")
     frame = pd.DataFrame(records)
-    frame["experiment"] = path.resolve().parent.name
+    frame["experiment"] = folder.path.resolve().parent.name
     frame["encoder"] = _encoder(config["dataset"])
     frame["network"] = config["network"]["name"]
     frame["variant"] = variant
     frame["alpha"] = numeric_options(config["acquisition"]).get("alpha", float("nan"))
     frame["reduced"] = describe_reduction(config)
-    frame["path"] = str(path)
-    return frame
+    frame["path"] = path
+    return frame, warnings
 
 
 def _encoder(dataset: Mapping[str, Any]) -> str:

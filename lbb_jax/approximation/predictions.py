@@ -3,6 +3,7 @@
 import copy
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -10,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from lbb_jax import analysis, arguments, labelled_set, loop, paths
+from lbb_jax import analysis, labelled_set, loop
 from lbb_jax.acquisition import validation
+from lbb_jax.acquisition.stored import open_predictions
 from lbb_jax.examples import Data
 from lbb_jax.experiment.assembly import assemble
 from lbb_jax.experiment.configuration import dataset_name
@@ -50,15 +52,9 @@ def from_file(path: str | os.PathLike, *, name: str = "path") -> Predictions:
       PathError: If there is no such file.
       ValueError: If it does not hold log-probabilities ``[N, K, C]``.
     """
-    path = paths.input_file(path, name=name)
-    try:
-        array = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{name}={path}: cannot be read as a .npy file ({error})") from error
-    arguments.check_predictions(array, name=str(path))
-    log_probs = jnp.asarray(validation.predictions_in_float32(array))
-    validation.check_values(log_probs, jnp.ones(len(log_probs), bool), name=str(path))
-    return Predictions(log_probs, path.stem)
+    log_probs = jnp.asarray(validation.predictions_in_float32(open_predictions(path, name=name)))
+    validation.check_values(log_probs, jnp.ones(len(log_probs), bool), name=f"{name}={path}")
+    return Predictions(log_probs, Path(path).stem)
 
 
 def of_posterior(config: ConfigDict, *, num_labels: int, num_seeds: int) -> Iterator[Predictions]:

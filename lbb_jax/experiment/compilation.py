@@ -15,6 +15,7 @@ from jaxlib import utils as jaxlib_utils
 
 from lbb_jax import paths
 from lbb_jax.experiment.configuration import ExperimentError
+from lbb_jax.files import cache_folder
 
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 _REQUEST, _HIT = "/jax/compilation_cache/compile_requests_use_cache", "/jax/compilation_cache/cache_hits"
@@ -42,7 +43,7 @@ def use_cache() -> None:
       PathError: If a variable names no local folder.
     """
     named, processor = jax.config.jax_compilation_cache_dir, _processor()
-    folder = paths.resolve(named, name="JAX_COMPILATION_CACHE_DIR") if named else paths.cache_folder("compiled")
+    folder = paths.resolve(named, name="JAX_COMPILATION_CACHE_DIR") if named else cache_folder("compiled")
     if folder.name == processor:
         # As set by an earlier call.
         return

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from lbb_jax import paths
-from lbb_jax.files import write_whole
+from lbb_jax.files import cache_folder, write_whole
 from lbb_jax.networks import encoder
 from lbb_jax.text import tokenization
 from lbb_jax.text.errors import CacheError, CheckpointError
@@ -52,7 +52,7 @@ def embed(
       CacheError: If the folder cannot be written to: before anything is computed, unless it only fills up meanwhile.
       CheckpointError: If vectors are not finite; none of these are kept.
     """
-    cache = paths.cache_folder("embeddings") if cache is None else paths.folder(cache, name="cache")
+    cache = cache_folder("embeddings") if cache is None else paths.folder(cache, name="cache")
     digest = hashlib.sha256(json.dumps([VERSION, text_encoder.digest, *texts]).encode()).hexdigest()
     path, shape = cache / f"{digest}.npy", (len(texts), text_encoder.encoder.architecture.hidden_size)
     kept = _read(path, shape)
