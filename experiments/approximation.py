@@ -102,7 +102,9 @@ def _predictions() -> Iterator[Predictions]:
     if _PREDICTIONS.value is not None:
         yield predictions.from_file(_PREDICTIONS.value, name="--predictions")
     else:
-        yield from predictions.of_posterior(_CONFIG.value, num_labels=_LABELS.value, num_seeds=_SEEDS.value)
+        yield from predictions.of_posterior(
+            _CONFIG.value, num_labels=_LABELS.value, num_seeds=_SEEDS.value, name="--labels"
+        )
 
 
 if __name__ == "__main__":

@@ -158,6 +158,15 @@ def test_a_run_that_stopped_short_is_said_and_has_its_whole_rounds(num_lines, tm
         analysis.areas_under_curve(runs)
 
 
+def test_a_run_may_be_named_from_home_and_its_path_stays_as_given(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run_folders.write(tmp_path / "runs" / "bald", ((0.5, 0.6),))
+    runs = analysis.load_runs(["~/runs/bald"])
+    assert set(runs["path"]) == {"~/runs/bald"}
+    assert set(runs["experiment"]) == {"runs"}
+    assert set(analysis.load_acquired(["~/runs/bald"])["path"]) == {"~/runs/bald"}
+
+
 def test_a_run_with_a_damaged_file_is_an_error_that_names_it_or_left_out(tmp_path, caplog):
     paths = two_runs(tmp_path, {})
     for name, content in (("metrics.jsonl", ""), ("metrics.jsonl", "{}\n"), ("config.json", "[]")):

@@ -157,6 +157,25 @@ def test_a_network_that_does_not_take_the_examples_is_an_error_before_training()
         assembly.assemble(config)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "mlp", "hidden_sizes": (8,), "dropout_rate": 0.0},
+        {"name": "resnet18", "width": 4, "dropout_rate": 0.0},
+    ],
+)
+def test_dropout_masks_of_a_network_without_dropout_are_an_error_before_training(fields):
+    config = experiment.default_config()
+    config.network = ConfigDict(fields)
+    assembly.assemble(config)
+    config.posterior.name = "mc_dropout"
+    message = rf"config\.posterior\.name='mc_dropout': .* config\.network\.name='{fields['name']}' has no dropout"
+    with pytest.raises(experiment.ExperimentError, match=message):
+        assembly.assemble(config)
+    config.network.dropout_rate = 0.1
+    assembly.assemble(config)
+
+
 @pytest.mark.parametrize("fault", [AssertionError(), RuntimeError("Unable to initialize backend 'cuda'")])
 def test_a_platform_without_a_device_is_an_error_that_names_the_variable(fault, monkeypatch):
     def devices():

@@ -46,6 +46,14 @@ def page(html):
     return Page(html)
 
 
+def test_a_warning_of_the_runs_is_given_once(runs, tmp_path, caplog):
+    unfinished = shutil.copytree(runs[1], tmp_path / "bald")
+    lines = (unfinished / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (unfinished / "metrics.jsonl").write_text("".join(lines[:4]))
+    report.render([unfinished])
+    assert caplog.text.count("stopped short") == 1
+
+
 def table_under(html, heading):
     """The first table after a heading."""
     _, after = re.split(rf">{re.escape(heading)}</(?:h2|h3|summary)>", html, maxsplit=1)

@@ -83,7 +83,8 @@ def assemble(config: ConfigDict) -> Parts:
 
     Raises:
       ExperimentError: As `check`, for a size that the data set does not have, for a network that does not take its
-        examples, and if JAX finds no device of the platform that it is to use.
+        examples or has no dropout where the posterior needs it, and if JAX finds no device of the platform that it is
+        to use.
       MissingDatasetError: If the data set's files are not there.
     """
     check(config)
@@ -178,7 +179,10 @@ def _network(config: ConfigDict, dataset: datasets.Dataset) -> Network:
 
 
 def _check_fit(config: ConfigDict, network: Network, dataset: datasets.Dataset) -> None:
-    """Raises ExperimentError unless the network turns the data set's examples into logits; looks at shapes alone."""
+    """Raises ExperimentError unless the network takes the data set's examples and has the dropout that draws need.
+
+    It looks at shapes alone.
+    """
     inputs = jax.eval_shape(lambda pool: examples.inputs(pool, jnp.arange(2, dtype=jnp.int32)), dataset.pool)
     what = f"config.network.name={config.network.name!r}: does not fit config.dataset.name={config.dataset.name!r}"
     key = jax.random.key(0)
@@ -192,6 +196,12 @@ def _check_fit(config: ConfigDict, network: Network, dataset: datasets.Dataset) 
         ) from error
     expected = (2, dataset.num_classes)
     _require(logits.shape == expected, f"{what}: 2 examples yield logits of shape {logits.shape}, not {expected}")
+    _require(
+        config.posterior.name != "mc_dropout" or networks.has_dropout(network, inputs),
+        f"config.posterior.name='mc_dropout': its draws are dropout masks, and config.network.name="
+        f"{config.network.name!r} has no dropout with these fields, so that all draws would be the same; give it a "
+        "dropout rate above 0, or choose 'deep_ensemble'",
+    )
 
 
 def _fixed_steps(*, learning_rate: Positive, num_steps: Count, batch_size: Count) -> Training:

@@ -69,6 +69,20 @@ def start_from(variables: Variables, pretrained: Any | None) -> Variables:
     return variables._replace(params=variables.params | replaced)
 
 
+def has_dropout(network: Network, inputs: jax.ShapeDtypeStruct) -> bool:
+    """Whether the logits of a network depend on its dropout masks. Nothing is computed.
+
+    Args:
+      network: Any network.
+      inputs: Shape and dtype of inputs ``[B, ...]`` that it takes.
+    """
+    key = jax.random.key(0)
+    variables = jax.eval_shape(network.init, key, inputs)
+    hidden = jax.eval_shape(network.before_dropout, variables, inputs)
+    program = jax.make_jaxpr(network.masked_logits)(key, variables, hidden).jaxpr
+    return any(variable is program.invars[0] for equation in program.eqns for variable in equation.invars)
+
+
 def functional(module: nn.Module, *, compute_dtype: jnp.dtype = jnp.float32) -> Network:
     """The pure functions of a Flax module.
 
