@@ -184,16 +184,21 @@ def _check_fit(config: ConfigDict, network: Network, dataset: datasets.Dataset) 
     It looks at shapes alone.
     """
     inputs = jax.eval_shape(lambda pool: examples.inputs(pool, jnp.arange(2, dtype=jnp.int32)), dataset.pool)
-    what = f"config.network.name={config.network.name!r}: does not fit config.dataset.name={config.dataset.name!r}"
+    what = (
+        f"config.network.name={config.network.name!r}: does not fit config.dataset.name={config.dataset.name!r}, whose "
+        f"examples have the shape {inputs.shape[1:]}"
+    )
     key = jax.random.key(0)
     try:
         variables = jax.eval_shape(network.init, key, inputs)
         logits, _ = jax.eval_shape(network.training_logits, key, variables, inputs)
     # Whatever Flax, JAX or a module of the user's may raise.
     except Exception as error:
-        raise ExperimentError(
-            f"{what}, whose examples have the shape {inputs.shape[1:]} ({type(error).__name__}: {error})"
-        ) from error
+        raise ExperimentError(f"{what} ({type(error).__name__}: {error})") from error
+    _require(
+        all(leaf.size for leaf in jax.tree.leaves(variables.params)),
+        f"{what}: its convolutions and pools leave nothing of these; choose one for smaller images",
+    )
     expected = (2, dataset.num_classes)
     _require(logits.shape == expected, f"{what}: 2 examples yield logits of shape {logits.shape}, not {expected}")
     _require(
