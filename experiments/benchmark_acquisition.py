@@ -13,14 +13,14 @@ Each case is timed in turn with the unit, one pass of BALD over the same pool, w
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from absl import app, flags
+from absl import flags
 
-from lbb_jax import figures, information
+from lbb_jax import experiment, figures, information, paths
+from lbb_jax.approximation import predictions as predictions_of_file
 from lbb_jax.benchmarks import acquisition_cases, predictions, stream, table2
 
 _SUITE = flags.DEFINE_enum("suite", "paper", ["paper", "many_classes", "growth", "stream", "seeds"], "What is timed.")
@@ -37,10 +37,12 @@ _REPETITIONS = flags.DEFINE_integer("repetitions", 7, "Times that each case is t
 _FIGURE = flags.DEFINE_string("figure", None, "Where to draw time against batch size (png, pdf).")
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Runs the suite that the flags name."""
-    if len(arguments) > 1:
-        raise app.UsageError(f"unknown argument {arguments[1]!r}")
+    figure = _FIGURE.value
+    if figure is not None:
+        figure = paths.output_file(figure, name="--figure", suffixes=figures.SUFFIXES)
+    experiment.check_platform()
     records = []
     for record in _records():
         record["device"] = jax.devices()[0].device_kind
@@ -48,9 +50,9 @@ def main(arguments: list[str]) -> None:
         print(json.dumps(record), flush=True)
     if _TABLE2.value:
         print(table2.compare(records).to_string())
-    if _FIGURE.value:
-        figures.save(figures.time_against_batch_size(records), Path(_FIGURE.value))
-        print(f"figure: {_FIGURE.value}")
+    if figure is not None:
+        figures.save(figures.time_against_batch_size(records), figure)
+        print(f"figure: {figure}")
 
 
 def _records() -> Iterator[dict[str, Any]]:
@@ -83,11 +85,11 @@ def _records() -> Iterator[dict[str, Any]]:
 
 def _log_probs(num_points: int, num_draws: int, num_classes: int, *, seed: int = 0) -> jax.Array:
     """The predictions to time on."""
-    if _PREDICTIONS.value:
-        return jax.numpy.asarray(np.load(_PREDICTIONS.value, allow_pickle=False), jax.numpy.float32)
+    if _PREDICTIONS.value is not None:
+        return predictions_of_file.from_file(_PREDICTIONS.value, name="--predictions").log_probs
     make = jax.jit(predictions.generate, static_argnums=(1, 2, 3))
     return make(jax.random.key(seed), _NUM_POINTS.value or num_points, num_draws, num_classes)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    experiment.run_script(main)

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-from absl import app, flags
+from absl import flags
 
+from lbb_jax import experiment
 from lbb_jax.benchmarks import training_cases
 
 _NETWORK = flags.DEFINE_enum("network", "mnist_cnn", list(training_cases.CASES), "What is trained.")
@@ -27,10 +28,9 @@ _DRAWS = flags.DEFINE_integer("draws", 100, "Dropout masks to predict with.", lo
 _PEERS = flags.DEFINE_bool("peers", False, "Whether PyTorch is timed too.")
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Times what the flags name."""
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    experiment.check_platform()
     for record in _records():
         print(json.dumps(record | {"device": jax.devices()[0].device_kind}), flush=True)
 
@@ -57,4 +57,4 @@ def _records() -> Iterator[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    experiment.run_script(main)

@@ -3,11 +3,12 @@
 python experiments/claims.py
 """
 
+import sys
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 
-from lbb_jax import report
+from lbb_jax import experiment, paths, report
 from lbb_jax.files import write_whole
 
 _ROOT = Path(__file__).parent.parent
@@ -15,18 +16,16 @@ _CLAIMS = flags.DEFINE_string("claims", str(_ROOT / "results" / "claims.toml"), 
 _README = flags.DEFINE_string("readme", str(_ROOT / "README.md"), "The file that has the table.")
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Rewrites the table that the flags name."""
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
-    readme = Path(_README.value)
+    readme = paths.input_file(_README.value, name="--readme")
     try:
         text = report.insert_claims(readme.read_text(encoding="utf-8"), report.load_claims(_CLAIMS.value))
     except (OSError, ValueError) as error:
-        raise app.UsageError(str(error)) from error
+        sys.exit(f"error: {error}")
     write_whole(readme, text)
     print(f"claims: {readme}")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    experiment.run_script(main)

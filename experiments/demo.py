@@ -7,16 +7,14 @@ complete are not repeated.
 """
 
 import copy
-import sys
 from pathlib import Path
 
-from absl import app, flags
-from ml_collections import config_flags
+from absl import flags
 
-from lbb_jax import analysis, experiment, figures
+from lbb_jax import analysis, experiment, figures, paths
 
 _DIGITS = Path(__file__).parent.parent / "configs" / "digits.py"
-_CONFIG = config_flags.DEFINE_config_file("config", str(_DIGITS), "Configuration that the methods share.")
+_CONFIG = experiment.define_config(str(_DIGITS), "Configuration that the methods share.")
 _WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "Folder of all runs; made if needed.")
 
 _AT_LABELS = flags.DEFINE_multi_integer("at_labels", [50, 100, 200], "Labels at which the table gives the accuracy.")
@@ -29,20 +27,18 @@ METHODS = {
 }
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Runs the methods one after the other and compares them."""
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    workdir = paths.output_folder(_WORKDIR.value, name="--workdir")
+    set_here = {f"acquisition.{field}" for options in METHODS.values() for field in options}
+    experiment.refuse_overrides(set_here, "the demo compares methods of its own; experiments/sweep.py takes others")
     experiment.show_own_messages()
     experiment.use_cache()
-    workdir = Path(_WORKDIR.value)
     try:
         for name, options in METHODS.items():
             config = copy.deepcopy(_CONFIG.value)
             config.acquisition.update(options)
             experiment.run(config, workdir / name)
-    except experiment.ExperimentError as error:
-        sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         experiment.leave(f"stopped; the same command goes on with {workdir} where it was")
     runs = analysis.load_runs(workdir / name for name in METHODS)
@@ -53,4 +49,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=experiment.parse_flags)
+    experiment.run_script(main)

@@ -14,10 +14,10 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from absl import app, flags
+from absl import flags
 from matplotlib.figure import Figure
 
-from lbb_jax import analysis, datasets, experiment, figures
+from lbb_jax import analysis, experiment, figures, paths
 from lbb_jax.examples import Examples
 
 _FIGURE = flags.DEFINE_enum(
@@ -32,27 +32,27 @@ _OUTPUT = flags.DEFINE_string(
 _AT_LABELS = flags.DEFINE_multi_integer("at_labels", [50, 100, 200], "Labels at which the table gives the accuracy.")
 
 
-def main(arguments: list[str]) -> None:
-    """Compares the runs named in ``arguments``."""
-    if len(arguments) < 2:
-        raise app.UsageError("name at least one run's folder")
+def main(folders: list[str]) -> None:
+    """Compares the runs in ``folders``."""
+    if not folders:
+        raise experiment.ExperimentError("name at least one run's folder")
+    output = f"{_FIGURE.value}.png" if _OUTPUT.value is None else _OUTPUT.value
+    output = paths.output_file(output, name="--output", suffixes=figures.SUFFIXES)
     experiment.show_warnings()
-    output = Path(_OUTPUT.value or f"{_FIGURE.value}.png")
     try:
-        figure, table = _draw(analysis.find_runs(arguments[1:]))
+        figure, table = _draw(analysis.find_runs(folders))
         figures.save(figure, output)
-    except datasets.MissingDatasetError as error:
-        sys.exit(f"error: {error}")
     except (OSError, ValueError) as error:
-        raise app.UsageError(str(error)) from error
+        sys.exit(f"error: {error}")
     print(f"{table}\n\n{_FIGURE.value.replace('_', ' ')}: {output}")
 
 
-def _draw(paths: list[Path]) -> tuple[Figure, str]:
+def _draw(folders: list[Path]) -> tuple[Figure, str]:
     """The figure that the flags name, and its table."""
+    # First, since it warns of runs that stopped short.
+    runs = analysis.load_runs(folders)
     if _FIGURE.value in ("diversity", "acquired"):
-        return _draw_acquired(analysis.load_acquired(paths), analysis.load_pool(paths))
-    runs = analysis.load_runs(paths)
+        return _draw_acquired(analysis.load_acquired(folders), analysis.load_pool(folders))
     match _FIGURE.value:
         case "learning_curves":
             return figures.learning_curves(runs), analysis.summarise(runs, at_labels=_AT_LABELS.value).to_string()
@@ -78,4 +78,4 @@ def _draw_acquired(acquired: pd.DataFrame, pool: Examples) -> tuple[Figure, str]
 
 
 if __name__ == "__main__":
-    app.run(main)
+    experiment.run_script(main, takes_arguments=True)

@@ -8,11 +8,12 @@ the report has learning curves, label savings and areas under the curves, then c
 performance profile, times, versions and hardware, and what holds of the paper's claims.
 """
 
+import sys
 from pathlib import Path
 
-from absl import app, flags
+from absl import flags
 
-from lbb_jax import analysis, experiment, report
+from lbb_jax import analysis, experiment, paths, report
 from lbb_jax.files import write_whole
 
 _CLAIMS = Path(__file__).parent.parent / "results" / "claims.toml"
@@ -22,19 +23,20 @@ _BENCHMARK = flags.DEFINE_multi_string("benchmark", [], "JSON lines that benchma
 _CLAIMS_FILE = flags.DEFINE_string("claims", str(_CLAIMS), "The claims and verdicts; nothing to leave them out.")
 
 
-def main(arguments: list[str]) -> None:
-    """Reports on the runs named in ``arguments``."""
-    if len(arguments) < 2:
-        raise app.UsageError("name at least one run's folder")
+def main(folders: list[str]) -> None:
+    """Reports on the runs in ``folders``."""
+    if not folders:
+        raise experiment.ExperimentError("name at least one run's folder")
+    output = paths.output_file(_OUTPUT.value, name="--output", suffixes=(".html", ".htm"))
     experiment.show_warnings()
     try:
         claims = report.load_claims(_CLAIMS_FILE.value) if _CLAIMS_FILE.value else []
-        page = report.render(analysis.find_runs(arguments[1:]), benchmarks=_BENCHMARK.value, claims=claims)
+        page = report.render(analysis.find_runs(folders), benchmarks=_BENCHMARK.value, claims=claims)
+        write_whole(output, page)
     except (OSError, ValueError) as error:
-        raise app.UsageError(str(error)) from error
-    write_whole(Path(_OUTPUT.value), page)
-    print(f"report: {_OUTPUT.value}")
+        sys.exit(f"error: {error}")
+    print(f"report: {output}")
 
 
 if __name__ == "__main__":
-    app.run(main)
+    experiment.run_script(main, takes_arguments=True)

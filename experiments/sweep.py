@@ -7,7 +7,8 @@
 Methods are separated by commas, their options follow after colons: alpha=NUMBER (power_bald, power_lbb),
 num_samples=INTEGER (batch_bald), redundancy=pairwise or tree and pair_weight=NUMBER (lbb, power_lbb),
 num_targets=INTEGER (epig), power=True or False and with it alpha=NUMBER (epig, lbb_released). An option that is not
-named is that of the configuration, any field of which can be overridden as --config.FIELD=VALUE.
+named is that of the configuration, any field of which can be overridden as --config.FIELD=VALUE, but for the method
+and for what --methods sets.
 
 With --also=FILE[:ARGUMENTS], any number of times, the same is done for further experiments, with the same overrides.
 
@@ -22,13 +23,14 @@ table when they have ended).
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
-from absl import app, flags
-from ml_collections import ConfigDict, config_flags
+from absl import flags
+from ml_collections import ConfigDict
 
-from lbb_jax import experiment
+from lbb_jax import experiment, paths
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "Configuration file, with arguments after a colon.")
+_CONFIG = experiment.define_config(None, "Configuration file, with arguments after a colon.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of all runs; made if needed.")
 _METHODS = flags.DEFINE_string("methods", experiment.DEFAULT_METHODS, "Methods and their options.")
 _ALSO = flags.DEFINE_multi_string("also", [], "A further experiment: its configuration file with arguments.")
@@ -37,26 +39,24 @@ _DEVICES = flags.DEFINE_list("devices", [], "GPUs by number, to run one run on e
 _SLURM = flags.DEFINE_string("slurm", None, "Parameters of the jobs to submit to SLURM, as NAME=VALUE,...")
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Runs what the flags describe and says what failed."""
-    if len(arguments) > 1:
-        raise app.UsageError(f"unexpected arguments: {' '.join(arguments[1:])}")
+    workdir = paths.output_folder(_WORKDIR.value, name="--workdir")
+    variants = experiment.parse_methods(_METHODS.value)
+    set_here = {f"acquisition.{field}" for fields in variants.values() for field in fields}
+    experiment.refuse_overrides(set_here, f"--methods={_METHODS.value} sets it: name the methods and options there")
     experiment.show_warnings()
     experiment.use_cache()
+    configs = experiment.combine(_experiments(), variants)
+    if _SLURM.value is not None:
+        _submit(configs, workdir)
+        return
     try:
-        configs = experiment.combine(_experiments(), experiment.parse_methods(_METHODS.value))
-        if _SLURM.value is not None:
-            _submit(configs)
-            return
-        failures = experiment.run_sweep(
-            configs, _WORKDIR.value, num_processes=_PROCESSES.value, devices=tuple(_DEVICES.value)
-        )
-    except experiment.ExperimentError as error:
-        sys.exit(f"error: {error}")
+        failures = experiment.run_sweep(configs, workdir, num_processes=_PROCESSES.value, devices=tuple(_DEVICES.value))
     except KeyboardInterrupt:
-        experiment.leave(f"stopped; the same command goes on with {_WORKDIR.value} where it was")
+        experiment.leave(f"stopped; the same command goes on with {workdir} where it was")
     if len(failures) < len(configs):
-        print(f"{len(configs) - len(failures)} of {len(configs)} runs are complete: {_WORKDIR.value}/runs.csv")
+        print(f"{len(configs) - len(failures)} of {len(configs)} runs are complete: {workdir}/runs.csv")
     if failures:
         lines = "".join(f"\n  {name}: {message}" for name, message in failures.items())
         sys.exit(f"error: {len(failures)} of {len(configs)} runs failed{lines}")
@@ -64,19 +64,18 @@ def main(arguments: list[str]) -> None:
 
 def _experiments() -> dict[str, ConfigDict]:
     """The configurations that ``--config`` and ``--also`` name, by the names of their folders."""
-    flag = flags.FLAGS["config"]
-    experiments = {experiment.experiment_name(flag.config_filename): _CONFIG.value}
+    experiments = {experiment.experiment_name(experiment.config_name()): _CONFIG.value}
     for reference in _ALSO.value:
         name = experiment.experiment_name(reference)
         if name in experiments:
             raise experiment.ExperimentError(f"--also={reference}: is named twice; leave one out")
-        experiments[name] = experiment.load_config(reference, config_flags.get_override_values(flag))
+        experiments[name] = experiment.load_config(reference, experiment.overridden_fields())
     return experiments
 
 
-def _submit(configs: Mapping[str, ConfigDict]) -> None:
+def _submit(configs: Mapping[str, ConfigDict], workdir: Path) -> None:
     """Submits the runs as jobs, and says which."""
-    jobs = experiment.slurm.submit(configs, _WORKDIR.value, experiment.slurm.parse_parameters(_SLURM.value))
+    jobs = experiment.slurm.submit(configs, workdir, experiment.slurm.parse_parameters(_SLURM.value))
     for name, job in jobs.items():
         print(f"job {job}: {name}")
     print(f"{len(jobs)} jobs submitted; the same command without --slurm gathers the table when they have ended")
@@ -84,4 +83,4 @@ def _submit(configs: Mapping[str, ConfigDict]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main, flags_parser=experiment.parse_flags)
+    experiment.run_script(main)

@@ -1,14 +1,15 @@
 """Entropies of a Bayesian model's predictions, in nats.
 
 Predictions enter as log-probabilities ``log_probs[N, K, C]`` with normalised rows; ``-inf`` (probability exactly 0) is
-legal and contributes nothing. The functions are pure and hold no ``jit``. Equation numbers refer to Rubashevskii,
+legal and contributes nothing. The functions are pure and hold no ``jit``; they check shapes and dtypes, which are known
+under ``jit``, too, and no values (`lbb_jax.acquisition.acquire` does). Equation numbers refer to Rubashevskii,
 Kotova and Panov, "Scalable Batch Acquisition for Deep Bayesian Active Learning" (SDM 2023).
 """
 
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import configurations
+from lbb_jax import arguments, configurations
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 
 
@@ -54,6 +55,7 @@ def marginal_entropy(log_probs: jax.Array) -> jax.Array:
     Returns:
       ``[N]``, nats.
     """
+    log_probs = arguments.as_predictions("log_probs", log_probs)
     return -sum_of_terms(p_log_p(jnp.mean(jnp.exp(log_probs), axis=1)))
 
 
@@ -66,6 +68,7 @@ def conditional_entropy(log_probs: jax.Array) -> jax.Array:
     Returns:
       ``[N]``, nats.
     """
+    log_probs = arguments.as_predictions("log_probs", log_probs)
     num_points, num_draws, num_classes = log_probs.shape
     terms = p_log_p(jnp.exp(log_probs), log_probs).reshape(num_points, num_draws * num_classes)
     return -sum_of_terms(terms) / num_draws
@@ -86,6 +89,7 @@ def joint_entropy(log_probs: jax.Array) -> jax.Array:
     Raises:
       ValueError: If the batch has more than ``10**7`` label configurations.
     """
+    log_probs = arguments.as_predictions("log_probs", log_probs)
     num_draws = log_probs.shape[1]
     first, second = map(jnp.exp, configurations.enumerate_halves(log_probs))
     chunk_size = rows_per_chunk(len(second), len(first))
@@ -114,8 +118,9 @@ def sampled_joint_entropy(key: jax.Array, log_probs: jax.Array, *, num_samples: 
     Raises:
       ValueError: If ``num_samples`` is below 1.
     """
-    if num_samples < 1:
-        raise ValueError(f"num_samples={num_samples}: must be at least 1")
+    key = arguments.check_key("key", key)
+    log_probs = arguments.as_predictions("log_probs", log_probs)
+    num_samples = arguments.check_positive_integer("num_samples", num_samples)
     num_draws = log_probs.shape[1]
     draw_key, label_key = jax.random.split(key)
     draws = configurations.stratified_draws(draw_key, num_samples, num_draws)

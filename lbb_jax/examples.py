@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from lbb_jax import arguments
 from lbb_jax.chunks import map_chunks
 
 CHUNK_SIZE = 500
+_MOST_LABELS = 2**31 - 1
 
 
 @jax.tree_util.register_dataclass
@@ -71,23 +74,106 @@ class Data(NamedTuple):
 
 
 def create(
-    features: jax.Array, labels: jax.Array, *, mean: jax.Array | None = None, std: jax.Array | None = None
+    features: jax.Array,
+    labels: jax.Array,
+    *,
+    mean: jax.Array | None = None,
+    std: jax.Array | None = None,
+    num_classes: int | None = None,
 ) -> Examples:
-    """Examples without copies or noise.
+    """Examples without copies or noise. Values are checked outside of ``jit``.
 
     Args:
-      features: ``[n, ...]``.
-      labels: ``[n]`` integers.
+      features: ``[n, ...]``, finite numbers.
+      labels: ``[n]``, whole numbers of at least 0.
       mean: In the units of ``features``; broadcasts against one example. None, like ``std``, to use them as stored.
-      std: Likewise.
+      std: Likewise, above 0.
+      num_classes: What all labels are below; None if it is not known.
+
+    Raises:
+      ValueError: If an argument is not as above, or features and labels differ in length.
+      TypeError: For an argument of the wrong kind.
     """
+    features = arguments.as_array("features", features)
+    _check_features(features)
+    labels = _read_labels(labels, len(features), num_classes)
+    if (mean is None) != (std is None):
+        raise ValueError(f"{'mean' if mean is None else 'std'}: not given; pass both mean and std, or neither")
     return Examples(
         features=jnp.asarray(features),
-        labels=jnp.asarray(labels, jnp.int32),
-        mean=None if mean is None else jnp.asarray(mean, jnp.float32),
-        std=None if std is None else jnp.asarray(std, jnp.float32),
+        labels=labels,
+        mean=None if mean is None else _read_statistic("mean", mean, features.shape[1:]),
+        std=None if std is None else _read_statistic("std", std, features.shape[1:], above_0=True),
         noise_key=jax.random.key(0),
     )
+
+
+def _check_features(features: arguments.Array) -> None:
+    """Raises ValueError unless ``features[n, ...]`` are at least one example of finite numbers that JAX holds."""
+    is_floating = jnp.issubdtype(features.dtype, jnp.floating)
+    if not (is_floating or jnp.issubdtype(features.dtype, jnp.integer) or features.dtype == bool):
+        raise ValueError(f"features has dtype {features.dtype}: must be integers or floating point")
+    if features.ndim == 0 or 0 in features.shape:
+        raise ValueError(f"features has shape {features.shape}: must be [n, ...], with no axis of length 0")
+    if not arguments.are_known(features):
+        return
+    if is_floating:
+        with np.errstate(over="ignore"):
+            is_right = np.isfinite(np.asarray(features).astype(np.float32, copy=False))
+        allowed = "finite"
+    elif features.dtype.itemsize == 8:
+        # JAX stores 64 bits as 32 without a word.
+        is_right = np.asarray(features) == np.asarray(features).astype(np.int32)
+        allowed = "within 32 bits"
+    else:
+        return
+    if not is_right.all():
+        place = np.argwhere(~is_right)[0].tolist()
+        raise ValueError(f"features{place} is {np.asarray(features)[tuple(place)]}: must be {allowed}")
+
+
+def _read_labels(labels: Any, num_examples: int, num_classes: int | None) -> jax.Array:
+    """``labels[n]`` as int32; whole numbers in floating point and bools are taken for the integers that they are."""
+    labels = arguments.as_array("labels", labels)
+    if labels.shape != (num_examples,):
+        raise ValueError(
+            f"labels has shape {labels.shape}: must be ({num_examples},), one class for each of features (of one-hot "
+            "labels: labels.argmax(axis=1))"
+        )
+    if labels.dtype == bool:
+        labels = labels.astype(np.int32)
+    elif jnp.issubdtype(labels.dtype, jnp.floating) and arguments.are_known(labels):
+        values = np.asarray(labels, np.float64)
+        is_fault = ~(np.abs(values) < _MOST_LABELS) | (values != np.trunc(values))
+        if is_fault.any():
+            place = int(np.argmax(is_fault))
+            raise ValueError(f"labels[{place}]={values[place]}: must be a whole number; leave unlabelled examples out")
+        labels = values.astype(np.int64)
+    high = _MOST_LABELS if num_classes is None else arguments.check_positive_integer("num_classes", num_classes)
+    arguments.check_integers("labels", labels, low=0, high=high, remedy="leave unlabelled examples out")
+    return jnp.asarray(labels, jnp.int32)
+
+
+def _read_statistic(name: str, value: Any, shape: tuple[int, ...], *, above_0: bool = False) -> jax.Array:
+    """A mean or standard deviation in float32, one that broadcasts against an example of ``shape``."""
+    try:
+        array = arguments.as_array(name, np.asarray(value) if isinstance(value, (int, float, list, tuple)) else value)
+    except ValueError as error:
+        raise ValueError(f"{name}: cannot be read as an array ({error})") from error
+    if not (jnp.issubdtype(array.dtype, jnp.floating) or jnp.issubdtype(array.dtype, jnp.integer)):
+        raise ValueError(f"{name} has dtype {array.dtype}: must be floating point")
+    try:
+        fits = np.broadcast_shapes(array.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{name} has shape {array.shape}: must broadcast against an example, of shape {shape}")
+    if arguments.are_known(array):
+        with np.errstate(over="ignore"):
+            values = np.asarray(array).astype(np.float32)
+        if not np.all(np.isfinite(values)) or (above_0 and not np.all(values > 0)):
+            raise ValueError(f"{name}={values}: must be finite{' and above 0' if above_0 else ''}")
+    return jnp.asarray(array, jnp.float32)
 
 
 def repeat(key: jax.Array, examples: Examples, *, copies: int, noise: float) -> Examples:
@@ -96,7 +182,7 @@ def repeat(key: jax.Array, examples: Examples, *, copies: int, noise: float) -> 
     Args:
       key: Random key of the noise, consumed.
       examples: Without copies.
-      copies: At least 1.
+      copies: At least 1; at most 2 ** 31 - 1 examples in all.
       noise: Standard deviation of the noise on every copy, after normalisation.
 
     Returns:
@@ -104,20 +190,43 @@ def repeat(key: jax.Array, examples: Examples, *, copies: int, noise: float) -> 
 
     Raises:
       ValueError: If ``examples`` are repeated already, or an argument is out of range.
+      TypeError: For an argument of the wrong kind.
     """
+    key = arguments.check_key("key", key)
+    _check_examples(examples)
+    copies = arguments.check_positive_integer("copies", copies)
+    arguments.check_finite_and_not_negative("noise", noise)
     if examples.copies != 1:
         raise ValueError(f"examples: already repeated {examples.copies} times; repeat the base examples")
-    if copies < 1:
-        raise ValueError(f"copies={copies}: must be at least 1")
-    if not noise >= 0:
-        raise ValueError(f"noise={noise}: must be at least 0")
+    if examples.num_base * copies >= 2**31:
+        raise ValueError(f"copies={copies}: makes {examples.num_base * copies:,} examples, more than 2 ** 31 - 1")
     if noise > 0 and examples.mean is None:
         raise ValueError(f"noise={noise}: must be 0 for features that are not normalised")
     return dataclasses.replace(examples, noise_key=key, noise=float(noise), copies=copies)
 
 
+def _check_examples(examples: Examples) -> None:
+    """Raises TypeError for what is not `Examples`."""
+    if not isinstance(examples, Examples):
+        raise TypeError(f"examples: a {type(examples).__name__} is not Examples; pass those of examples.create")
+
+
+def _check_indices(examples: Examples, indices: Any) -> jax.Array:
+    """``indices[B]`` of examples, those outside of ``jit`` between 0 and the number of examples."""
+    _check_examples(examples)
+    indices = arguments.as_array("indices", indices)
+    arguments.check_integers("indices", indices, low=0, high=examples.num_examples)
+    return jnp.asarray(indices)
+
+
 def inputs(examples: Examples, indices: jax.Array) -> jax.Array:
-    """The examples ``indices[B]`` as inputs ``[B, ...]``: normalised, float32, with their noise; or as stored."""
+    """The examples ``indices[B]`` as inputs ``[B, ...]``: normalised, float32, with their noise; or as stored.
+
+    Raises:
+      ValueError: If ``indices`` are not integers of one axis; outside of ``jit``, also if there is no such example.
+      TypeError: For an argument of the wrong kind.
+    """
+    indices = _check_indices(examples, indices)
     if examples.mean is None:
         return examples.features[indices % examples.num_base]
     normalised = _normalise(examples, examples.features[indices % examples.num_base].astype(jnp.float32))
@@ -130,6 +239,8 @@ def inputs(examples: Examples, indices: jax.Array) -> jax.Array:
 
 def blank_input(examples: Examples) -> jax.Array:
     """The network input ``[...]`` of an example whose features are all 0, without noise."""
+    if examples.mean is None:
+        return jnp.zeros(examples.features.shape[1:], examples.features.dtype)
     return _normalise(examples, jnp.zeros((1, *examples.features.shape[1:])))[0]
 
 
@@ -142,7 +253,8 @@ def _normalise(examples: Examples, features: jax.Array) -> jax.Array:
 
 
 def labels(examples: Examples, indices: jax.Array) -> jax.Array:
-    """The labels ``[B]`` of the examples ``indices[B]``, int32."""
+    """The labels ``[B]`` of the examples ``indices[B]``, int32. Raises as `inputs`."""
+    indices = _check_indices(examples, indices)
     return examples.labels[indices % examples.num_base]
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import configurations
+from lbb_jax import arguments, configurations
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import Centred, centre, divergence_terms, mean_over_draws, psi
 
@@ -31,6 +31,7 @@ def mutual_information(log_probs: jax.Array) -> jax.Array:
     Returns:
       ``[N]``, nats, between 0 and ``min(log K, log C)``.
     """
+    log_probs = arguments.as_predictions("log_probs", log_probs)
     probs = jnp.exp(log_probs)
     terms = divergence_terms(probs, log_probs, mean_over_draws(probs)[:, None])
     return jnp.sum(terms, axis=(1, 2)) / log_probs.shape[1]
@@ -54,6 +55,7 @@ def pairwise_mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:
     Raises:
       ValueError: If ``a`` and ``b`` differ in draws or classes.
     """
+    a, b = arguments.as_predictions("a", a), arguments.as_predictions("b", b)
     if a.shape[1:] != b.shape[1:]:
         raise ValueError(f"a{list(a.shape)} and b{list(b.shape)}: must agree in draws K and classes C")
     num_rows, num_columns, num_classes = a.shape[0], b.shape[0], a.shape[2]
@@ -93,7 +95,13 @@ def paired_mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:
 
     Returns:
       ``[M]``, nats: the diagonal of `pairwise_mutual_information`.
+
+    Raises:
+      ValueError: If ``a`` and ``b`` differ in shape.
     """
+    a, b = arguments.as_predictions("a", a), arguments.as_predictions("b", b)
+    if a.shape != b.shape:
+        raise ValueError(f"a{list(a.shape)} and b{list(b.shape)}: must have the same shape")
     return weighted_pairs(centre(a), centre(b), psi)
 
 
@@ -141,6 +149,7 @@ def joint_mutual_information(log_probs: jax.Array) -> jax.Array:
     Raises:
       ValueError: If the batch has more than ``10**7`` label configurations.
     """
+    log_probs = arguments.as_predictions("log_probs", log_probs)
     first, second = configurations.enumerate_halves(log_probs)
 
     def of_row(start: jax.Array) -> jax.Array:
@@ -165,6 +174,7 @@ def total_correlation(log_probs: jax.Array) -> jax.Array:
     Raises:
       ValueError: If the batch has more than ``10**7`` label configurations.
     """
+    log_probs = arguments.as_predictions("log_probs", log_probs)
     configurations.check_can_enumerate(log_probs.shape)
     points, middle = centre(log_probs), len(log_probs) // 2
     first, second = _excess(points, 0, middle), _excess(points, middle, len(log_probs))
@@ -222,6 +232,9 @@ def pairwise_total_correlation(log_probs: jax.Array, *, pair_weight: float = 1.0
     Returns:
       ``[]``, nats. It grows with ``b**2`` and can exceed the sum of BALD scores.
     """
+    log_probs = arguments.as_predictions("log_probs", log_probs)
+    if arguments.are_known(pair_weight):
+        arguments.check_finite_and_not_negative("pair_weight", pair_weight)
     pairs = pairwise_mutual_information(log_probs, log_probs)
     return pair_weight * jnp.sum(jnp.triu(pairs, k=1))
 
@@ -236,6 +249,7 @@ def tree_total_correlation(log_probs: jax.Array) -> jax.Array:
     Returns:
       ``[]``, nats: at most `total_correlation`, equal to it for up to two points.
     """
+    log_probs = arguments.as_predictions("log_probs", log_probs)
     pairs = pairwise_mutual_information(log_probs, log_probs)
 
     def attach(_: int, state: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -1,9 +1,19 @@
-"""The labelled part of a pool: a buffer of indices with a fixed capacity, so that no shape changes as it grows."""
+"""The labelled part of a pool: a buffer of indices with a fixed capacity, so that no shape changes as it grows.
+
+Arguments are checked as far as they are known: shapes and dtypes always, values outside of ``jit``. Under ``jit`` what
+is out of range is dropped or clamped, as JAX does.
+"""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+from lbb_jax import arguments
+
+_MOST_POINTS = 2**31 - 1
+_NO_MARKERS = "leave out points without a label"
 
 
 class LabelledSet(NamedTuple):
@@ -22,37 +32,113 @@ def create(indices: jax.Array, *, capacity: int) -> LabelledSet:
     """A labelled set that holds ``indices[n]`` and has room for ``capacity`` in all.
 
     Raises:
-      ValueError: If ``capacity`` is below ``n``.
+      ValueError: If ``indices`` are not distinct integers of at least 0, or ``capacity`` is below ``n``.
+      TypeError: For an argument of the wrong kind.
     """
+    indices = arguments.as_array("indices", indices)
+    arguments.check_integers("indices", indices, low=0, high=_MOST_POINTS, remedy=_NO_MARKERS)
+    _check_distinct(indices)
+    capacity = arguments.check_positive_integer("capacity", capacity)
     if capacity < len(indices):
         raise ValueError(f"capacity={capacity}: must be at least the {len(indices)} indices given")
-    padded = jnp.zeros(capacity, jnp.int32).at[: len(indices)].set(indices.astype(jnp.int32))
+    padded = jnp.zeros(capacity, jnp.int32).at[: len(indices)].set(jnp.asarray(indices, jnp.int32))
     return LabelledSet(padded, jnp.int32(len(indices)))
 
 
+def _check_distinct(indices: arguments.Array) -> None:
+    """Raises ValueError for an index that comes twice, where ``indices[n]`` are known."""
+    if arguments.are_known(indices):
+        values, counts = np.unique(np.asarray(indices), return_counts=True)
+        if np.any(counts > 1):
+            raise ValueError(f"indices: hold {values[np.argmax(counts > 1)]} more than once; pass each point once")
+
+
 def add(labelled: LabelledSet, indices: jax.Array, count: jax.Array) -> LabelledSet:
-    """Adds the first ``count`` of ``indices[b]``; the capacity must hold them."""
-    capacity = len(labelled.indices)
+    """Adds the first ``count`` of ``indices[b]``, which the capacity must hold.
+
+    Raises:
+      ValueError: If these are not distinct integers of at least 0, none of them labelled already, if ``count`` is not
+        between 0 and ``b``, or if the capacity is too small.
+      TypeError: For an argument of the wrong kind.
+    """
+    _check_set(labelled)
+    indices = arguments.as_array("indices", indices)
+    _check_added(labelled, indices, count)
+    capacity, indices, count = len(labelled.indices), jnp.asarray(indices, jnp.int32), jnp.asarray(count, jnp.int32)
     places = jnp.arange(len(indices), dtype=jnp.int32)
     slots = jnp.where(places < count, labelled.size + places, capacity)
     return LabelledSet(labelled.indices.at[slots].set(indices, mode="drop"), labelled.size + count)
 
 
+def _check_set(labelled: LabelledSet) -> None:
+    """Raises TypeError for what is not a labelled set."""
+    if not isinstance(labelled, LabelledSet):
+        raise TypeError(f"labelled: a {type(labelled).__name__} is not a labelled set; pass one of labelled_set.create")
+
+
+def _check_added(labelled: LabelledSet, indices: arguments.Array, count: jax.Array | int) -> None:
+    """Raises what `add` raises."""
+    arguments.check_integers("indices", indices, low=-1)
+    if isinstance(count, (jax.Array, np.ndarray)):
+        if count.ndim != 0 or not jnp.issubdtype(count.dtype, jnp.integer):
+            raise TypeError(f"count: has dtype {count.dtype} and shape {count.shape}; must be one integer")
+    else:
+        arguments.check_integer("count", count)
+    if not arguments.are_known(*labelled, indices, count):
+        return
+    capacity, size, count = len(labelled.indices), int(labelled.size), int(count)
+    if not 0 <= count <= len(indices):
+        raise ValueError(f"count={count}: must be between 0 and the {len(indices)} indices given")
+    if size + count > capacity:
+        raise ValueError(f"count={count}: {size} of the capacity of {capacity} are taken; create a larger labelled set")
+    added = np.asarray(indices)[:count]
+    arguments.check_integers("indices", added, low=0, high=_MOST_POINTS, remedy=_NO_MARKERS)
+    _check_distinct(np.concatenate([np.asarray(labelled.indices)[:size], added]))
+
+
 def contains(labelled: LabelledSet, num_points: int) -> jax.Array:
-    """Whether each pool point is labelled: ``[num_points]`` bool."""
+    """Whether each pool point is labelled: ``[num_points]`` bool.
+
+    Raises:
+      ValueError: If ``num_points`` is not above all labelled points.
+      TypeError: For an argument of the wrong kind.
+    """
+    _check_set(labelled)
+    num_points = arguments.check_positive_integer("num_points", num_points)
+    if arguments.are_known(*labelled):
+        highest = np.max(np.asarray(labelled.indices)[: int(labelled.size)], initial=-1)
+        if highest >= num_points:
+            raise ValueError(f"num_points={num_points}: must be above {highest}, which is labelled")
     slots = jnp.arange(len(labelled.indices))
     points = jnp.where(slots < labelled.size, labelled.indices, num_points)
     return jnp.zeros(num_points, bool).at[points].set(True, mode="drop")
 
 
 def sample(key: jax.Array, labelled: LabelledSet, batch_size: int) -> jax.Array:
-    """Pool indices ``[batch_size]`` of a minibatch drawn uniformly with replacement from the labelled points."""
+    """Pool indices ``[batch_size]`` of a minibatch drawn uniformly with replacement from the labelled points.
+
+    Raises:
+      ValueError: If none is labelled, or ``batch_size`` is below 1.
+      TypeError: For an argument of the wrong kind.
+    """
+    key = arguments.check_key("key", key)
+    _check_set(labelled)
+    batch_size = arguments.check_positive_integer("batch_size", batch_size)
+    if arguments.are_known(labelled.size) and int(labelled.size) < 1:
+        raise ValueError("labelled: holds no points to draw from; add at least one")
     slots = jax.random.randint(key, (batch_size,), 0, labelled.size)
     return labelled.indices[slots]
 
 
 def shuffle(key: jax.Array, labelled: LabelledSet) -> jax.Array:
-    """The labelled points in a random order: pool indices ``[capacity]``, meaningless from ``size`` on."""
+    """The labelled points in a random order: pool indices ``[capacity]``, meaningless from ``size`` on.
+
+    Raises:
+      ValueError: If ``key`` is not one random key.
+      TypeError: For an argument of the wrong kind.
+    """
+    key = arguments.check_key("key", key)
+    _check_set(labelled)
     capacity = len(labelled.indices)
     is_labelled = jnp.arange(capacity) < labelled.size
     places = jnp.where(is_labelled, jax.random.uniform(key, (capacity,)), jnp.inf)
@@ -67,13 +153,25 @@ def draw_balanced(key: jax.Array, labels: jax.Array, *, num_classes: int, size: 
 
     Args:
       key: Random key, consumed.
-      labels: ``[N]`` int32, below ``num_classes``.
+      labels: ``[N]`` integers from 0 to below ``num_classes``.
       num_classes: ``C``.
-      size: Static, at most ``N``.
+      size: Static, from 1 to ``N``.
 
     Returns:
       Indices ``[size]`` int32, without repetition.
+
+    Raises:
+      ValueError: If an argument is out of range.
+      TypeError: For an argument of the wrong kind.
     """
+    key = arguments.check_key("key", key)
+    num_classes = arguments.check_positive_integer("num_classes", num_classes)
+    size = arguments.check_positive_integer("size", size)
+    labels = arguments.as_array("labels", labels)
+    arguments.check_integers("labels", labels, low=0, high=num_classes, remedy=_NO_MARKERS)
+    if size > len(labels):
+        raise ValueError(f"size={size}: must be at most the {len(labels)} labels given")
+    labels = jnp.asarray(labels)
     point_key, class_key = jax.random.split(key)
     shuffled = jax.random.permutation(point_key, len(labels))
     by_class = shuffled[jnp.argsort(labels[shuffled], stable=True)]

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from lbb_jax import arguments, labelled_set, metrics
 from lbb_jax import examples as example_lib
-from lbb_jax import labelled_set, metrics
 from lbb_jax.acquisition import Acquisition
 from lbb_jax.examples import Data
 from lbb_jax.labelled_set import LabelledSet
@@ -22,7 +22,17 @@ from lbb_jax.posteriors import Posterior
 
 
 def num_rounds(initial_size: int, batch_size: int, final_size: int) -> int:
-    """Rounds from ``initial_size`` to ``final_size`` labels in steps of ``batch_size``, both ends included."""
+    """Rounds from ``initial_size`` to ``final_size`` labels in steps of ``batch_size``, both ends included.
+
+    Raises:
+      ValueError: If a size is below 1, or ``initial_size`` above ``final_size``.
+      TypeError: If a size is no integer.
+    """
+    initial_size = arguments.check_positive_integer("initial_size", initial_size)
+    batch_size = arguments.check_positive_integer("batch_size", batch_size)
+    final_size = arguments.check_positive_integer("final_size", final_size)
+    if initial_size > final_size:
+        raise ValueError(f"initial_size={initial_size}: must be at most final_size={final_size}")
     return -(-(final_size - initial_size) // batch_size) + 1
 
 
@@ -118,7 +128,15 @@ class Round(NamedTuple):
 
 
 def init(key: jax.Array, data: Data, settings: Settings) -> State:
-    """The state before the first round, with a balanced initial set drawn from the pool."""
+    """The state before the first round, with a balanced initial set drawn from the pool.
+
+    Raises:
+      ValueError: If the sizes of ``settings`` do not fit one another or the pool. Outside of ``jit``, also if a label
+        is not between 0 and ``num_classes - 1``.
+      TypeError: For an argument of the wrong kind.
+    """
+    key = arguments.check_key("key", key)
+    _check_fit(data, settings)
     run_key, initial_key = jax.random.split(key)
     indices = labelled_set.draw_balanced(
         initial_key,
@@ -127,6 +145,27 @@ def init(key: jax.Array, data: Data, settings: Settings) -> State:
         size=settings.initial_size,
     )
     return State(run_key, labelled_set.create(indices, capacity=settings.final_size), jnp.int32(0))
+
+
+def _check_fit(data: Data, settings: Settings) -> None:
+    """Raises what `init` raises."""
+    for name, argument, kind in (("data", data, Data), ("settings", settings, Settings)):
+        if not isinstance(argument, kind):
+            raise TypeError(
+                f"{name}: a {type(argument).__name__} is no {kind.__name__}; pass loop.{kind.__name__}(...)"
+            )
+    num_classes = arguments.check_positive_integer("settings.num_classes", settings.num_classes)
+    for name in ("pool", "test", "validation"):
+        part = getattr(data, name)
+        if isinstance(part, example_lib.Examples):
+            arguments.check_integers(f"data.{name}.labels", part.labels, low=0, high=num_classes)
+        elif part is not None or name != "validation":
+            raise TypeError(f"data.{name}: a {type(part).__name__} is not Examples; pass those of examples.create")
+    num_points = data.pool.num_examples
+    num_rounds(settings.initial_size, settings.batch_size, settings.final_size)
+    for name in ("initial_size", "batch_size"):
+        if getattr(settings, name) > num_points:
+            raise ValueError(f"settings.{name}={getattr(settings, name)}: the pool has only {num_points} points")
 
 
 def _stage_key(state: State, stage: int) -> jax.Array:

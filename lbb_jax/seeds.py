@@ -10,14 +10,23 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import loop
+from lbb_jax import arguments, loop
 from lbb_jax.chunks import map_some_at_once
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.loop import Data, Round, Settings, State
 
 
 def init(seeds: jax.Array, data: Data, settings: Settings) -> State:
-    """The states of the seeds ``[S]`` (integers) before the first round, each leaf with a leading axis ``[S]``."""
+    """The states of the seeds ``[S]`` (integers) before the first round, each leaf with a leading axis ``[S]``.
+
+    Raises:
+      ValueError: As `lbb_jax.loop.init`; also if ``seeds`` are not integers of one axis, at least one.
+      TypeError: For an argument of the wrong kind.
+    """
+    seeds = jnp.asarray(arguments.as_array("seeds", seeds))
+    arguments.check_integers("seeds", seeds, low=0)
+    if len(seeds) == 0:
+        raise ValueError("seeds: is empty; pass at least one")
     return jax.vmap(lambda seed: loop.init(jax.random.key(seed), data, settings))(seeds)
 
 
@@ -32,6 +41,7 @@ def for_each(function: Callable[[State, Any, Any], Any], *, at_once: int) -> Cal
       ``(states, of_seeds, data) -> results``, where the leaves of ``states``, ``of_seeds`` and ``results`` have a
       leading axis ``[S]``.
     """
+    at_once = arguments.check_positive_integer("at_once", at_once)
 
     def for_all(states: State, of_seeds: Any, data: Any) -> Any:
         size, round_number = states.labelled.size[0], states.round[0]
@@ -65,6 +75,7 @@ def run_rounds(states: State, data: Data, settings: Settings, *, num_rounds: int
             states,
         )
 
+    num_rounds = arguments.check_positive_integer("num_rounds", num_rounds)
     shapes = jax.eval_shape(lambda states: step(states, data, settings, at_once=at_once)[1], states)
     nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     states, rounds = jax.lax.scan(next_round, states, None, length=num_rounds)

@@ -12,57 +12,79 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from lbb_jax import arguments
+from lbb_jax.acquisition import validation
+
 POOL_AXIS = "pool"
 SEED_AXIS = "seeds"
 
 
 def pool_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """A mesh with one axis, over ``devices`` (default: all, of every process)."""
-    devices = jax.devices() if devices is None else list(devices)
+    """A mesh with one axis, over ``devices`` (default: all, of every process).
+
+    Raises:
+      ValueError: If there are no devices.
+      TypeError: If ``devices`` is not a sequence of devices.
+    """
+    devices = _devices(jax.devices() if devices is None else devices)
     return jax.make_mesh((len(devices),), (POOL_AXIS,), axis_types=(AxisType.Auto,), devices=devices)
+
+
+def _devices(devices: Any) -> list[jax.Device]:
+    """``devices`` as a list of at least one device."""
+    if not isinstance(devices, Sequence) or not all(isinstance(device, jax.Device) for device in devices):
+        raise TypeError(f"devices: a {type(devices).__name__}; must be a list of devices, such as jax.devices()")
+    if not devices:
+        raise ValueError("devices: is empty; pass at least one, such as jax.devices()")
+    return list(devices)
 
 
 def shard_pool(log_probs: Any, available: Any = None, *, mesh: Mesh | None = None) -> tuple[jax.Array, jax.Array]:
     """Spreads the points of a pool over the devices of a mesh.
 
     Args:
-      log_probs: ``[N, K, C]``, a NumPy or JAX array. With several processes each passes all of it, and only the rows
-        that lie on its own devices are read: a memory-mapped file will do.
-      available: Bool ``[N]``; None for all.
+      log_probs: ``[N, K, C]``, of the same kinds as `lbb_jax.acquisition.acquire` takes. With several processes each
+        passes all of it, and only the rows that lie on its own devices are read: a memory-mapped file will do.
+      available: Bool ``[N]``, True for the points that may be picked; None for all.
       mesh: From `pool_mesh`; None for all devices.
 
     Returns:
       ``log_probs[N', K, C]`` in float32 and ``available[N']``, where points that are not available make ``N'`` a
-      multiple of the number of devices. Indices of points stay what they were.
+      multiple of the number of devices. Indices of points stay what they were. Rows in float16 and bfloat16 are
+      normalised as by `lbb_jax.acquisition.acquire`, which checks the values of all rows.
 
     Raises:
-      ValueError: If ``log_probs`` is not of rank 3 or ``available`` not of length ``N``.
+      ValueError: If ``log_probs`` is not floating point of shape ``[N, K, C]``, ``available`` not bool of shape
+        ``[N]``, or ``mesh`` not one of `pool_mesh`.
+      TypeError: For an argument of the wrong kind.
     """
-    if np.ndim(log_probs) != 3:
-        raise ValueError(f"log_probs has shape {np.shape(log_probs)}: must be [N, K, C] (points, draws, classes)")
-    num_points, num_draws, num_classes = log_probs.shape
-    mask = np.ones(num_points, bool) if available is None else np.asarray(available)
-    if mask.shape != (num_points,):
-        raise ValueError(f"available has shape {mask.shape}: must be ({num_points},), one entry for each point")
-    sharding = NamedSharding(pool_mesh() if mesh is None else mesh, PartitionSpec(POOL_AXIS))
+    predictions = validation.read_predictions("log_probs", log_probs)
+    num_points, num_draws, num_classes = predictions.shape
+    mask = np.asarray(validation.check_available(available, predictions.shape))
+    mesh = pool_mesh() if mesh is None else mesh
+    if not isinstance(mesh, Mesh) or mesh.axis_names != (POOL_AXIS,):
+        raise ValueError(f"mesh={mesh!r}: must be a mesh from sharding.pool_mesh")
+    sharding = NamedSharding(mesh, PartitionSpec(POOL_AXIS))
     num_rows = -(-num_points // sharding.mesh.size) * sharding.mesh.size
 
-    def rows_of(array: Any, index: tuple[slice, ...], dtype: type) -> np.ndarray:
+    def rows_of(array: arguments.Array, index: tuple[slice, ...]) -> np.ndarray:
         start, stop, _ = index[0].indices(num_rows)
-        rows = np.asarray(array[start : min(stop, num_points)], dtype)
-        return np.concatenate([rows, np.zeros((stop - start - len(rows), *rows.shape[1:]), dtype)])
+        rows = array[start : min(stop, num_points)]
+        rows = np.asarray(rows if array is mask else validation.predictions_in_float32(rows))
+        return np.concatenate([rows, np.zeros((stop - start - len(rows), *rows.shape[1:]), rows.dtype)])
 
     return (
         jax.make_array_from_callback(
-            (num_rows, num_draws, num_classes), sharding, lambda index: rows_of(log_probs, index, np.float32)
+            (num_rows, num_draws, num_classes), sharding, lambda index: rows_of(predictions, index)
         ),
-        jax.make_array_from_callback((num_rows,), sharding, lambda index: rows_of(mask, index, bool)),
+        jax.make_array_from_callback((num_rows,), sharding, lambda index: rows_of(mask, index)),
     )
 
 
 def seed_mesh(num_seeds: int, devices: Sequence[jax.Device] | None = None) -> Mesh:
     """A mesh for ``num_seeds`` seeds: as many of ``devices`` (default: this process's) as share them evenly."""
-    devices = jax.local_devices() if devices is None else list(devices)
+    num_seeds = arguments.check_positive_integer("num_seeds", num_seeds)
+    devices = _devices(jax.local_devices() if devices is None else devices)
     size = max(size for size in range(1, min(num_seeds, len(devices)) + 1) if num_seeds % size == 0)
     return jax.make_mesh((size,), (SEED_AXIS,), axis_types=(AxisType.Auto,), devices=devices[:size])
 

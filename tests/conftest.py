@@ -1,24 +1,34 @@
-"""Settings for all tests. Environment variables must be set before jax is first imported."""
+"""Settings for all tests."""
 
 import contextlib
+import hashlib
 import os
-import shutil
-import tempfile
+import platform
+from importlib import metadata
 from pathlib import Path
-
-# Most of the time goes into compilation: what one test or process has compiled, the others need not.
-if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="lbb_jax_compiled_")
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    _MADE_HERE = os.environ["JAX_COMPILATION_CACHE_DIR"]
-else:
-    _MADE_HERE = None
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2".strip()
 
 import hypothesis
 import jax
 import pytest
 
+
+def _compiled_folder() -> Path:
+    """Where programs are kept that this jaxlib compiles for this processor under these flags."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    features = next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
+    key = hashlib.sha256(f"{platform.machine()} {features} {os.environ.get('XLA_FLAGS')}".encode()).hexdigest()[:12]
+    return Path(__file__).parents[1] / ".cache" / "compiled" / f"jaxlib-{metadata.version('jaxlib')}-{key}"
+
+
+# Most of the time goes into compilation: what one process has compiled, the others need not, today or tomorrow.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_compiled_folder())
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -126,9 +136,3 @@ def compilations():
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield compiled
     jax.monitoring.unregister_event_duration_listener(listen)
-
-
-def pytest_unconfigure():
-    """Removes what this process made; the workers of a parallel run use their parent's."""
-    if _MADE_HERE is not None:
-        shutil.rmtree(_MADE_HERE, ignore_errors=True)

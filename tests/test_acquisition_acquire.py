@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import pytest
 import reference
@@ -114,6 +115,7 @@ def test_does_not_change_its_arguments():
     np.testing.assert_array_equal(available, np.arange(12) > 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", variants.ALL)
 def test_float64_mode_gives_the_same_float32_results(name):
     expected = acquire_variant(name, LOG_PROBS)
@@ -156,19 +158,6 @@ def test_numbers_are_no_part_of_the_program(method, option, compilations):
     for value in (1.0, 0, 2.5, np.float32(0.5)):
         run(**{option: value})
     assert compilations == []
-
-
-@pytest.mark.parametrize("alpha", [1e38, 1e300])
-@pytest.mark.parametrize("method", ["power_bald", "power_lbb"])
-def test_huge_alpha_picks_the_best_or_is_refused(method, alpha):
-    options = {} if method == "power_bald" else {"redundancy": "tree"}
-    try:
-        picked = acquisition.acquire(jax.random.key(0), LOG_PROBS, method=method, batch_size=4, alpha=alpha, **options)
-    except ValueError as error:
-        assert "alpha" in str(error)  # noqa: PT017
-    else:
-        best = variants.pick("bald" if method == "power_bald" else "lbb tree", POOL, 4)
-        np.testing.assert_array_equal(picked.indices, best.indices)
 
 
 @pytest.mark.parametrize("method", ["power_bald", "power_lbb"])
@@ -221,6 +210,8 @@ def off_by(excess):
     return with_entry(LOG_PROBS[3, 2] + np.log1p(excess), (3, 2))
 
 
+SWAPPED = np.swapaxes(LOG_PROBS, 0, 1)
+
 # What is wrong, the arguments, the error, and what its message must name: the argument, the value, what is allowed.
 BAD_ARGUMENTS = [
     ("rank 2", {"log_probs": LOG_PROBS[0]}, ValueError, ["log_probs", "(6, 3)", "[N, K, C]"]),
@@ -260,6 +251,38 @@ BAD_ARGUMENTS = [
     ("mask of indices", {"available": np.array([0, 3])}, ValueError, ["available", "int64", "bool", "(12,)"]),
     ("mask too short", {"available": np.ones(11, bool)}, ValueError, ["available", "(11,)", "bool", "(12,)"]),
     ("mask of rank 2", {"available": np.ones((12, 1), bool)}, ValueError, ["available", "(12, 1)", "bool", "(12,)"]),
+    (
+        "draws first",
+        {"log_probs": SWAPPED, "batch_size": 10},
+        ValueError,
+        ["(6, 12, 3)", "np.moveaxis(log_probs, 1, 0)"],
+    ),
+    (
+        "draws first, with a mask",
+        {"log_probs": SWAPPED, "available": np.ones(12, bool)},
+        ValueError,
+        ["available", "(12,)", "np.moveaxis(log_probs, 1, 0)"],
+    ),
+    (
+        "draws first, with embeddings",
+        {"log_probs": SWAPPED, "method": "badge", "embeddings": np.ones((12, 2))},
+        ValueError,
+        ["embeddings", "must be [6, D]", "np.moveaxis(log_probs, 1, 0)"],
+    ),
+    (
+        "draws last",
+        {"log_probs": np.swapaxes(LOG_PROBS, 1, 2)},
+        ValueError,
+        ["log_probs[0, 0]", "over axis 1 they sum to 1", "np.swapaxes"],
+    ),
+    ("8 bits", {"log_probs": LOG_PROBS.astype(ml_dtypes.float8_e4m3fn)}, ValueError, ["float8", "floating point"]),
+    ("mask of indices", {"available": np.arange(3)}, ValueError, ["np.isin(np.arange(12), indices)", "may be picked"]),
+    ("mask of scores", {"available": np.ones(12)}, ValueError, ["float64", "True for the points that may be picked"]),
+    ("key None", {"key": None}, TypeError, ["key", "NoneType", "jax.random.key(seed)"]),
+    ("key a seed", {"key": 0}, TypeError, ["key", "int", "jax.random.key(seed)"]),
+    ("keys", {"key": jax.random.split(jax.random.key(0))}, ValueError, ["key", "(2,)", "jax.random.split(key)"]),
+    ("key of numbers", {"key": jnp.zeros(2)}, TypeError, ["key", "float32", "jax.random.key(seed)"]),
+    ("key too long", {"key": np.zeros(3, np.uint32)}, ValueError, ["key", "(3,)", "jax.random.key(seed)"]),
     ("mask a list", {"available": [True] * 12}, TypeError, ["available", "list", "array"]),
     ("method unknown", {"method": "bait"}, ValueError, ["method='bait'", "'batch_bald'", "'power_lbb'"]),
     ("method in capitals", {"method": "BALD"}, ValueError, ["method='BALD'", "'bald'"]),
@@ -268,6 +291,8 @@ BAD_ARGUMENTS = [
     ("option unknown", {"temperature": 3}, ValueError, ["temperature=3", "'lbb'", "pair_weight", "redundancy"]),
     ("option where none", {"method": "bald", "alpha": 1.0}, ValueError, ["alpha=1.0", "'bald'", "no options"]),
     ("alpha negative", {"method": "power_lbb", "alpha": -0.5}, ValueError, ["alpha=-0.5", "at least 0"]),
+    ("alpha too large", {"method": "power_bald", "alpha": 1e38}, ValueError, ["alpha=1e+38", "at most 1e+30"]),
+    ("alpha infinite in float32", {"method": "power_lbb", "alpha": 1e300}, ValueError, ["alpha=1e+300", "finite"]),
     ("alpha infinite", {"method": "power_lbb", "alpha": np.inf}, ValueError, ["alpha=inf", "finite"]),
     ("alpha NaN", {"method": "power_bald", "alpha": np.nan}, ValueError, ["alpha=nan", "finite"]),
     ("alpha string", {"method": "power_bald", "alpha": "1"}, TypeError, ["alpha='1'", "number"]),
@@ -277,6 +302,17 @@ BAD_ARGUMENTS = [
     ("num_samples 0", {"method": "batch_bald", "num_samples": 0}, ValueError, ["num_samples=0", "at least 1"]),
     ("num_samples negative", {"method": "batch_bald", "num_samples": -3}, ValueError, ["num_samples=-3", "at least 1"]),
     ("num_samples float", {"method": "batch_bald", "num_samples": 1e4}, TypeError, ["num_samples=10000.0", "integer"]),
+    (
+        "num_samples beyond memory",
+        {
+            "method": "batch_bald",
+            "num_samples": 10**9,
+            "batch_size": 12,
+            "log_probs": np.repeat(LOG_PROBS, 9000, axis=1),
+        },
+        ValueError,
+        ["num_samples=1000000000", "38,263,752,000 bytes", "at most 19,884"],
+    ),
     ("num_targets 0", {"method": "epig", "num_targets": 0}, ValueError, ["num_targets=0", "at least 1"]),
     ("num_targets float", {"method": "epig", "num_targets": 5.0}, TypeError, ["num_targets=5.0", "integer"]),
     (
@@ -390,11 +426,44 @@ BAD_ARGUMENTS = [
     ("arguments", "error", "named"), [pytest.param(*case[1:], id=case[0]) for case in BAD_ARGUMENTS]
 )
 def test_refuses_bad_arguments(arguments, error, named):
-    arguments = {"log_probs": LOG_PROBS, "method": "lbb", "batch_size": 2, **arguments}
+    arguments = {"key": jax.random.key(0), "log_probs": LOG_PROBS, "method": "lbb", "batch_size": 2, **arguments}
     with pytest.raises(error) as caught:
-        acquisition.acquire(jax.random.key(0), **arguments)
+        acquisition.acquire(**arguments)
     for text in named:
         assert text in str(caught.value)
+
+
+def test_errors_come_in_the_order_of_the_checks_and_before_the_method_is_compiled(compilations):
+    # A size that nothing else here has.
+    probs = reference.random_probs(0, 7, 2, 3)
+    wrong = {
+        "method": "bait",
+        "alpha": -1.0,
+        "embeddings": np.ones((7, 2), int),
+        "key": None,
+        "available": np.ones(7),
+        "batch_size": 8,
+    }
+    right = {"method": "badge", "embeddings": np.ones((7, 2)), "key": jax.random.key(0), "batch_size": 2}
+    named = ["method", "alpha", "embeddings", "key", "available", "batch_size", "log_probs"]
+    while named:
+        with pytest.raises((TypeError, ValueError), match=rf"^{named[0]}\b"):
+            acquisition.acquire(log_probs=probs, **{**right, **wrong})
+        wrong.pop(named.pop(0), None)
+    compilations.clear()
+    acquisition.acquire(log_probs=reference.log32(probs), **right)
+    # The pick, which is as yet to be compiled, and the check of the embeddings, which comes after that of log_probs.
+    assert len(compilations) >= 2
+
+
+@pytest.mark.parametrize("method", acquisition.METHODS)
+def test_old_and_new_keys_give_the_same_picks(method):
+    options = {"embeddings": np.ones((12, 5))} if acquisition.METHODS[method].uses_embeddings else {}
+    one, other = (
+        acquisition.acquire(key, LOG_PROBS, method=method, batch_size=4, **options)
+        for key in (jax.random.key(0), jax.random.PRNGKey(0))
+    )
+    np.testing.assert_array_equal(one.indices, other.indices)
 
 
 @pytest.mark.parametrize("excess", [0.0007, -0.0007])

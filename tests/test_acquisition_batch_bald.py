@@ -13,6 +13,7 @@ from lbb_jax import acquisition
 # With 3 classes and 9 to 20 samples, 3 and 9 configurations are enumerated and 27 are not: the fourth pick is the first
 # to be sampled, and with 4 points to pick from it is fixed. Three standard errors of the mean over the keys: each
 # comparison fails for 0.27 % of all keys; these are fixed.
+@pytest.mark.slow
 @pytest.mark.parametrize(("num_samples", "kind"), [(9, "smooth"), (9, "zeros"), (20, "sharp")])
 def test_sampled_gain_of_batch_bald_is_unbiased(num_samples, kind):
     probs = reference.random_probs(5, 4, 4, 3, kind)
@@ -27,6 +28,7 @@ def test_sampled_gain_of_batch_bald_is_unbiased(num_samples, kind):
 
 
 # As above for the sum of three sampled picks in turn, whose order the gaps between the points fix.
+@pytest.mark.slow
 @pytest.mark.parametrize("num_samples", [10])
 def test_sampled_gains_of_batch_bald_sum_to_the_information_in_the_batch(num_samples):
     rng = np.random.default_rng(0)
@@ -40,6 +42,7 @@ def test_sampled_gains_of_batch_bald_sum_to_the_information_in_the_batch(num_sam
     assert abs(totals.mean() - reference.batch_bald(probs)) < 3 * standard_error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("num_samples", "kind"), [(1, "sharp"), (5, "certain"), (5, "zeros")])
 def test_an_estimate_of_the_total_stays_near_the_entropy_of_the_draws(num_samples, kind):
     # 20 informative points and 4 draws: all there is to learn is log 4, and soon all of it is known.
@@ -60,6 +63,7 @@ def test_no_information_is_none_however_many_configurations(num_classes, batch_s
     np.testing.assert_array_equal(picked.scores, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("num_classes", "batch_size"), [(10, 5), (100, 3)])
 def test_gains_from_many_configurations_agree_with_float64(num_classes, batch_size):
     # Too many for the brute force; the same program in float64 agrees with it wherever both were run.

@@ -6,6 +6,7 @@ import pytest
 import variants
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", variants.ALL)
 def test_every_method_is_lowered_for_accelerators(name):
     arguments = (

@@ -78,6 +78,7 @@ def half_empty_pool() -> np.ndarray:
     return probs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POWERS)
 @pytest.mark.parametrize("alpha", [1.0, 3.0])
 def test_first_two_picks_follow_the_powers_of_their_gains(name, alpha):
@@ -177,6 +178,7 @@ def test_scores_are_the_gains_when_picked(name):
         np.testing.assert_allclose(scores, expected, rtol=0, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_many_points_of_a_large_pool_share_the_picks_evenly():
     # 4,000 copies of a point in one pool, and only one of them is picked: low indices must not be favoured.
     probs = np.repeat(informative_pool()[:1], 4_000, axis=0)

@@ -1,5 +1,8 @@
 """A stream's picks are those of the whole pool wherever the result says so, and it says so only where they are."""
 
+import contextlib
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +11,7 @@ import reference
 
 from lbb_jax import acquisition
 from lbb_jax.acquisition import streaming
+from lbb_jax.acquisition.stored import open_predictions
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -160,6 +164,58 @@ def test_no_file_is_unpickled(tmp_path):
         streamed("bald", path)
 
 
+def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.save(tmp_path / "log_probs.npy", pool())
+    assert_same(streamed("bald", "~/log_probs.npy"), whole("bald", pool()))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("folder", "is a folder"),
+        ("missing.npy", "there is no such file"),
+        ("pool.npz", "is an archive of arrays"),
+        ("cut.npy", "is no whole .npy file"),
+        ("empty.npy", "is no whole .npy file"),
+        ("flat.npy", "must be \\[N, K, C\\]"),
+    ],
+)
+def test_files_that_are_no_predictions_are_named(name, message, tmp_path):
+    (tmp_path / "folder").mkdir()
+    np.savez(tmp_path / "pool.npz", log_probs=pool())
+    np.save(tmp_path / "flat.npy", pool()[0])
+    np.save(tmp_path / "cut.npy", pool())
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "cut.npy").read_bytes()[:-500])
+    (tmp_path / "empty.npy").write_bytes(b"")
+    with pytest.raises(ValueError, match=f"^batches=.*{name}.*{message}"):
+        streamed("bald", tmp_path / name)
+
+
+@pytest.mark.parametrize("length", [3, 9, 40, 79, 127])
+def test_a_file_cut_off_anywhere_is_named(length, tmp_path):
+    path = tmp_path / "log_probs.npy"
+    np.save(path, pool())
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(ValueError, match=r"^batches=.*log_probs\.npy: is no whole \.npy file"):
+        streamed("bald", path)
+
+
+def test_a_file_with_a_damaged_header_is_named_or_read(tmp_path):
+    path = tmp_path / "log_probs.npy"
+    np.save(path, pool())
+    content = path.read_bytes()
+    for place, damage in itertools.product(range(6, 128), (b"(", b"x")):
+        path.write_bytes(content[:place] + damage + content[place + 1 :])
+        with contextlib.suppress(ValueError):
+            assert open_predictions(path, name="batches").shape == pool().shape
+
+
+def test_half_precision_in_a_stream_is_that_of_acquire():
+    halves = pool().astype(np.float16)
+    assert_same(streamed("bald", [halves]), whole("bald", halves))
+
+
 def test_arrays_of_other_kinds_are_taken():
     parts = [jnp.asarray(pool()[:50]), pool()[50:].astype(np.float64)]
     assert_same(streamed("bald", parts), whole("bald", pool()))
@@ -193,8 +249,14 @@ def test_memory_does_not_grow_with_the_stream():
         ([pool(), pool()[:, :2]], {}, "a block of shape \\(200, 2, 3\\) after others of \\[n, 6, 3\\]"),
         ([np.exp(pool())], {}, "log_probs\\[0, 0\\]: the probabilities sum to"),
         ([pool(), np.full((1, 6, 3), np.nan, np.float32)], {}, "log_probs\\[200, 0\\] holds NaN"),
-        ([(pool(), np.ones(3, bool))], {}, "available has dtype bool and shape \\(3,\\)"),
+        ([(pool(), np.ones(3, bool))], {}, "batches, block 0: available has dtype bool and shape \\(3,\\)"),
         ([pool()[:4]], {}, "batch_size=8: must be at most the 4 available points"),
+        ([(pool(), None, 1)], {}, "batches, block 0: is a tuple of 3"),
+        (
+            [pool()],
+            {"num_candidates": 10**9},
+            "num_candidates=1000000000: .* take 80,000,000,000 bytes.*at most 53,687,091",
+        ),
         ([pool()], {"num_candidates": 7}, "batch_size=8: must be between 1 and num_candidates=7"),
         ([pool()], {"num_candidates": 0}, "num_candidates=0: must be at least 1"),
         ([pool()], {"batch_size": 0}, "batch_size=0: must be between 1"),
@@ -203,6 +265,28 @@ def test_memory_does_not_grow_with_the_stream():
 def test_bad_input_is_an_error_that_names_it(batches, options, message):
     with pytest.raises(ValueError, match=message):
         streamed("lbb tree", batches, **options)
+
+
+def test_nothing_of_a_stream_is_read_before_the_arguments_are_checked():
+    def blocks():
+        pytest.fail("it was read")
+        yield
+
+    for wrong in (
+        {"key": None},
+        {"batch_size": 0},
+        {"num_candidates": 1.5},
+        {"alpha": -1.0},
+        {"method": ["power_bald"]},
+    ):
+        arguments = {"key": jax.random.key(0), "method": "power_bald", "batch_size": 2} | wrong
+        with pytest.raises((TypeError, ValueError), match=next(iter(wrong))):
+            acquisition.acquire_stream(batches=blocks(), **arguments)
+
+
+def test_what_is_no_block_is_refused():
+    with pytest.raises(TypeError, match="batches, block 1, log_probs: a list is not an array"):
+        streamed("bald", [pool(), [pool()]])
 
 
 @pytest.mark.parametrize("batches", [3, None, pool()])

@@ -1,16 +1,13 @@
-import json
-
 import jax
 import numpy as np
 import pytest
+import run_folders
 
 from lbb_jax import analysis, examples
 
 CONFIG = {
-    "dataset": {"name": "digits", "num_pool": 40, "num_test": 10, "num_validation": 0, "copies": 2, "noise": 0.1},
-    "network": {"name": "mlp"},
-    "training": {"num_steps": 3},
-    "acquisition": {"method": "bald", "redundancy": "pairwise"},
+    **{"dataset.num_pool": 40, "dataset.num_test": 10, "dataset.copies": 2, "dataset.noise": 0.1},
+    **{"initial_size": 10, "batch_size": 4, "training.num_steps": 3},
 }
 
 
@@ -20,16 +17,8 @@ def pool(labels=(0, 1, 2, 1), copies=2):
     return examples.repeat(jax.random.key(0), created, copies=copies, noise=0.0)
 
 
-def write_run(folder, batches, *, config=CONFIG):
-    folder.mkdir(exist_ok=True)
-    (folder / "config.json").write_text(json.dumps({"config": config}))
-    same = {"seed": 0, "dataset": "rdigits", "posterior": "deep_ensemble", "batch_size": 4, "seconds": 1.0}
-    lines = [
-        same | {"round": number, "labels": 10 + 4 * number, "acquired": batch, "gains": [0.5] * len(batch)}
-        for number, batch in enumerate(batches)
-    ]
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return folder
+def write_run(folder, batches, **overrides):
+    return run_folders.write(folder, ((0.5,) * len(batches),), batches=batches, **(CONFIG | overrides))
 
 
 def test_acquired_points_come_in_their_order_and_the_last_round_has_none(tmp_path):
@@ -37,7 +26,7 @@ def test_acquired_points_come_in_their_order_and_the_last_round_has_none(tmp_pat
     assert acquired["index"].tolist() == [5, 1, 3, 2, 7, 0, 4, 6]
     assert acquired["order"].tolist() == [0, 1, 2, 3] * 2
     assert acquired["labels"].tolist() == [10] * 4 + [14] * 4
-    assert acquired["gain"].tolist() == [0.5] * 8
+    assert acquired["gain"].tolist() == pytest.approx([0.5, 0.25, 0.5 / 3, 0.125] * 2)
     assert set(acquired["variant"]) == {"BALD"}
     assert set(acquired["reduced"]) == {"40 base images, 10 test images, 3 training steps"}
 
@@ -69,7 +58,6 @@ def test_the_pool_is_that_of_the_configuration(tmp_path):
 
 
 def test_runs_on_different_data_have_no_pool_in_common(tmp_path):
-    other = CONFIG | {"dataset": CONFIG["dataset"] | {"copies": 4}}
-    paths = [write_run(tmp_path / "a", [[0]]), write_run(tmp_path / "b", [[0]], config=other)]
+    paths = [write_run(tmp_path / "a", [[0]]), write_run(tmp_path / "b", [[0]], **{"dataset.copies": 4})]
     with pytest.raises(ValueError, match="pass runs of one data set"):
         analysis.load_pool(paths)

@@ -91,9 +91,11 @@ def test_final_errors_are_those_with_all_labels_and_the_mean_over_seeds():
     mnist = of_curves({("BALD", 0): (0.1, 0.1, 0.6)}, dataset="mnist", batch_size=20)
     errors = analysis.final_errors(pd.concat([mnist, digits]))
     assert list(errors.columns) == ["BALD", "Random"]
-    assert list(errors.index.names) == ["dataset", "encoder", "network", "posterior", "batch_size", "reduced"]
-    assert errors.loc[("digits", "", "mlp", "deep_ensemble", 10, "")].tolist() == pytest.approx([0.0, 0.2])
-    assert errors.loc[("mnist", "", "mlp", "deep_ensemble", 20, "")].tolist() == pytest.approx([0.4, NAN], nan_ok=True)
+    assert list(errors.index.names) == ["dataset", "encoder", "network", "posterior", "batch_size", "reduced", "setup"]
+    assert errors.loc[("digits", "", "mlp", "deep_ensemble", 10, "", "")].tolist() == pytest.approx([0.0, 0.2])
+    assert errors.loc[("mnist", "", "mlp", "deep_ensemble", 20, "", "")].tolist() == pytest.approx(
+        [0.4, NAN], nan_ok=True
+    )
 
 
 def test_as_many_errors_are_level_whatever_float32_makes_of_the_accuracies():

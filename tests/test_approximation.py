@@ -186,5 +186,8 @@ def test_a_posterior_predicts_the_points_that_it_was_not_trained_on(training_set
     assert not np.array_equal(first.log_probs, second.log_probs)
     assert (first.source, first.seed) == ("digits, deep ensemble, 20 labels", 0)
     assert first.reduced == "60 base images, 10 test images, 2 training steps"
-    with pytest.raises(ValueError, match="final_size=61: the pool has only 60 points"):
-        next(predictions.of_posterior(config, num_labels=61, num_seeds=1))
+    for num_labels in (0, 60, 61):
+        with pytest.raises(
+            ValueError, match=rf"^--labels={num_labels}: must be between 1 and 59; the pool has 60 points"
+        ):
+            next(predictions.of_posterior(config, num_labels=num_labels, num_seeds=1, name="--labels"))

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
@@ -93,13 +94,107 @@ def test_a_field_of_training_out_of_range_is_an_error(overrides, message):
         assembly.assemble(config_by_epochs(**overrides))
 
 
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"seeds": None}, r"config\.seeds=None: must be an integer, at least 1"),
+        ({"seeds": True}, r"config\.seeds=True: must be an integer"),
+        ({"batch_size": np.int64(5)}, r"config\.batch_size=.*\(int64\): must be an int, a float"),
+        ({"initial_size": -1}, r"config\.initial_size=-1: must be at least 1"),
+        ({"initial_size": 201}, r"config\.initial_size=201: must be at most config\.final_size=200"),
+        ({"driver": None}, r"config\.driver=None: must be a text, one of 'auto', 'host', 'scan'"),
+        ({"compute_dtype": "float16"}, r"config\.compute_dtype='float16': must be one of 'float32', 'bfloat16'"),
+        ({"dataset.name": "imagenet"}, r"config\.dataset\.name='imagenet': must be one of 'digits'"),
+        ({"dataset.num_pool": -3}, r"config\.dataset\.num_pool=-3: must be at least 1"),
+        ({"dataset.num_pool": 150}, r"config\.final_size=200: the pool has only 150 points"),
+        ({"dataset.num_pool": 210, "batch_size": 191}, r"config\.batch_size=191: only 190 of the pool's 210 points"),
+        ({"dataset.noise": NAN}, r"config\.dataset\.noise=nan: must be at least 0 and finite"),
+        ({"dataset.copies": 1.5}, r"config\.dataset\.copies=1\.5: must be an integer, at least 1"),
+        ({"network.dropout_rate": 1}, r"config\.network\.dropout_rate=1\.0: must be at least 0 and below 1"),
+        ({"network.dropout_rate": NAN}, r"config\.network\.dropout_rate=nan: must be at least 0 and below 1"),
+        ({"network.hidden_sizes": ()}, r"config\.network\.hidden_sizes=\(\): must be at least one"),
+        ({"network.hidden_sizes": ("abc",)}, r"config\.network\.hidden_sizes=\('abc',\): must be a tuple of integers"),
+        ({"posterior.num_test_draws": 0}, r"config\.posterior\.num_test_draws=0: must be at least 1"),
+        ({"posterior.members_at_once": 0}, r"config\.posterior\.members_at_once=0: must be at least 1"),
+        ({"training.num_steps": 2.5}, r"config\.training\.num_steps=2\.5: must be an integer, at least 1"),
+        ({"training.learning_rate": float("inf")}, r"config\.training\.learning_rate=inf: must be above 0 and finite"),
+        ({"acquisition.alpha": NAN}, r"config\.acquisition\.alpha=nan: must be at least 0 and finite"),
+        ({"acquisition.method": "bold"}, r"config\.acquisition\.method='bold': must be one of 'random'"),
+        ({"training": 5}, r"config\.training=5: must be a section"),
+        ({"sseeds": 5}, r"config\.sseeds: there is no such field; there are acquisition, batch_size"),
+        ({"posterior.draws": 5}, r"config\.posterior\.draws: there is no such field; there are members_at_once, name"),
+    ],
+)
+def test_a_value_that_cannot_be_is_an_error_before_anything_is_loaded(overrides, message, monkeypatch):
+    monkeypatch.setattr(assembly.datasets, "load", None)
+    config = experiment.default_config()
+    with config.ignore_type():
+        for name, value in overrides.items():
+            section, _, field = name.rpartition(".")
+            (config[section] if section else config)[field] = value
+    for function in (assembly.check, assembly.assemble):
+        with pytest.raises(experiment.ExperimentError, match=message):
+            function(config)
+
+
+@pytest.mark.parametrize("field", ["seeds", "posterior", "dataset.copies", "posterior.num_draws", "acquisition.power"])
+def test_a_field_that_is_missing_is_an_error_that_names_it(field):
+    config = experiment.default_config()
+    section, _, name = field.rpartition(".")
+    del (config[section] if section else config)[name]
+    with pytest.raises(experiment.ExperimentError, match=rf"^config\.{field}: is missing; begin with .*default_config"):
+        assembly.check(config)
+
+
+def test_a_network_that_does_not_take_the_examples_is_an_error_before_training():
+    config = experiment.default_config()
+    config.network = ConfigDict({"name": "convolutional", "dropout_rates": (0.1, 0.1, 0.1)})
+    message = r"config\.network\.name='convolutional': does not fit .*'digits', whose examples .* shape \(8, 8, 1\)"
+    with pytest.raises(experiment.ExperimentError, match=message):
+        assembly.assemble(config)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "mlp", "hidden_sizes": (8,), "dropout_rate": 0.0},
+        {"name": "resnet18", "width": 4, "dropout_rate": 0.0},
+    ],
+)
+def test_dropout_masks_of_a_network_without_dropout_are_an_error_before_training(fields):
+    config = experiment.default_config()
+    config.network = ConfigDict(fields)
+    assembly.assemble(config)
+    config.posterior.name = "mc_dropout"
+    message = rf"config\.posterior\.name='mc_dropout': .* config\.network\.name='{fields['name']}' has no dropout"
+    with pytest.raises(experiment.ExperimentError, match=message):
+        assembly.assemble(config)
+    config.network.dropout_rate = 0.1
+    assembly.assemble(config)
+
+
+@pytest.mark.parametrize("fault", [AssertionError(), RuntimeError("Unable to initialize backend 'cuda'")])
+def test_a_platform_without_a_device_is_an_error_that_names_the_variable(fault, monkeypatch):
+    def devices():
+        raise fault
+
+    monkeypatch.setattr(jax, "devices", devices)
+    with pytest.raises(experiment.ExperimentError, match=rf"JAX_PLATFORMS=.*: JAX finds no such device; .*{fault}"):
+        assembly.assemble(experiment.default_config())
+
+
 def test_augmenting_what_are_no_images_is_an_error(monkeypatch):
     digits = datasets.load("digits", num_pool=100)
     flat = examples.create(digits.pool.features.reshape(100, 64), digits.pool.labels, mean=0.0, std=1.0)
     monkeypatch.setattr(assembly.datasets, "load", lambda **fields: digits._replace(pool=flat))
     with pytest.raises(experiment.ExperimentError, match=r"config\.training\.augment=True: .*'digits' are not images"):
         assembly.assemble(config_by_epochs())
-    assembly.assemble(config_by_epochs(**{"training.augment": False}))
+    config = config_by_epochs(**{"training.augment": False})
+    config.network = experiment.default_config().network
+    assembly.assemble(config)
 
 
 def test_validation_examples_reach_training(monkeypatch):

@@ -210,6 +210,18 @@ def test_a_configuration_opens_with_the_command_that_runs_it(name):
     assert "Arguments, after a colon" in rest
 
 
+def test_every_field_can_be_overridden(monkeypatch):
+    fields = flattened(experiment.default_config())
+    # What has no default takes an integer.
+    changed = {name: 7 if value is None else value for name, value in fields.items()}
+    arguments = [f"--config={FOLDER / 'digits.py'}", *(f"--config.{name}={value}" for name, value in changed.items())]
+    monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
+    values = flags.FlagValues()
+    config_flags.DEFINE_config_file("config", flag_values=values)
+    values(sys.argv)
+    assert flattened(values.config) == changed
+
+
 def test_fields_of_a_replaced_part_can_be_overridden(monkeypatch):
     overrides = ("training.num_epochs=3", "training.decay_epochs=(2,)", "network.dropout_rate=0.1", "dataset.copies=2")
     arguments = [f"--config={FOLDER / 'cifar10.py'}:mc_dropout,b=200", *(f"--config.{field}" for field in overrides)]

@@ -28,6 +28,7 @@ def test_enumeration_of_no_points_is_one_certain_configuration():
     np.testing.assert_array_equal(configurations.empty(3, jnp.float32), np.zeros((1, 3)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("num_samples", "num_draws"), [(1, 1), (1, 5), (3, 5), (5, 5), (7, 5), (20, 5), (100, 7), (1000, 64), (10_000, 10)]
 )

@@ -9,6 +9,8 @@ import tensorflow_datasets as tfds
 from generated_images import generate, prepare
 
 from lbb_jax import datasets, examples
+from lbb_jax.datasets import source
+from lbb_jax.paths import PathError
 
 OFFICIAL_TRAIN_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 # In the order of tensorflow-datasets: the first and the last thousand of the training split and the first of the test
@@ -98,9 +100,9 @@ def test_an_unknown_name_is_an_error_that_names_the_others():
     ("options", "message"),
     [
         ({"num_pool": 1298}, r"num_pool=1298: must be between 1 and the 1297 examples there are$"),
-        ({"num_pool": 0}, r"num_pool=0: must be between 1 and"),
+        ({"num_pool": 0}, r"num_pool=0: must be at least 1"),
         ({"num_test": 501}, r"num_test=501: must be between 1 and the 500 examples"),
-        ({"num_validation": -1}, r"num_validation=-1: must be between 0 and 1296"),
+        ({"num_validation": -1}, r"num_validation=-1: must be at least 0"),
         ({"num_validation": 1297}, r"num_validation=1297: must be between 0 and 1296.*to the pool"),
         ({"num_pool": 1201, "num_validation": 97}, r"num_pool=1201: .* the 1200 examples .* besides num_validation=97"),
     ],
@@ -108,6 +110,74 @@ def test_an_unknown_name_is_an_error_that_names_the_others():
 def test_sizes_that_are_not_there_are_errors(options, message):
     with pytest.raises(ValueError, match=message):
         datasets.load("digits", **options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"num_pool": "100"}, TypeError, r"^num_pool='100': must be None or an integer, at least 1"),
+        ({"copies": 0}, ValueError, r"^copies=0: must be at least 1"),
+        ({"noise": float("nan")}, ValueError, r"^noise=nan: must be at least 0 and finite"),
+        ({"name": "ag_news", "encoder": "", "max_length": 8}, ValueError, r"^encoder='': must be not empty"),
+        ({"name": "ag_news", "encoder": "minilm", "max_length": 0}, ValueError, r"^max_length=0: must be at least 1"),
+    ],
+)
+def test_arguments_are_checked_before_anything_is_opened(arguments, error, message, monkeypatch):
+    monkeypatch.setattr(datasets.catalogue, "_LOADERS", {})
+    for function in (datasets.check, datasets.load):
+        with pytest.raises(error, match=message):
+            function(**({"name": "digits"} | arguments))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.array([0, 1, 10]), r"the label of example 2 is 10: must be from 0 to 9, one of the 10 classes"),
+        (np.array([0, -1, 1]), r"the label of example 1 is -1: .*; leave out examples without a label"),
+        (np.array([0.0, 1.0, 2.0]), r"labels are of float64: must be integers"),
+        (np.array([0, 1]), r"3 examples have labels of shape \(2,\): must be one for each example"),
+    ],
+)
+def test_labels_that_are_not_those_of_the_examples_and_classes_are_errors(labels, message, monkeypatch):
+    images = np.zeros((3, 4), np.uint8)
+    split = source.Split(3, lambda start, stop: (images[start:stop], labels[start:stop]))
+    monkeypatch.setitem(datasets.catalogue._LOADERS, "digits", lambda: source.Source(split, split, 10))
+    with pytest.raises(ValueError, match=message):
+        datasets.load("digits")
+
+
+@pytest.mark.parametrize("sizes", [(0, 3), (3, 0)])
+def test_a_split_without_examples_is_an_error(sizes, monkeypatch):
+    splits = [source.in_memory(np.zeros((size, 4), np.uint8), np.zeros(size, int)) for size in sizes]
+    monkeypatch.setitem(datasets.catalogue._LOADERS, "digits", lambda: source.Source(*splits, 10))
+    with pytest.raises(ValueError, match=r"^name='digits': the split '\w+' has no examples"):
+        datasets.load("digits")
+
+
+@pytest.mark.parametrize("value", ["", "gs://bucket/data"])
+def test_where_data_sets_are_must_be_a_local_folder(value, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", value)
+    with pytest.raises(PathError, match="TFDS_DATA_DIR="):
+        datasets.load("mnist")
+
+
+@pytest.mark.parametrize("file", ["dataset_info.json", "mnist-train.array_record-00000-of-00001"])
+def test_damaged_files_are_an_error_that_names_the_data_set(file, tmp_path, read_from):
+    images = generate(np.random.default_rng(0), 5, (28, 28, 1), 10)
+    prepare(tmp_path, "mnist", {"train": images, "test": images})
+    (path,) = tmp_path.rglob(file)
+    path.write_bytes(path.read_bytes()[:40])
+    read_from(tmp_path)
+    with pytest.raises(datasets.MissingDatasetError, match=r"mnist.*: its files cannot be read"):
+        datasets.load("mnist")
+
+
+def test_data_sets_are_found_in_the_home_folder(tmp_path, monkeypatch):
+    images = generate(np.random.default_rng(0), 5, (28, 28, 1), 10)
+    prepare(tmp_path / "tfds", "mnist", {"train": images, "test": images})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TFDS_DATA_DIR", "~/tfds")
+    assert datasets.load("mnist").pool.num_examples == 5
 
 
 @pytest.mark.parametrize(("name", "tfds_name"), [entry[:2] for entry in PREPARED])

@@ -139,6 +139,7 @@ def test_joint_entropy_of_one_class_is_zero_for_any_number_of_points():
 
 # Three standard errors: each of the comparisons below would fail for 0.27 % of all keys; theirs are fixed. The standard
 # error is that of the mean of the estimates over the keys.
+@pytest.mark.slow
 @pytest.mark.parametrize("num_samples", [1, 3, 4, 10, 100])
 def test_sampled_joint_entropy_is_unbiased(num_samples):
     keys = jax.random.split(jax.random.key(0), 10_000)

@@ -1,13 +1,10 @@
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
+import run_folders
 from tables_of_runs import of_curves
 
 from lbb_jax import acquisition, analysis, figures
-
-OF_A_RUN = {"seed": 0, "labels": 20, "dataset": "digits", "posterior": "deep_ensemble", "batch_size": 10}
 
 
 def runs(variants=("Random", "BALD"), seeds=(0, 1), reduced=""):
@@ -95,18 +92,15 @@ def test_time_against_batch_size_has_a_line_for_each_method_timed_at_several_siz
 
 
 @pytest.mark.parametrize(
-    ("training", "length"), [({"num_steps": 96}, "96 training steps"), ({"num_epochs": 5}, "5 training epochs")]
+    ("training", "length"),
+    [
+        ({"name": "fixed_steps", "num_steps": 96}, "96 training steps"),
+        ({"name": "epochs", "num_epochs": 5}, "5 training epochs"),
+    ],
 )
 def test_a_run_says_what_was_reduced_however_it_was_trained(training, length, tmp_path):
-    config = {
-        "dataset": {"num_pool": 1000, "num_test": None},
-        "network": {"name": "mlp"},
-        "training": training,
-        "acquisition": {"method": "bald", "redundancy": "pairwise"},
-    }
-    (tmp_path / "config.json").write_text(json.dumps({"config": config}))
-    seconds = {"seconds_train": 1.0, "seconds_predict": 1.0, "seconds_acquire": 1.0}
-    (tmp_path / "metrics.jsonl").write_text(json.dumps(OF_A_RUN | seconds) + "\n")
+    run_folders.write(tmp_path, **{"dataset.num_pool": 1000})
+    run_folders.change_config(tmp_path, config={"training": training})
     assert analysis.load_runs([tmp_path])["reduced"].tolist() == [f"1,000 base images, {length}"]
 
 
@@ -228,14 +222,7 @@ def test_nothing_to_draw_is_an_error():
     ],
 )
 def test_a_run_has_the_name_of_its_variant_and_the_alpha_it_sampled_with(options, variant, alpha, tmp_path):
-    config = {
-        "dataset": {"num_pool": None, "num_test": None},
-        "network": {"name": "mlp"},
-        "training": {},
-        "acquisition": {"redundancy": "pairwise", "alpha": 5.0, **options},
-    }
-    (tmp_path / "config.json").write_text(json.dumps({"config": config}))
-    (tmp_path / "metrics.jsonl").write_text(json.dumps(OF_A_RUN | {"seconds": 1.0}) + "\n")
+    run_folders.write(tmp_path, **{f"acquisition.{name}": value for name, value in ({"alpha": 5.0} | options).items()})
     run = analysis.load_runs([tmp_path]).iloc[0]
     assert run["variant"] == variant
     assert run["alpha"] == alpha if alpha is not None else pd.isna(run["alpha"])

@@ -54,6 +54,7 @@ def interrupt(workdir, number, num_lines):
     assert len(killed_runs.lines_of(workdir)) < NUM_SEEDS * NUM_ROUNDS
 
 
+@pytest.mark.slow
 def test_a_run_survives_three_kills_and_a_signal(tmp_path, uninterrupted):
     interrupt(tmp_path, signal.SIGTERM, 1)
     check(tmp_path, uninterrupted, "host", random_moments(seed=0, count=3))

@@ -1,6 +1,7 @@
 import dataclasses
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -319,7 +320,7 @@ def test_members_side_by_side_have_the_statistics_that_each_has_alone():
 
 # Flax's batch normalisation mixes the two, which strict promotion refuses.
 @pytest.mark.usefixtures("training_settings")
-@pytest.mark.parametrize("name", ["mlp", "resnet18"])
+@pytest.mark.parametrize("name", ["mlp", pytest.param("resnet18", marks=pytest.mark.slow)])
 def test_computing_in_bfloat16_changes_logits_by_its_rounding_and_nothing_else(name):
     exact, variables, inputs = build(name)
     rounded = networks.Network(*map(jax.jit, networks.functional(MODULES[name][0], compute_dtype=jnp.bfloat16)))
@@ -337,3 +338,37 @@ def test_computing_in_bfloat16_changes_logits_by_its_rounding_and_nothing_else(n
     for leaf in jax.tree.leaves((gradient, statistics)):
         assert leaf.dtype == jnp.float32
         assert np.isfinite(leaf).all()
+
+
+class Plain(nn.Module):
+    """As people write networks who know nothing of this project."""
+
+    @nn.compact
+    def __call__(self, inputs, train: bool):
+        hidden = nn.Dropout(0.5, deterministic=not train)(inputs.reshape(len(inputs), -1))
+        return nn.Dense(3)(nn.BatchNorm(use_running_average=not train)(hidden))
+
+
+def test_a_plain_module_trains_where_it_is_trained_and_nowhere_else():
+    network, inputs = networks.functional(Plain()), random_images(0, 4, 5)
+    variables = network.init(jax.random.key(0), inputs)
+    first, second = (network.logits(variables, inputs[:size])[:2] for size in (4, 2))
+    np.testing.assert_allclose(first, second, atol=1e-6)
+    one, statistics = network.training_logits(jax.random.key(1), variables, inputs)
+    other, _ = network.training_logits(jax.random.key(2), variables, inputs)
+    assert not np.allclose(one, other)
+    assert not np.allclose(jax.tree.leaves(statistics)[0], jax.tree.leaves(variables.statistics)[0])
+
+
+@pytest.mark.parametrize(
+    ("module", "error", "message"),
+    [
+        (networks.MLP(4, dropout_rate=1.5), ValueError, r"MLP\.dropout_rate=1\.5: must be at least 0 and below 1"),
+        (networks.MLP(4, hidden_sizes=()), ValueError, r"MLP\.hidden_sizes=\(\): must be at least one"),
+        (networks.ConvolutionalClassifier(4, (0.1, 0.1)), ValueError, r"dropout_rates=\(0\.1, 0\.1\): must be three"),
+        (networks.ResNet18(4, width="64"), TypeError, r"ResNet18\.width='64': must be an integer, at least 1"),
+    ],
+)
+def test_fields_out_of_range_are_errors_before_anything_is_drawn(module, error, message):
+    with pytest.raises(error, match=message):
+        networks.functional(module)

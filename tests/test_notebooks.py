@@ -14,8 +14,8 @@ def cells_of(name, kind):
     return [cell for cell in notebook["cells"] if cell["cell_type"] == kind]
 
 
-def test_there_are_three():
-    assert NAMES == ["estimators.ipynb", "quickstart.ipynb", "your_own_model.ipynb"]
+def test_there_are_notebooks():
+    assert NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,7 +1,9 @@
 """Every command and every program in README.md, on the smallest size."""
 
+import itertools
 import re
 import shlex
+import tomllib
 
 import pytest
 import scripts
@@ -9,7 +11,7 @@ import text_checkpoints
 from markdown import blocks, commands, expand, named_files
 from scripts import ROOT
 
-from lbb_jax import report
+from lbb_jax import acquisition, report
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -71,6 +73,7 @@ def carry_out(words):
             pytest.fail(f"how is this to be run? {shlex.join(words)}")
 
 
+@pytest.mark.slow
 def test_the_programs_run_one_after_the_other():
     namespace = {}
     for block in blocks(README, "python"):
@@ -78,6 +81,7 @@ def test_the_programs_run_one_after_the_other():
     assert len(set(namespace["batch"].indices.tolist())) == 32
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(COMMANDS)))
 def test_the_commands_of_a_block_run_one_after_the_other(number, folder):
     for words in COMMANDS[number]:
@@ -85,6 +89,7 @@ def test_the_commands_of_a_block_run_one_after_the_other(number, folder):
             carry_out(words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", OF_DATA_SETS, ids=shlex.join)
 def test_commands_on_data_sets_run_where_these_are(words, folder, need_real, monkeypatch):
     name = re.search(r"configs/(\w+)\.py", shlex.join(words))[1]
@@ -101,6 +106,23 @@ def test_there_are_commands_and_programs():
     assert len(blocks(README, "python")) >= 3
     assert sum(len(block) for block in COMMANDS) >= 8
     assert OF_DATA_SETS
+
+
+def first_column(heading):
+    """What is named in the first column of the table whose first line begins so."""
+    table = itertools.dropwhile(lambda line: not line.startswith(heading), README.splitlines())
+    rows = [*itertools.takewhile(lambda line: line.startswith("|"), table)][2:]
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+
+
+def test_tables_name_what_there_is():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {folder: {path.name for path in (ROOT / folder).glob("*.py")} for folder in ("configs", "experiments")}
+    assert {name.strip('"') for name in first_column("| `method`")} == acquisition.METHODS.keys()
+    assert set(first_column("| extra ")) == project["optional-dependencies"].keys()
+    assert set(first_column("| script ")) == names["experiments"]
+    assert {name.removeprefix("configs/") for name in first_column("| config ")} == names["configs"]
+    assert set(first_column("| notebook ")) == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
 
 
 @pytest.mark.parametrize("path", named_files(README))

@@ -51,6 +51,9 @@ def test_claims_are_read_with_their_judgements(tmp_path):
         ((CLAIM.replace("= 1", "= 2"), HOLDS), "claim 1 has number=2"),
         ((CLAIM.replace('source = "Eq. 1"\n', ""), HOLDS), "source"),
         (("number = \n",), "TOML|Invalid value"),
+        ((CLAIM.replace('"Eq. 1"', "1"), HOLDS), r"claims\.toml: claim 1: source=1 must be a text"),
+        ((CLAIM, HOLDS.replace('"2"', "2")), r"claims\.toml: claim 1: figures=2 must be a text"),
+        ((CLAIM, HOLDS, "forms = 3\n"), r"claims\.toml: claim 1: forms=3 must be a list of texts"),
     ],
 )
 def test_claims_that_say_too_little_or_too_much_are_errors(content, message, tmp_path):
@@ -58,8 +61,9 @@ def test_claims_that_say_too_little_or_too_much_are_errors(content, message, tmp
         load(tmp_path, *content)
 
 
-def test_a_file_without_claims_is_an_error(tmp_path):
-    (tmp_path / "claims.toml").write_text("")
+@pytest.mark.parametrize("content", ["", "claim = 3\n", "[claim]\nnumber = 1\n"])
+def test_a_file_without_claims_is_an_error(content, tmp_path):
+    (tmp_path / "claims.toml").write_text(content)
     with pytest.raises(ValueError, match="holds no claims"):
         report.load_claims(tmp_path / "claims.toml")
 

@@ -78,6 +78,7 @@ def test_every_run_that_is_stored_has_its_command(monkeypatch):
     assert {folder for folder in stored if folder.parts[0] != "digits_demo"} == folders
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", of_script("figures.py"), ids=shlex.join)
 def test_figures_are_drawn_from_what_is_stored(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(scripts.ROOT)

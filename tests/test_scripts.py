@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -24,6 +25,7 @@ def in_root(monkeypatch):
     monkeypatch.chdir(scripts.ROOT)
 
 
+@pytest.mark.slow
 def test_run_makes_a_run(tmp_path):
     # As a user does, in a process of its own; what is run is small: to optimise it would take longer.
     command = [sys.executable, "experiments/run.py", "--config=configs/digits.py:mc_dropout,b=5", *TINY]
@@ -50,9 +52,10 @@ def test_a_field_that_there_is_not_is_a_message(script, tmp_path):
 def test_a_figure_without_a_format_is_a_message(tmp_path):
     result = scripts.run("figures.py", f"--output={tmp_path}/curves", "results/digits_demo/bald")
     assert result.returncode == 1
-    assert "is not supported" in result.stdout + result.stderr
+    assert "curves: must end in .eps or .jpeg or .jpg or .pdf or .png or .svg" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_demo_compares_four_methods(tmp_path):
     result = scripts.run("demo.py", f"--workdir={tmp_path}", "--at_labels=30", *TINY)
     assert result.returncode == 0, result.stderr
@@ -70,6 +73,7 @@ def test_the_demo_compares_four_methods(tmp_path):
         assert output.exists()
 
 
+@pytest.mark.slow
 def test_the_approximations_of_given_predictions_are_measured_and_drawn(tmp_path):
     probs = np.random.default_rng(0).dirichlet(np.ones(3), size=(20, 4))
     np.save(tmp_path / "log_probs.npy", np.log(probs))
@@ -100,6 +104,7 @@ def test_methods_that_need_embeddings_are_refused_before_anything_is_predicted(m
     assert method not in allowed
 
 
+@pytest.mark.slow
 def test_a_sweep_goes_on_after_a_failure_and_ends_with_it(tmp_path, caplog):
     (tmp_path / "bald").write_text("not a folder")
     methods = "--methods=bald,power_bald:alpha=5"
@@ -113,6 +118,7 @@ def test_a_sweep_goes_on_after_a_failure_and_ends_with_it(tmp_path, caplog):
     assert [line.split(",")[0] for line in lines[1:]] == ["power_bald_alpha=5"] * 2
 
 
+@pytest.mark.slow
 def test_the_benchmark_prints_a_line_for_each_case(tmp_path, monkeypatch):
     cases = (Case("lbb", 10, {"redundancy": "tree"}), Case("lbb", 20, {"redundancy": "tree"}), Case("lbb_released", 10))
     monkeypatch.setattr(acquisition_cases, "GROWTH", ((10**5, cases), (10**6, cases[:1])))
@@ -133,6 +139,7 @@ def test_the_benchmark_prints_a_line_for_each_case(tmp_path, monkeypatch):
     assert figure.exists()
 
 
+@pytest.mark.slow
 def test_the_benchmark_acquires_from_a_stream():
     arguments = ("--suite=stream", "--num_points=20000", "--num_candidates=8192")
     result = scripts.run("benchmark_acquisition.py", *arguments)
@@ -142,6 +149,7 @@ def test_the_benchmark_acquires_from_a_stream():
     assert record["seconds_with_acquisition"] > 0
 
 
+@pytest.mark.slow
 def test_the_training_benchmark_prints_a_line_for_each_case():
     result = scripts.run(
         "benchmark_training.py", "--members=2", "--at_once=1", "--steps=1", "--repetitions=1", "--draws=2"
@@ -159,14 +167,106 @@ def test_what_help_shows_has_the_command(script):
     assert f"python experiments/{script}" in ast.get_docstring(ast.parse(program))
 
 
+DIGITS = "--config=configs/digits.py"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--config=configs/digits.py", "--config.acquisition.methd=lbb"), 'Did you mean "method"'),
-        (("--config=configs/digits.py", "--config.final_size=5000"), "error: config.final_size=5000"),
+        ((DIGITS, "--config.acquisition.methd=lbb"), 'Did you mean "method"'),
+        ((DIGITS, "--config.final_size=5000"), "error: config.final_size=5000"),
+        ((DIGITS, "--config.network.hidden_sizes=abc"), "error: config.network.hidden_sizes=('abc',): must be a tuple"),
+        ((DIGITS, "--config.seeds=many"), "config.seeds"),
+        ((DIGITS, "--nosuch=3"), "error: Unknown command line flag 'nosuch'"),
+        ((DIGITS, "more"), "error: unexpected arguments: more\n(python "),
+        ((), "--config must have a value"),
+        (("--config=config/digits.py",), "there is no configuration file config/digits.py"),
+        (("--config=configs/digits.py:emsemble",), "config argument 'emsemble': must be one of ensemble, mc_dropout"),
+        (("--config=configs",), "configs is a folder"),
+        (("--config=results/digits_demo/bald/config.json",), "is no Python file"),
+        ((DIGITS, "--workdir="), "error: --workdir='': is empty"),
+        ((DIGITS, "--workdir=gs://bucket/run"), "error: --workdir=gs://bucket/run: only local paths"),
+        ((DIGITS, "--workdir=README.md/run"), "error: --workdir=README.md/run: cannot be written to: README.md is a"),
+        ((DIGITS, "--workdir=README.md"), "error: --workdir=README.md: is a file; name a folder"),
     ],
 )
 def test_wrong_arguments_end_in_a_message(arguments, message, tmp_path):
-    result = scripts.run("run.py", *arguments, f"--workdir={tmp_path}")
-    assert result.returncode != 0
+    result = scripts.run("run.py", f"--workdir={tmp_path}/run", *arguments)
+    assert result.returncode == 1
     assert message in result.stderr
+    # Neither a page of help nor a traceback.
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) <= 3
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "field"),
+    [
+        ("sweep.py", (), "acquisition.method=bald"),
+        ("sweep.py", ("--methods=power_bald:alpha=5,lbb",), "acquisition.alpha=2"),
+        ("demo.py", (), "acquisition.redundancy=tree"),
+        ("approximation.py", (), "final_size=40"),
+        ("approximation.py", (), "acquisition.alpha=2"),
+    ],
+)
+def test_a_field_that_the_script_sets_itself_cannot_be_overridden(script, arguments, field, tmp_path):
+    result = scripts.run(script, DIGITS, f"--workdir={tmp_path}/run", *arguments, f"--config.{field}")
+    assert result.returncode == 1
+    assert f"error: --config.{field.partition('=')[0]}: would have no effect here; " in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("tool", ["figures.py", "report.py"])
+def test_broken_runs_are_named_and_the_others_shown(tool, tmp_path, caplog):
+    good = scripts.ROOT / "results" / "digits_demo" / "random"
+    for name, file, content in (
+        ("cut", "metrics.jsonl", (good / "metrics.jsonl").read_bytes()[:-100]),
+        ("empty", "metrics.jsonl", b""),
+        ("numbers", "metrics.jsonl", b"7\n"),
+        ("config", "config.json", b"{"),
+        ("list", "config.json", b"[]"),
+    ):
+        shutil.copytree(good, tmp_path / name)
+        (tmp_path / name / file).write_bytes(content)
+    (tmp_path / "nothing").mkdir()
+    broken = sorted(str(path) for path in tmp_path.iterdir())
+    output = tmp_path / ("a.png" if tool == "figures.py" else "a.html")
+    result = scripts.run(tool, f"--output={output}", *broken, str(good))
+    assert result.returncode == 0, result.stderr
+    assert output.exists()
+    for path in broken:
+        assert f"{path} is left out: " in caplog.text
+    result = scripts.run(tool, f"--output={output}", *broken)
+    assert result.returncode == 1
+    assert "error: no folder of a run" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "message"),
+    [
+        ("figures.py", ("--output=", "results/digits_demo/bald"), "--output='': is empty"),
+        ("figures.py", ("--output=results/a.png/b.pdf", "gs://bucket/run"), "gs://bucket/run: only local paths"),
+        ("figures.py", (), "name at least one run's folder"),
+        ("report.py", ("--output=report", "results/digits_demo/bald"), "--output=report: must end in .htm or .html"),
+        ("report.py", ("--benchmark=nosuch", "results/digits_demo/bald"), "nosuch: there is no such file"),
+        ("report.py", ("--claims=results", "results/digits_demo/bald"), "claims=results: is a folder"),
+        ("approximation.py", ("--predictions=README.md", "--workdir=runs/a"), "README.md: is no whole .npy"),
+        ("approximation.py", ("--predictions=", "--workdir=runs/a"), "--predictions='': is empty"),
+        ("benchmark_acquisition.py", ("--predictions=nosuch.npy",), "--predictions=nosuch.npy: there is no such file"),
+        ("benchmark_acquisition.py", ("--figure=time",), "--figure=time: must end in"),
+        ("claims.py", ("--readme=results",), "--readme=results: is a folder"),
+    ],
+)
+def test_paths_that_cannot_be_are_messages(tool, arguments, message):
+    result = scripts.run(tool, *arguments)
+    assert result.returncode == 1
+    assert message in result.stderr
+
+
+def test_a_terminal_without_utf8_shows_another_sign(tmp_path):
+    command = [sys.executable, "experiments/figures.py", f"--output={tmp_path}/a.png", "results/digits_demo/bald"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(command, capture_output=True, timeout=300, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert b"0.861 ? 0.005" in result.stdout

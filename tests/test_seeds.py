@@ -57,6 +57,7 @@ def assert_same_rounds(rounds, expected):
     np.testing.assert_array_equal(rounds.metrics.nll, expected.metrics.nll)
 
 
+@pytest.mark.slow
 def test_one_seed_after_another_equals_each_alone():
     _, states, data = parts("mc_dropout")
     _, rounds = compiled("mc_dropout", num_rounds=4, at_once=1)(states, data)
@@ -80,6 +81,7 @@ def test_seeds_side_by_side_agree_with_one_after_another():
     np.testing.assert_allclose(rounds.metrics.nll[:, 0], expected.metrics.nll[:, 0], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_vmap_over_whole_runs_agrees_too():
     settings, _, data = parts()
     run = jax.jit(jax.vmap(lambda key, data: loop.run(key, data, settings), in_axes=(0, None)))

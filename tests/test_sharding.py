@@ -7,11 +7,12 @@ import socket
 import jax
 import numpy as np
 import pytest
+from picks_of_devices import METHODS
 from script_processes import Script
 
 from lbb_jax import acquisition, sharding
 
-SCRIPT = pathlib.Path(__file__).with_name("picks_of_devices.py")
+SCRIPT = pathlib.Path(__file__).parent / "support" / "picks_of_devices.py"
 
 
 def start(num_devices: int, *arguments: str, script: pathlib.Path = SCRIPT) -> Script:
@@ -32,10 +33,16 @@ def picks() -> dict:
     return found
 
 
+def test_every_method_is_tried():
+    assert {method for method, _ in METHODS} == acquisition.METHODS.keys()
+
+
+@pytest.mark.slow
 def test_picks_do_not_depend_on_the_number_of_devices(picks):
     assert picks["8"] == picks["1"]
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_picks_of_one(picks):
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -64,10 +71,11 @@ def test_some_devices_can_be_chosen():
 def test_wrong_shapes_are_errors():
     with pytest.raises(ValueError, match="log_probs has shape"):
         sharding.shard_pool(np.zeros((5, 2)))
-    with pytest.raises(ValueError, match="available has shape"):
+    with pytest.raises(ValueError, match=r"available has dtype bool and shape \(4,\)"):
         sharding.shard_pool(np.zeros((5, 2, 1)), np.ones(4, bool))
 
 
+@pytest.mark.slow
 def test_seeds_on_several_devices_acquire_what_they_do_on_one():
     acquired = result(start(4, script=SCRIPT.with_name("runs_of_devices.py")))
     assert acquired.keys() == {"1", "2", "4"}

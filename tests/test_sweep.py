@@ -1,16 +1,20 @@
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pandas as pd
 import processes_of_sweeps as processes
 import pytest
+import run_folders
 
 from lbb_jax import experiment
-from lbb_jax.experiment import driver, records, slurm, sweep
+from lbb_jax.experiment import driver, slurm, sweep
 from lbb_jax.experiment.variants import with_variant
+from lbb_jax.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("training_settings", "programs_of_runs")
 
@@ -51,6 +55,7 @@ def finished(training_settings, programs_of_runs, tmp_path_factory):
     return workdir
 
 
+@pytest.mark.slow
 def test_a_sweep_leaves_a_run_for_every_variant_and_one_table(finished):
     table = pd.read_csv(finished / "runs.csv", keep_default_na=False, float_precision="round_trip")
     assert table["path"].unique().tolist() == ["random", "bald", "power_bald_alpha=5"]
@@ -64,6 +69,7 @@ def test_a_sweep_leaves_a_run_for_every_variant_and_one_table(finished):
         assert (finished / name / "figures" / "learning_curve.png").exists()
 
 
+@pytest.mark.slow
 def test_a_finished_sweep_started_again_runs_nothing_and_keeps_its_table(finished, monkeypatch):
     before = (finished / "runs.csv").read_bytes()
     monkeypatch.setattr(driver, "run", None)
@@ -73,6 +79,7 @@ def test_a_finished_sweep_started_again_runs_nothing_and_keeps_its_table(finishe
     assert (finished / "runs.csv").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_stopped_sweep_started_again_gives_the_same_table(finished, tmp_path, monkeypatch, stopped_after_saving):
     # In the second run.
     with stopped_after_saving(4):
@@ -85,12 +92,12 @@ def test_a_stopped_sweep_started_again_gives_the_same_table(finished, tmp_path, 
     pd.testing.assert_frame_equal(table_of(tmp_path), table_of(finished), check_exact=True)
 
 
+@pytest.mark.slow
 def test_runs_in_processes_do_the_same_and_one_that_fails_does_not_stop_the_others(finished, tmp_path, monkeypatch):
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     other = small_config()
     other.batch_size = 5
-    (tmp_path / "bald").mkdir()
-    records.write_config(tmp_path / "bald" / "config.json", other, {})
+    RunFolder(tmp_path / "bald").write_description(run_folders.describe(other))
     failures = experiment.run_sweep(configs_of(experiment.parse_methods("bald,random")), tmp_path, num_processes=2)
     assert failures.keys() == {"bald"}
     assert "config.batch_size=5 (here: 4)" in failures["bald"]
@@ -105,11 +112,11 @@ def fake_run(config, workdir, *, on_round):
         raise experiment.ExperimentError("config.final_size=5000: too large")
     if method == "bald":
         raise RuntimeError("out of memory")
-    record = {"seed": 0, "round": 0, "labels": 10, "accuracy": 0.5, "method": method, "seconds": 1.0}
-    record |= {"dataset": "digits", "posterior": config.posterior.name, "batch_size": config.batch_size}
-    records.write_config(workdir / "config.json", config, {})
-    records.write_records(workdir / "metrics.jsonl", [record])
-    on_round([record, record | {"accuracy": 0.6}])
+    folder = RunFolder(workdir)
+    folder.write_description(run_folders.describe(config))
+    lines = [run_folders.line(config, seed=seed, round=0, accuracy=0.5 + seed / 10, acquired=[]) for seed in (0, 1)]
+    folder.keep_records(lines)
+    on_round(lines)
 
 
 def test_a_run_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, caplog):
@@ -117,7 +124,7 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, caplog
     with caplog.at_level("INFO", logger="lbb_jax"):
         failures = experiment.run_sweep(configs_of(), tmp_path)
     assert failures == {"random": "config.final_size=5000: too large", "bald": "RuntimeError: out of memory"}
-    assert pd.read_csv(tmp_path / "runs.csv")["path"].tolist() == ["power_bald_alpha=5"]
+    assert pd.read_csv(tmp_path / "runs.csv")["path"].tolist() == ["power_bald_alpha=5"] * 2
     assert [record.getMessage() for record in caplog.records if record.levelname == "INFO"] == [
         "0 of 3 runs are complete",
         "random: starting",
@@ -138,6 +145,7 @@ def test_without_a_complete_run_there_is_no_table(tmp_path, monkeypatch):
     assert not (tmp_path / "runs.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_does_not_stop_the_others(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "_run_and_report", processes.killed_if_bald)
     monkeypatch.setattr(sweep, "_write_table", lambda workdir, names: (workdir / "names").write_text(" ".join(names)))
@@ -148,6 +156,7 @@ def test_a_process_that_is_killed_does_not_stop_the_others(tmp_path, monkeypatch
     assert (tmp_path / "names").read_text() == "random power_bald_alpha=5"
 
 
+@pytest.mark.slow
 def test_stopping_a_sweep_stops_its_processes(tmp_path, monkeypatch):
     def stop(*arguments):
         raise KeyboardInterrupt
@@ -171,6 +180,7 @@ def test_a_run_on_each_device_leaves_no_room_for_processes_or_twins(tmp_path):
         experiment.run_sweep(configs_of(), tmp_path, devices=("1", "1"))
 
 
+@pytest.mark.slow
 def test_each_process_sees_one_device_and_leaves_it_to_the_next(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "_run_and_report", processes.writes_its_device)
     monkeypatch.setattr(sweep, "_write_table", lambda workdir, names: None)
@@ -210,12 +220,13 @@ def test_experiments_that_cannot_be_loaded_are_errors(reference, overrides, mess
         experiment.load_config(reference, overrides)
 
 
+@pytest.mark.slow
 def test_jobs_are_submitted_for_what_is_not_complete(tmp_path, monkeypatch):
     pytest.importorskip("submitit")
     monkeypatch.setattr(driver, "is_complete", lambda config, workdir: workdir.name == "bald")
     monkeypatch.setattr(slurm, "_run", processes.writes_its_name)
     # So that the jobs find it, too.
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "support"))
     jobs = experiment.slurm.submit(configs_of(), tmp_path, {"timeout_min": 5}, cluster="local")
     assert jobs.keys() == {"random", "power_bald_alpha=5"}
     end = time.monotonic() + 60
@@ -297,8 +308,44 @@ def test_variants_that_are_the_same_run_are_an_error():
         experiment.combine({"digits": small_config()}, variants)
 
 
+def test_a_field_out_of_range_is_an_error_before_any_run():
+    config = small_config()
+    config.batch_size = 0
+    with pytest.raises(experiment.ExperimentError, match=r"config\.batch_size=0: must be at least 1"):
+        configs_of(config=config)
+
+
 def test_a_variant_changes_a_copy_of_the_configuration():
     config = small_config()
     changed = with_variant(config, {"method": "power_bald", "alpha": 5.0})
     assert (changed.acquisition.method, changed.acquisition.alpha) == ("power_bald", 5.0)
     assert (config.acquisition.method, config.acquisition.alpha) == ("bald", 1.0)
+
+
+def test_a_process_that_is_ended_at_once_leaves_no_semaphore(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(LEAVES_AT_ONCE)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    assert "leaked" not in done.stderr, done.stderr
+    assert done.returncode == 0
+
+
+# As the processes of a sweep end on Ctrl-C.
+LEAVES_AT_ONCE = """
+import multiprocessing
+
+def work():
+    from lbb_jax.experiment import sweep
+
+    def attempt(*arguments):
+        sweep.tqdm(total=2).update(1)
+        raise KeyboardInterrupt
+
+    sweep._attempt = attempt
+    sweep._run_and_report(None, None, None)
+
+if __name__ == "__main__":
+    process = multiprocessing.get_context("spawn").Process(target=work)
+    process.start()
+    process.join()
+"""

@@ -12,6 +12,7 @@ import text_checkpoints
 from lbb_jax import text
 from lbb_jax.networks import encoder
 from lbb_jax.networks.dropout import EACH_INPUT
+from lbb_jax.paths import PathError
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -239,3 +240,18 @@ def test_a_hub_out_of_reach_is_an_error_that_says_what_else_there_is(kind, monke
 def test_a_name_that_is_none_is_an_error():
     with pytest.raises(text.CheckpointError, match="encoder='no such folder': neither a folder"):
         text.locate("no such folder")
+
+
+@pytest.mark.parametrize("name", ["", "s3://bucket/encoder"])
+def test_a_name_that_is_no_local_folder_is_an_error(name):
+    for function, argument in ((text.locate, "encoder"), (text.load, "folder")):
+        with pytest.raises(PathError, match=f"{argument}="):
+            function(name)
+
+
+def test_a_file_of_a_checkpoint_is_not_its_folder(tmp_path, monkeypatch):
+    (tmp_path / "model.safetensors").write_text("")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert text.locate("~") == tmp_path
+    with pytest.raises(PathError, match=r"encoder=~/model\.safetensors: is a file; name a folder"):
+        text.locate("~/model.safetensors")

@@ -10,6 +10,7 @@ from text_checkpoints import TEXTS
 
 from lbb_jax import text
 from lbb_jax.text import embedding, tokenization
+from lbb_jax.text.errors import CacheError
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -83,6 +84,20 @@ def test_a_file_that_holds_anything_else_is_replaced_with_a_warning(damage, enco
         np.testing.assert_array_equal(embed(encoder, tmp_path), first)
     assert computed == TEXTS * 2
     assert caplog.messages == [f"{path} does not hold the vectors that it should, and is replaced"]
+
+
+def test_vectors_that_cannot_be_read_are_not_computed_anew(encoder, tmp_path, computed, monkeypatch):
+    embed(encoder, tmp_path)
+    before = list(computed)
+
+    def fail(*arguments, **options):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np.lib.format, "read_array", fail)
+        with pytest.raises(CacheError, match=r"\.npy: cannot be read .*Input/output error"):
+            embed(encoder, tmp_path)
+    assert computed == before
 
 
 def npy(array):

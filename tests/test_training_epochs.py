@@ -55,7 +55,10 @@ def fit(size, **options):
     return compiled(**options)(jax.random.key(0), start(options["batch_size"]), labelled_points(size))
 
 
-@pytest.mark.parametrize(("size", "batch_size"), [(10, 5), (10, 4), (3, 8), (1, 1), (16, 16)])
+@pytest.mark.parametrize(
+    ("size", "batch_size"),
+    [(10, 4), (3, 8), (16, 16), *(pytest.param(*sizes, marks=pytest.mark.slow) for sizes in ((10, 5), (1, 1)))],
+)
 def test_every_epoch_visits_each_labelled_point_once_and_fills_up_with_its_first(size, batch_size):
     variables, losses = fit(size, num_epochs=4, batch_size=batch_size)
     count, visited = variables.statistics
@@ -147,6 +150,7 @@ def fit_digits(**options):
     return fit
 
 
+@pytest.mark.slow
 def test_training_fits_the_labelled_points():
     labelled = labelled_set.create(jnp.arange(40), capacity=60)
     variables, losses = jax.jit(fit_digits(num_epochs=20, decay_epochs=(15,)))(jax.random.key(0), labelled)

@@ -8,7 +8,7 @@ where the network is uncertain, and k-means++ (Arthur and Vassilvitskii, 2007) p
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import entropy
+from lbb_jax import arguments, entropy
 from lbb_jax.acquisition import race
 from lbb_jax.acquisition.centres import pick_centres
 from lbb_jax.acquisition.pointwise import mean_probs
@@ -36,6 +36,9 @@ def badge(
       The picks in order; each one's score is its squared distance to the nearest pick before it, that of the first the
       squared length of its gradient. That of an exact copy of a pick is exactly 0.
     """
+    key = arguments.check_key("key", key)
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
+    embeddings = jnp.asarray(arguments.as_embeddings("embeddings", embeddings, len(log_probs)))
     residuals = _residuals(log_probs)
 
     def squared_distances(index: jax.Array) -> jax.Array:

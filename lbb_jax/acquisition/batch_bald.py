@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import configurations, information
+from lbb_jax import arguments, configurations, information
 from lbb_jax.acquisition import lazy
 from lbb_jax.acquisition.selection import Acquisition, highest, remove
 from lbb_jax.chunks import map_chunks, rows_per_chunk
@@ -50,6 +50,9 @@ def batch_bald(
     Returns:
       The picks; the scores are their gains in nats.
     """
+    key = arguments.check_key("key", key)
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
+    num_samples = arguments.check_positive_integer("num_samples", num_samples)
     return pick_greedily(key, log_probs, available, batch_size=batch_size, num_samples=num_samples).acquisition
 
 

@@ -7,7 +7,7 @@ approach" (ICLR 2018), on the inputs of a network's last layer. It looks at no p
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import entropy
+from lbb_jax import arguments, entropy
 from lbb_jax.acquisition.centres import SquaredDistances, add_centre, pick_centres
 from lbb_jax.acquisition.selection import Acquisition, highest
 
@@ -32,6 +32,8 @@ def core_set(
       The picks; each one's score is its Euclidean distance to the nearest centre when it was picked (a first pick
       without any centre: to the mean), and exactly 0 if it is a copy of one.
     """
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
+    embeddings = jnp.asarray(arguments.as_embeddings("embeddings", embeddings, len(log_probs)))
     del log_probs
 
     def squared_distances(index: jax.Array) -> jax.Array:

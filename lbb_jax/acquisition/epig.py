@@ -8,7 +8,7 @@ Unlike BALD it counts nothing for parameters that no target depends on. It is at
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import information
+from lbb_jax import arguments, information
 from lbb_jax.acquisition import race
 from lbb_jax.acquisition.pointwise import random
 from lbb_jax.acquisition.selection import Acquisition
@@ -53,6 +53,12 @@ def epig(
     Raises:
       ValueError: If ``targets`` and ``log_probs`` differ in draws or classes.
     """
+    key = arguments.check_key("key", key)
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
+    num_targets = arguments.check_positive_integer("num_targets", num_targets)
+    if targets is not None:
+        targets = arguments.as_predictions("targets", targets, axes="TKC")
+        arguments.check_targets_agree(targets, log_probs.shape)
     if targets is None:
         target_key, key = jax.random.split(key)
         scores = _mean_information_about_others(

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import chi_squared, information
+from lbb_jax import arguments, chi_squared, information
 from lbb_jax.acquisition import lazy, race
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.chunks import map_chunks, rows_per_chunk
@@ -61,6 +61,7 @@ def large_batch_bald(
       The picks; the scores are their gains in nats.
     """
     del key
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     return pick_greedily(
         log_probs, available, batch_size=batch_size, pair_weight=pair_weight, redundancy=redundancy, pairs=pairs
     ).acquisition
@@ -95,6 +96,7 @@ def power_large_batch_bald(
       The picks; the scores are their gains in nats. A gain of 0 or below has probability 0; when no other is left, the
       picks are uniform.
     """
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     variates = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
     return pick_by_race(
         variates,
@@ -260,6 +262,7 @@ class _Greedy:
             functools.partial(self.refresh if self.pool.is_tree else self.refresh_fully, picked),
             functools.partial(self.enter, picked),
             functools.partial(self.lower, picked) if self.pool.has_features else lambda pool: pool,
+            _one_pair if self.pool.is_tree else _all_pairs,
         )
 
     def enter(self, picked: _Picked, points: jax.Array, known: lazy.Candidates) -> _Details:
@@ -424,6 +427,17 @@ def _pick_one_by_one(
 
     (search, picked), acquisition = jax.lax.scan(pick, (search, picked), length=batch_size)
     return Picks(acquisition, picked.bounds, search.num_evaluations)
+
+
+def _one_pair(new: lazy.Candidates, old: lazy.Candidates) -> jax.Array:
+    """The pairs that one evaluation of a point takes, where it stops at the next pick; ``[m]``."""
+    del old
+    return jnp.ones_like(new.num_seen)
+
+
+def _all_pairs(new: lazy.Candidates, old: lazy.Candidates) -> jax.Array:
+    """The pairs that one evaluation of a point takes, where it goes on to the last pick; ``[m]``."""
+    return new.num_seen - old.num_seen
 
 
 def _first(is_wanted: jax.Array, start: jax.Array, stop: jax.Array) -> tuple[jax.Array, jax.Array]:

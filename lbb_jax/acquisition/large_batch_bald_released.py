@@ -8,7 +8,7 @@ that happen to lie near it in the pool, and picks all points at once. `large_bat
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import information
+from lbb_jax import arguments, information
 from lbb_jax.acquisition import race
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.relative_entropy import mean_over_draws
@@ -48,6 +48,7 @@ def large_batch_bald_released(
     Returns:
       The picks; the scores are those above.
     """
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     scores = information.mutual_information(log_probs) + agreement(log_probs, available)
     return race.highest_or_first_arrivals(key, scores, available, batch_size=batch_size, power=power, alpha=alpha)
 

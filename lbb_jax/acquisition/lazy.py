@@ -48,7 +48,7 @@ class Search(NamedTuple):
       details: What a method keeps of the front's points alone, a pytree of arrays ``[F, ...]``.
       rest_bound: Highest bound outside the front, ``[]``.
       rest_point: The lowest index with that bound, ``[]`` int32.
-      num_evaluations: How many picks the points that were evaluated have seen by that, ``[]`` int32.
+      num_evaluations: How many evaluations there were so far, ``[]`` int32.
     """
 
     pool: Candidates
@@ -69,11 +69,13 @@ class Rules(NamedTuple):
       enter: Maps the indices ``[m]`` of points that join the front, and what is known of them, to their details.
       lower: Maps the whole pool to the pool with bounds that are lower where that is cheap to know. Called whenever
         the front is chosen anew.
+      count: Maps what is known of points after and before a refresh to how many evaluations each took, ``[m]``.
     """
 
     refresh: Callable[[jax.Array, Candidates, Any], tuple[Candidates, Any]]
     enter: Callable[[jax.Array, Candidates], Any] = lambda points, known: ()
     lower: Callable[[Candidates], Candidates] = lambda pool: pool
+    count: Callable[[Candidates, Candidates], jax.Array] = lambda new, old: jnp.ones_like(new.num_seen)
 
 
 def begin(bounds: jax.Array, state: Any, rules: Rules, *, front_size: int = FRONT_SIZE) -> Search:
@@ -106,6 +108,9 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
     def is_stale(known: Candidates) -> jax.Array:
         return (known.num_seen < num_picks) & (known.bounds > -jnp.inf)
 
+    def count(new: Candidates, old: Candidates, is_counted: jax.Array) -> jax.Array:
+        return jnp.sum(jnp.where(is_counted, rules.count(new, old), 0), dtype=jnp.int32)
+
     def is_open(known: Candidates) -> jax.Array:
         """Which points have a bound above the best worth that is known; none before any is known."""
         is_fresh = known.num_seen >= num_picks
@@ -120,7 +125,7 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
         known, opened = (search.front, search.details), is_open(search.front)
         fresh = rules.refresh(search.points, *known)
         front, details = jax.tree.map(lambda old, new: _where(opened, new, old), known, fresh)
-        num_evaluations = search.num_evaluations + _num_seen(fresh[0], search.front, opened)
+        num_evaluations = search.num_evaluations + count(fresh[0], search.front, opened)
         return search._replace(front=front, details=details, num_evaluations=num_evaluations)
 
     def refresh_highest(search: Search) -> Search:
@@ -131,7 +136,7 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
         # Where fewer points are stale than the block has rows, the other rows change nothing.
         targets = jnp.where(urgency > -jnp.inf, places, len(search.points))
         front, details = jax.tree.map(lambda leaf, rows: leaf.at[targets].set(rows, mode="drop"), known, fresh)
-        num_evaluations = search.num_evaluations + _num_seen(fresh[0], rows[0], urgency > -jnp.inf)
+        num_evaluations = search.num_evaluations + count(fresh[0], rows[0], urgency > -jnp.inf)
         return search._replace(front=front, details=details, num_evaluations=num_evaluations)
 
     def has_stale_leader(search: Search) -> jax.Array:
@@ -158,7 +163,7 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
         known = jax.tree.map(lambda leaf: leaf[points], pool)
         fresh, _ = rules.refresh(points, known, rules.enter(points, known))
         pool = jax.tree.map(lambda leaf, rows: leaf.at[places].set(rows, mode="drop"), pool, fresh)
-        return pool, _num_seen(fresh, known, places < num_points)
+        return pool, count(fresh, known, places < num_points)
 
     def refresh_pool(progress: tuple[Candidates, jax.Array]) -> tuple[Candidates, jax.Array]:
         pool, num_evaluations = progress
@@ -198,11 +203,6 @@ def _front_leads(search: Search) -> jax.Array:
     place = jnp.argmax(search.front.bounds)
     bound, point = search.front.bounds[place], search.points[place]
     return (bound > search.rest_bound) | ((bound == search.rest_bound) & (point < search.rest_point))
-
-
-def _num_seen(new: Candidates, old: Candidates, counted: jax.Array) -> jax.Array:
-    """How many picks the ``counted[n]`` points have seen since, ``[]`` int32."""
-    return jnp.sum(jnp.where(counted, new.num_seen - old.num_seen, 0), dtype=jnp.int32)
 
 
 def _where(condition: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lbb_jax import chi_squared
+from lbb_jax import arguments, chi_squared
 from lbb_jax.acquisition import lazy
 from lbb_jax.acquisition.selection import NO_POINT, Acquisition
 from lbb_jax.chunks import map_chunks, rows_per_chunk
@@ -61,6 +61,7 @@ def log_det(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch
       The picks; the scores are their gains in nats.
     """
     del key
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     return pick_greedily(log_probs, available, batch_size=batch_size).acquisition
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from lbb_jax import arguments
 from lbb_jax.acquisition import validation
 from lbb_jax.acquisition.badge import badge
 from lbb_jax.acquisition.batch_bald import batch_bald
@@ -35,11 +36,11 @@ class Option(NamedTuple):
 OPTIONS = {
     "alpha": Option(validation.check_alpha),
     "embeddings": Option(validation.check_embeddings),
-    "num_samples": Option(validation.check_positive_integer, static=True),
-    "num_targets": Option(validation.check_positive_integer, static=True),
-    "pair_weight": Option(validation.check_finite_and_not_negative),
+    "num_samples": Option(arguments.check_positive_integer, static=True),
+    "num_targets": Option(arguments.check_positive_integer, static=True),
+    "pair_weight": Option(arguments.check_finite_and_not_negative),
     "pairs": Option(validation.check_pairs, static=True),
-    "power": Option(validation.check_boolean, static=True),
+    "power": Option(arguments.check_boolean, static=True),
     "redundancy": Option(validation.check_redundancy, static=True),
     "targets": Option(validation.check_targets),
 }
@@ -195,10 +196,10 @@ def acquire(
     Args:
       key: Random key, consumed by the methods that sample.
       log_probs: Log-probabilities ``[N, K, C]``: NumPy, JAX or anything with ``__array__`` or ``__dlpack__``; computed
-        with in float32.
+        with in float32. Rows in float16 and bfloat16, which these cannot hold exactly, are normalised in float32 first.
       method: A name in `METHODS`.
       batch_size: Points to pick, from 1 to the number available.
-      available: Bool ``[N]``: which points may be picked; None for all. Rows of other points may hold anything.
+      available: Bool ``[N]``, True for the points that may be picked; None for all. Other rows may hold anything.
       **options: Options of the method: ``alpha`` (from 0 to 1e30), ``embeddings`` (``[N, D]``, of the same kinds as
         ``log_probs``; "core_set" and "badge" need them), ``num_samples`` and ``num_targets`` (at least 1),
         ``pair_weight`` (at least 0), ``pairs`` ("exact" or "chi2"), ``power`` (bool), ``redundancy`` ("pairwise" or
@@ -210,19 +211,24 @@ def acquire(
 
     Raises:
       ValueError: For a shape other than ``[N, K, C]`` or an empty axis, a dtype that is not floating point, rows of
-        available points that are not normalised log-probabilities (within 1e-3), a batch size out of range, a mask
-        that is not bool ``[N]``, an unknown method, an option that the method does not have, that is out of range or
-        that another option leaves without effect, targets whose draws or classes are not those of ``log_probs``, and
-        embeddings that are missing, of another number of points, or not finite (or above 1e15) at available points.
+        available points that are not normalised log-probabilities (within 1e-3; in float16 and bfloat16 within
+        ``eps (1 + log C)`` if that is more), a batch size out of range, a mask that is not bool ``[N]``, an unknown
+        method, an option that the method does not have, that is out of range or that another option leaves without
+        effect, ``num_samples`` label configurations that take more than 4 GiB, targets whose draws or classes are not
+        those of ``log_probs``, and embeddings that are missing, of another number of points, or not finite (or above
+        1e15) at available points. All of this is checked before the method is compiled.
       TypeError: For an argument of the wrong kind.
     """
     values = complete_options(method, options)
-    array = validation.as_array("log_probs", log_probs)
-    validation.check_shape(array)
-    validation.check_targets_agree(values.get("targets"), array)
-    mask = jnp.asarray(validation.check_available(available, array.shape[0]))
-    batch_size = validation.check_batch_size(batch_size, int(jnp.sum(mask)))
-    array = jnp.asarray(array, jnp.float32)
-    validation.check_values(array, mask)
-    validation.check_embeddings_agree(values.get("embeddings"), mask)
-    return _COMPILED[method](key, array, mask, batch_size=batch_size, **values)
+    predictions = validation.read_predictions("log_probs", log_probs)
+    validation.check_shapes_agree(values, predictions.shape)
+    key = arguments.check_key("key", key)
+    mask = jnp.asarray(validation.check_available(available, predictions.shape))
+    batch_size = validation.check_batch_size(batch_size, int(jnp.sum(mask)), predictions.shape)
+    validation.check_samples_fit(values, predictions.shape, batch_size)
+    # Rows that are not available may hold NaN, which is no fault of any program.
+    with jax.debug_nans(False):
+        predictions = jnp.asarray(validation.predictions_in_float32(predictions))
+        validation.check_values(predictions, mask)
+        values = validation.settle_arrays(values, mask)
+        return _COMPILED[method](key, predictions, mask, batch_size=batch_size, **values)

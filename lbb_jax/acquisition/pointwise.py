@@ -8,7 +8,7 @@ and Panov (SDM 2023).
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import entropy, information
+from lbb_jax import arguments, entropy, information
 from lbb_jax.acquisition import race
 from lbb_jax.acquisition.selection import Acquisition, highest
 
@@ -35,6 +35,7 @@ def lack_of_margin(log_probs: jax.Array) -> jax.Array:
 
 def random(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
     """Picks available points uniformly without replacement; all scores are 0."""
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     order = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype).gumbel
     picked = highest(order, available, batch_size=batch_size)
     return picked._replace(scores=jnp.where(picked.indices >= 0, 0, -jnp.inf).astype(order.dtype))
@@ -42,6 +43,7 @@ def random(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_
 
 def least_confident(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
     """Picks the points with the highest ``1 - max_c p_n(c)`` of the predictive mean (Eq. 2.2)."""
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     del key
     return highest(lack_of_confidence(log_probs), available, batch_size=batch_size)
 
@@ -51,18 +53,21 @@ def margin(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_
 
     The score is 1 less the difference of their probabilities, so that the highest is picked, as everywhere.
     """
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     del key
     return highest(lack_of_margin(log_probs), available, batch_size=batch_size)
 
 
 def max_entropy(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
     """Picks the points whose predictive mean has the highest entropy, in nats (section 2.2.1)."""
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     del key
     return highest(entropy.marginal_entropy(log_probs), available, batch_size=batch_size)
 
 
 def bald(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
     """Picks the points with the highest ``I(y_n; θ)``, in nats (Houlsby et al., 2011; section 2.2.2)."""
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     del key
     return highest(information.mutual_information(log_probs), available, batch_size=batch_size)
 
@@ -89,6 +94,7 @@ def power_bald(
     Returns:
       The picks in the order drawn; the scores are their BALD in nats.
     """
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     return race.first_arrivals(
         key, information.mutual_information(log_probs), available, batch_size=batch_size, alpha=alpha
     )

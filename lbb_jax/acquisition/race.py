@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from lbb_jax import arguments
 from lbb_jax.acquisition.selection import Acquisition, highest
 
 # Rates below exp(-1e37) count as 0, and the keys of rate 0 lie below that.
@@ -40,6 +41,7 @@ def variates(key: jax.Array, points: jax.Array, dtype: jnp.dtype) -> Variates:
       points: Indices in the pool, ``[n]`` integers.
       dtype: Of the variates.
     """
+    key = arguments.check_key("key", key)
     gumbel_key, uniform_key = jax.random.split(key)
 
     def one_point(point: jax.Array) -> Variates:

@@ -13,10 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lbb_jax import arguments
 from lbb_jax.acquisition import candidates as candidates_lib
 from lbb_jax.acquisition import validation
 from lbb_jax.acquisition.candidates import POINTWISE, Candidates
-from lbb_jax.acquisition.methods import OPTIONS, complete_options
+from lbb_jax.acquisition.methods import OPTIONS, check_method, complete_options
+from lbb_jax.acquisition.stored import open_predictions
 from lbb_jax.chunks import rows_per_chunk
 
 # Numbers in a block: enough to keep the hardware busy, and few beside any memory.
@@ -77,11 +79,12 @@ def acquire_stream(
     Args:
       key: Random key, consumed by the methods that sample. The picks are those of `acquire` for the same key.
       batches: Yields ``log_probs[n, K, C]`` of any length ``n``, or pairs of that and ``available[n]`` (bool); or the
-        path of a ``.npy`` file of ``[N, K, C]``, which is mapped and not read at once.
+        path of a ``.npy`` file of ``[N, K, C]``, which is mapped and not read at once. Arrays are of the same kinds as
+        those of `acquire`.
       method: As for `acquire`, but "lbb_released", "core_set", "badge" and, without ``targets``, "epig": these score
         a point beside others of the pool.
       batch_size: Points to pick, at most ``num_candidates`` and the number available.
-      num_candidates: Points kept.
+      num_candidates: Points kept, at most 4 GiB of predictions.
       **options: As for `acquire`.
 
     Returns:
@@ -89,34 +92,42 @@ def acquire_stream(
 
     Raises:
       ValueError: As `acquire`, naming the position in the stream; also for a stream without points, or of more than
-        ``2**31 - 1``, and for blocks that differ in draws or classes.
+        ``2**31 - 1``, for blocks that differ in draws or classes, for more candidates than fit, and for a file that is
+        not there or is no ``.npy`` file of ``[N, K, C]``.
       TypeError: For an argument of the wrong kind.
     """
-    _check_streamed(method, options)
+    _check_streamed(check_method(method), options)
     values = complete_options(method, options)
-    num_candidates = validation.check_positive_integer("num_candidates", num_candidates)
-    batch_size = validation.check_integer("batch_size", batch_size)
+    key = arguments.check_key("key", key)
+    num_candidates = arguments.check_positive_integer("num_candidates", num_candidates)
+    batch_size = arguments.check_integer("batch_size", batch_size)
     if not 1 <= batch_size <= num_candidates:
         raise ValueError(f"batch_size={batch_size}: must be between 1 and num_candidates={num_candidates}")
+    values = validation.settle_arrays(values)
 
     static = tuple((name, value) for name, value in values.items() if OPTIONS[name].static)
     numbers = {name: value for name, value in values.items() if not OPTIONS[name].static}
     state, check_last, num_points, num_available = None, None, 0, 0
     for block in _blocks(_pairs(batches)):
         if state is None:
-            validation.check_targets_agree(values.get("targets"), block.log_probs)
+            validation.check_shapes_agree(values, block.log_probs.shape)
+            validation.check_samples_fit(values, block.log_probs.shape, batch_size)
+            _check_candidates_fit(num_candidates, *block.log_probs.shape[1:])
             state = candidates_lib.nothing_yet(num_candidates, *block.log_probs.shape[1:])
         if num_points + block.num_points > _MOST_POINTS:
             raise ValueError(f"batches: more than {_MOST_POINTS:,} points; split the stream")
-        log_probs, available = jnp.asarray(block.log_probs, jnp.float32), jnp.asarray(block.available)
-        fault = validation.find_fault(log_probs, available)
-        state = _absorb(method, static, key, state, jnp.int32(num_points), log_probs, available, numbers)
-        # Faults are looked at a block later, so that reading goes on while the device computes.
-        if check_last is not None:
-            check_last()
-        check_last = functools.partial(
-            validation.raise_if_fault, fault, block.log_probs.shape[1], first_point=num_points
-        )
+        # Rows that are not available may hold NaN, which is no fault of any program.
+        with jax.debug_nans(False):
+            log_probs, available = jnp.asarray(block.log_probs), jnp.asarray(block.available)
+            fault = validation.find_fault(log_probs, available)
+            check = functools.partial(
+                validation.raise_if_fault, fault, first_point=num_points, name="batches: log_probs"
+            )
+            # The first block's before the method is compiled. Later faults are looked at a block later, so that reading
+            # goes on while the device computes.
+            (check_last or check)()
+            state = _absorb(method, static, key, state, jnp.int32(num_points), log_probs, available, numbers)
+        check_last = check
         num_points += block.num_points
         num_available += int(np.sum(block.available))
     if state is None:
@@ -124,7 +135,8 @@ def acquire_stream(
     check_last()
     if batch_size > num_available:
         raise ValueError(f"batch_size={batch_size}: must be at most the {num_available} available points of batches")
-    choice, needed = _choose(method, key, state, batch_size, static, numbers)
+    with jax.debug_nans(False):
+        choice, needed = _choose(method, key, state, batch_size, static, numbers)
     return _certify(method, choice, float(state.best_left_out), num_points, int(needed))
 
 
@@ -138,6 +150,19 @@ def _check_streamed(method: str, options: Mapping[str, Any]) -> None:
         raise ValueError(
             "targets=None: method 'epig' draws its targets from the whole pool, which a stream does not hold; pass "
             "targets[T, K, C], or use acquire"
+        )
+
+
+def _check_candidates_fit(num_candidates: int, num_draws: int, num_classes: int) -> None:
+    """Raises ValueError if the predictions of the candidates, or their indices, are too many."""
+    # A candidate's predictions, its index and its worth, four bytes each.
+    num_bytes = num_candidates * 4 * (num_draws * num_classes + 2)
+    if num_bytes > validation.MAX_BYTES:
+        most = validation.MAX_BYTES * num_candidates // num_bytes
+        raise ValueError(
+            f"num_candidates={num_candidates}: their predictions of {num_draws} draws and {num_classes} classes take "
+            f"{num_bytes:,} bytes, more than the {validation.MAX_BYTES:,} that a device is sure to have; pass at most "
+            f"{most:,}"
         )
 
 
@@ -155,35 +180,46 @@ class _Block(NamedTuple):
     num_points: int
 
 
-def _pairs(batches: Any) -> Iterator[tuple[Any, np.ndarray]]:
+def _pairs(batches: Any) -> Iterator[tuple[arguments.Array, np.ndarray]]:
     """The stream's batches as arrays ``[n, K, C]`` and masks ``[n]``, their shapes checked against the first."""
     if isinstance(batches, (str, os.PathLike)):
-        batches = _slices(np.load(batches, mmap_mode="r", allow_pickle=False))
+        batches = _slices(open_predictions(batches, name="batches"))
     elif not isinstance(batches, Iterable) or hasattr(batches, "shape"):
         raise TypeError(
-            f"batches: a {type(batches).__name__} is not an iterable of blocks; pass [log_probs] for one block"
+            f"batches: a {type(batches).__name__} is not an iterable of blocks; pass [log_probs] for one block, or the "
+            "path of a .npy file"
         )
     shape = None
-    for batch in batches:
-        log_probs, available = batch if isinstance(batch, tuple) else (batch, None)
-        log_probs = validation.as_array("batches", log_probs)
+    for number, batch in enumerate(batches):
+        name = f"batches, block {number}"
+        log_probs, available = _split(name, batch)
+        log_probs = validation.read(f"{name}, log_probs", log_probs)
         if log_probs.ndim == 3 and len(log_probs) == 0:
             continue
-        validation.check_shape(log_probs)
+        arguments.check_predictions(log_probs, name=f"{name}: log_probs")
         shape = shape or log_probs.shape[1:]
         if log_probs.shape[1:] != shape:
-            raise ValueError(f"batches: a block of shape {log_probs.shape} after others of [n, {shape[0]}, {shape[1]}]")
-        yield log_probs, np.asarray(validation.check_available(available, len(log_probs)))
+            raise ValueError(f"{name}: a block of shape {log_probs.shape} after others of [n, {shape[0]}, {shape[1]}]")
+        mask = validation.check_available(available, log_probs.shape, name=f"{name}: available")
+        yield log_probs, np.asarray(mask)
+
+
+def _split(name: str, batch: Any) -> tuple[Any, Any]:
+    """The predictions of a batch and its mask, None for none."""
+    if not isinstance(batch, tuple):
+        return batch, None
+    if len(batch) != 2:
+        raise ValueError(f"{name}: is a tuple of {len(batch)}; must be log_probs or the pair (log_probs, available)")
+    return batch
 
 
 def _slices(array: np.ndarray) -> Iterator[np.ndarray]:
     """A mapped array ``[N, K, C]`` in slices, none of which is read before it is used."""
-    validation.check_shape(array)
     size = rows_per_chunk(array.shape[1] * array.shape[2], len(array), _LARGEST_BLOCK)
     return (array[start : start + size] for start in range(0, len(array), size))
 
 
-def _blocks(pairs: Iterator[tuple[Any, np.ndarray]]) -> Iterator[_Block]:
+def _blocks(pairs: Iterator[tuple[arguments.Array, np.ndarray]]) -> Iterator[_Block]:
     """The stream in blocks of one size, of which the last is padded.
 
     Where all batches have the length of the first, and that is neither too large nor too small, they are the blocks.
@@ -197,7 +233,7 @@ def _blocks(pairs: Iterator[tuple[Any, np.ndarray]]) -> Iterator[_Block]:
         start = 0
         while start < len(log_probs):
             stop = min(len(log_probs), start + size - filled)
-            parts.append((log_probs[start:stop], available[start:stop]))
+            parts.append((validation.predictions_in_float32(log_probs[start:stop]), available[start:stop]))
             filled, start = filled + stop - start, stop
             if filled == size:
                 yield _join(parts, size)
@@ -207,7 +243,7 @@ def _blocks(pairs: Iterator[tuple[Any, np.ndarray]]) -> Iterator[_Block]:
 
 
 def _join(parts: list[tuple[Any, np.ndarray]], size: int) -> _Block:
-    """One block of what was read, in float32."""
+    """One block of what was read."""
     num_points = sum(len(available) for _, available in parts)
     if len(parts) == 1 and num_points == size:
         return _Block(*parts[0], num_points)

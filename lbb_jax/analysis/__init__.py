@@ -2,12 +2,13 @@
 
 from lbb_jax.analysis.acquired import load_acquired, load_pool
 from lbb_jax.analysis.areas import areas_under_curve
+from lbb_jax.analysis.comparison import flatten
 from lbb_jax.analysis.curves import EXPERIMENT, split_by_experiment, with_empty_texts
 from lbb_jax.analysis.diversity import batch_diversity, summarise_diversity
 from lbb_jax.analysis.names import NAMES, base_variant, variant_name, variant_names
 from lbb_jax.analysis.paired import PairedDifference, paired_difference, paired_differences
 from lbb_jax.analysis.profiles import final_errors, performance_profile, performance_ratios
-from lbb_jax.analysis.runs import describe_reduction, find_runs, load_runs
+from lbb_jax.analysis.runs import describe_reduction, describe_runs, find_runs, load_runs
 from lbb_jax.analysis.savings import labels_to_reach, summarise_savings
 from lbb_jax.analysis.summary import summarise
 
@@ -19,8 +20,10 @@ __all__ = [
     "base_variant",
     "batch_diversity",
     "describe_reduction",
+    "describe_runs",
     "final_errors",
     "find_runs",
+    "flatten",
     "labels_to_reach",
     "load_acquired",
     "load_pool",

@@ -7,7 +7,8 @@ import pandas as pd
 
 from lbb_jax import datasets
 from lbb_jax.analysis.curves import EXPERIMENT
-from lbb_jax.analysis.runs import read_configs, read_metrics
+from lbb_jax.analysis.runs import describe_runs, read_metrics
+from lbb_jax.datasets.identity import identify
 from lbb_jax.examples import Examples
 
 _COLUMNS = ["path", *EXPERIMENT, "variant", "seed", "round", "labels", "order", "index", "gain"]
@@ -15,6 +16,8 @@ _COLUMNS = ["path", *EXPERIMENT, "variant", "seed", "round", "labels", "order", 
 
 def load_acquired(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
     """Reads what any number of runs acquired.
+
+    It gives no warnings of runs that stopped short or differ in their setup: `load_runs` does.
 
     Args:
       paths: Working directories, each with ``config.json`` and ``metrics.jsonl``.
@@ -28,7 +31,8 @@ def load_acquired(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
       FileNotFoundError: If a path holds no run.
       ValueError: If there are no paths.
     """
-    rounds = pd.concat(read_metrics(paths), ignore_index=True)
+    frames, _ = read_metrics(paths)
+    rounds = pd.concat(frames, ignore_index=True)
     # The last round acquires nothing.
     rounds = rounds[rounds["acquired"].str.len() > 0]
     rounds["order"] = [list(range(len(batch))) for batch in rounds["acquired"]]
@@ -48,13 +52,24 @@ def load_pool(paths: Sequence[str | os.PathLike]) -> Examples:
 
     Raises:
       FileNotFoundError: If a path holds no run.
-      ValueError: If there are no paths, or if the runs' data sets differ in anything.
+      ValueError: If there are no paths, if the runs' data sets differ in anything, or if the data are not those that a
+        run was on.
       MissingDatasetError: If the data set's files are not there.
     """
-    first, *others = [config["dataset"] for config in read_configs(paths)]
+    first, *others = runs = describe_runs(paths)
     for path, other in zip(paths[1:], others, strict=True):
-        if other != first:
+        if other.config["dataset"] != first.config["dataset"]:
             raise ValueError(
-                f"{path} is a run on the data set {other}, {paths[0]} on {first}; pass runs of one data set"
+                f"{path} is a run on the data set {other.config['dataset']}, {paths[0]} on {first.config['dataset']}; "
+                "pass runs of one data set"
             )
-    return datasets.load(**first).pool
+    dataset = datasets.load(**first.config["dataset"])
+    identity = identify(dataset)
+    for path, run in zip(paths, runs, strict=True):
+        differing = [name for name, value in run.data.items() if identity.get(name) != value]
+        if differing:
+            raise ValueError(
+                f"{path} is a run on other data than those here: {differing[0]} was {run.data[differing[0]]}, and is "
+                f"{identity.get(differing[0])}; bring the data that it ran on"
+            )
+    return dataset.pool

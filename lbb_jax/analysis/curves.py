@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 # The columns that tell one experiment from another: curves with the same values in them can be compared.
-EXPERIMENT = ["dataset", "encoder", "network", "posterior", "batch_size", "reduced"]
+EXPERIMENT = ["dataset", "encoder", "network", "posterior", "batch_size", "reduced", "setup"]
 
 
 class Curve(NamedTuple):
@@ -33,9 +33,11 @@ def split_by_experiment(table: pd.DataFrame) -> Iterator[tuple[dict[str, object]
 
 
 def with_empty_texts(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with the empty texts that it has lost if it was written as CSV and read again."""
-    texts = ["encoder", "reduced"]
-    return table.assign(**{name: table[name].astype(object).where(table[name].notna(), "") for name in texts})
+    """The table with the empty texts that it has lost if it was written as CSV and read again, or never had."""
+    texts = {
+        name: table.get(name, pd.Series("", table.index)).astype(object) for name in ("encoder", "reduced", "setup")
+    }
+    return table.assign(**{name: text.where(text.notna(), "") for name, text in texts.items()})
 
 
 def by_experiment(runs: pd.DataFrame) -> Iterator[tuple[dict[str, object], list[Curve]]]:

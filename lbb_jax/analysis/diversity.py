@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import entr
 
-from lbb_jax.analysis.curves import EXPERIMENT
+from lbb_jax.analysis.curves import EXPERIMENT, with_empty_texts
 from lbb_jax.examples import Examples
 
 
@@ -32,7 +32,7 @@ def batch_diversity(acquired: pd.DataFrame, pool: Examples) -> pd.DataFrame:
         )
     num_classes = int(pool.labels.max()) + 1
     base = acquired["index"] % pool.num_base
-    points = acquired.assign(base=base, label=np.asarray(pool.labels)[base])
+    points = with_empty_texts(acquired).assign(base=base, label=np.asarray(pool.labels)[base])
     batches = points.groupby([*EXPERIMENT, "variant", "seed", "round"], sort=False)
     diversity = batches.agg(
         labels=("labels", "first"),

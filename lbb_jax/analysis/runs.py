@@ -1,6 +1,5 @@
 """Runs as one tidy table."""
 
-import json
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,14 +8,17 @@ from typing import Any
 
 import pandas as pd
 
+from lbb_jax.analysis import comparison
 from lbb_jax.analysis.curves import EXPERIMENT, describe
 from lbb_jax.analysis.names import numeric_options, variant_names
+from lbb_jax.errors import ExperimentError
+from lbb_jax.paths import resolve
+from lbb_jax.run_folder import Description, RunFolder
 
 _LOGGER = logging.getLogger(__name__)
-_FILES = ("config.json", "metrics.jsonl")
 _COLUMNS = (
     *("path", "experiment", "dataset", "encoder", "network", "posterior"),
-    *("method", "variant", "batch_size", "alpha", "reduced"),
+    *("method", "variant", "batch_size", "alpha", "reduced", "setup"),
     *("seed", "round", "labels", "accuracy", "nll", "ece"),
     *("seconds", "seconds_train", "seconds_predict", "seconds_acquire"),
 )
@@ -34,19 +36,26 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
       ``network``, ``posterior``, ``method``, ``variant`` (the method's name as figures show it, with the redundancy of
       LBB and, where ``paths`` hold the same variant with several values of an option, that option), ``batch_size``,
       ``alpha`` (of power sampling, else NaN), ``reduced`` (what was cut down from the whole data set, in words; empty
-      for nothing), ``seed``, ``round``, ``labels``, ``accuracy`` and ``ece`` (from 0 to 1), ``nll`` (nats), and for
-      each seed's share of the round ``seconds``, ``seconds_train``, ``seconds_predict`` and ``seconds_acquire`` (NaN
-      where stages were not timed apart). The points acquired and their gains stay in ``metrics.jsonl``.
+      for nothing), ``setup`` (in what else it differs from other runs in ``paths`` that would be of the same
+      experiment, such as ``training.num_steps=300``; empty for nothing), ``seed``, ``round``, ``labels``, ``accuracy``
+      and ``ece`` (from 0 to 1), ``nll`` (nats), and for each seed's share of the round ``seconds``, ``seconds_train``,
+      ``seconds_predict`` and ``seconds_acquire`` (NaN where stages were not timed apart). The points acquired and their
+      gains stay in ``metrics.jsonl``. A ``setup`` that is not empty, and a run that stopped short, are said in
+      warnings.
 
     Raises:
       FileNotFoundError: If a path holds no run.
-      ValueError: If there are no paths, or if two hold runs of the same variant, experiment and seed.
+      ValueError: If there are no paths, if a run's file is damaged, or if two hold runs of the same variant, experiment
+        and seed.
     """
-    frame = pd.concat([_with_seconds(frame) for frame in read_metrics(paths)], ignore_index=True)
-    return frame.reindex(columns=[name for name in _COLUMNS if name in frame])
+    frames, warnings = read_metrics(paths)
+    for warning in warnings:
+        _LOGGER.warning("%s", warning)
+    frame = pd.concat([_with_seconds(frame) for frame in frames], ignore_index=True)
+    return frame.reindex(columns=list(_COLUMNS))
 
 
-def read_metrics(paths: Iterable[str | os.PathLike]) -> list[pd.DataFrame]:
+def read_metrics(paths: Iterable[str | os.PathLike]) -> tuple[list[pd.DataFrame], list[str]]:
     """The metrics of each run as they were written, with what its configuration says beside them.
 
     Args:
@@ -54,61 +63,93 @@ def read_metrics(paths: Iterable[str | os.PathLike]) -> list[pd.DataFrame]:
 
     Returns:
       For each run a row per seed and round: the fields of ``metrics.jsonl`` and the columns ``experiment``, ``path``,
-      ``encoder``, ``network``, ``variant``, ``alpha`` and ``reduced`` of `load_runs`.
+      ``encoder``, ``network``, ``variant``, ``alpha``, ``reduced`` and ``setup`` of `load_runs`. And the warnings of
+      `load_runs`.
 
     Raises:
       FileNotFoundError: If a path holds no run.
       ValueError: As `load_runs`.
     """
-    paths = [Path(path) for path in paths]
-    configs = read_configs(paths)
-    variants = variant_names([config["acquisition"] for config in configs])
-    frames = [_read_run(*run) for run in zip(paths, configs, variants, strict=True)]
+    paths = list(map(str, paths))
+    runs = describe_runs(paths)
+    variants = variant_names([run.config["acquisition"] for run in runs])
+    frames, warnings = [], []
+    for run in zip(paths, runs, variants, strict=True):
+        frame, warnings_of_run = _read_run(*run)
+        frames.append(frame)
+        warnings += warnings_of_run
+    keys = [tuple(frame[EXPERIMENT[:-1]].iloc[0]) for frame in frames]
+    setups, warnings_of_setups = comparison.tell_apart(paths, keys, runs)
+    for frame, setup in zip(frames, setups, strict=True):
+        frame["setup"] = setup
     _check_that_none_is_twice(frames)
-    return frames
+    return frames, warnings + warnings_of_setups
 
 
 def find_runs(paths: Iterable[str | os.PathLike]) -> list[Path]:
-    """Those of ``paths`` that hold a run with at least one round done; warns of the others.
+    """Those of ``paths`` that hold a run with at least one round done; warns of the others, and says what is wrong.
 
     Raises:
-      FileNotFoundError: If none does.
+      PathError: If one is no local path.
+      FileNotFoundError: If none holds a run.
     """
     found = []
-    for path in map(Path, paths):
-        absent = [name for name in _FILES if not (path / name).is_file()]
-        if absent:
-            _LOGGER.warning("%s is left out: it has no %s", path, " and no ".join(absent))
-        else:
+    for path in (resolve(path, name="folder of a run") for path in paths):
+        fault = _find_fault(path)
+        if fault is None:
             found.append(path)
+        else:
+            _LOGGER.warning("%s is left out: %s", path, fault)
     if not found:
-        raise FileNotFoundError(f"no folder of a run, with {' and '.join(_FILES)}, is among what was named")
+        raise FileNotFoundError("no folder of a run, with config.json and metrics.jsonl, is among what was named")
     return found
 
 
-def read_configs(paths: Sequence[str | os.PathLike]) -> list[dict[str, Any]]:
-    """The resolved configuration of each run.
+def _find_fault(path: Path) -> str | None:
+    """Why the folder ``path`` cannot be read as a run; None if it can."""
+    folder = RunFolder(path)
+    absent = folder.absent()
+    if absent:
+        return f"it has no {' and no '.join(absent)}"
+    try:
+        return None if folder.read_records() else f"{folder.metrics} is empty: no round is done"
+    except ExperimentError as error:
+        return str(error)
+
+
+def describe_runs(paths: Sequence[str | os.PathLike]) -> list[Description]:
+    """What each run is.
 
     Raises:
       FileNotFoundError: If a path holds no run.
-      ValueError: If there are no paths.
+      ValueError: If there are no paths, or a ``config.json`` is damaged.
     """
     if not paths:
         raise ValueError("paths is empty: name at least one run's folder")
-    return [json.loads((Path(path) / "config.json").read_text())["config"] for path in paths]
+    runs = [RunFolder(path).describe() for path in paths]
+    for path, run in zip(paths, runs, strict=True):
+        if run is None:
+            raise FileNotFoundError(f"{path} holds no run: it has no config.json")
+    return runs
 
 
-def _read_run(path: Path, config: dict[str, Any], variant: str) -> pd.DataFrame:
-    """The rows of one run."""
-    frame = pd.read_json(path / "metrics.jsonl", lines=True, precise_float=True)
-    frame["experiment"] = path.resolve().parent.name
+def _read_run(path: str, run: Description, variant: str) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of one run, and a warning if it stopped short."""
+    folder, config = RunFolder(path), run.config
+    if not folder.metrics.exists():
+        raise FileNotFoundError(f"{path} holds no run with a round done: it has no {folder.metrics.name}")
+    records, warnings = comparison.whole_rounds(path, run, folder.read_records())
+    if not records:
+        raise ExperimentError(f"{folder.metrics} holds no round that all seeds have finished: leave {path} out")
+    frame = pd.DataFrame(records)
+    frame["experiment"] = folder.path.resolve().parent.name
     frame["encoder"] = _encoder(config["dataset"])
     frame["network"] = config["network"]["name"]
     frame["variant"] = variant
     frame["alpha"] = numeric_options(config["acquisition"]).get("alpha", float("nan"))
     frame["reduced"] = describe_reduction(config)
-    frame["path"] = str(path)
-    return frame
+    frame["path"] = path
+    return frame, warnings
 
 
 def _encoder(dataset: Mapping[str, Any]) -> str:
@@ -132,9 +173,11 @@ def _check_that_none_is_twice(frames: Sequence[pd.DataFrame]) -> None:
 
 def _with_seconds(frame: pd.DataFrame) -> pd.DataFrame:
     """A run's rows with the seconds of the whole round, the sum of its stages where they were not written."""
-    if "seconds" in frame:
-        return frame
-    return frame.assign(seconds=frame["seconds_train"] + frame["seconds_predict"] + frame["seconds_acquire"])
+    stages = ["seconds_train", "seconds_predict", "seconds_acquire"]
+    frame = frame.reindex(columns=[*frame.columns, *(name for name in stages if name not in frame)])
+    # Stages that were not timed are all None, which pandas takes for objects.
+    frame[stages] = frame[stages].astype(float)
+    return frame if "seconds" in frame else frame.assign(seconds=frame[stages].sum(axis=1, skipna=False))
 
 
 def describe_reduction(config: Mapping[str, Any]) -> str:

@@ -13,9 +13,10 @@ from ml_collections import ConfigDict
 
 from lbb_jax import analysis, labelled_set, loop
 from lbb_jax.acquisition import validation
+from lbb_jax.acquisition.stored import open_predictions
 from lbb_jax.examples import Data
 from lbb_jax.experiment.assembly import assemble
-from lbb_jax.experiment.configuration import dataset_name
+from lbb_jax.experiment.configuration import ExperimentError, dataset_name
 from lbb_jax.figures import POSTERIORS
 
 
@@ -40,45 +41,57 @@ class Predictions(NamedTuple):
         return {"source": self.source, "reduced": self.reduced, "seed": self.seed}
 
 
-def from_file(path: str | os.PathLike) -> Predictions:
+def from_file(path: str | os.PathLike, *, name: str = "path") -> Predictions:
     """The predictions in a ``.npy`` file.
 
+    Args:
+      path: The file.
+      name: The argument that names it, for messages.
+
     Raises:
+      PathError: If there is no such file.
       ValueError: If it does not hold log-probabilities ``[N, K, C]``.
-      FileNotFoundError: If there is no such file.
     """
-    array = np.load(path, allow_pickle=False)
-    validation.check_shape(array, name=str(path))
-    log_probs = jnp.asarray(array, jnp.float32)
-    validation.check_values(log_probs, jnp.ones(len(log_probs), bool), name=str(path))
+    log_probs = jnp.asarray(validation.predictions_in_float32(open_predictions(path, name=name)))
+    validation.check_values(log_probs, jnp.ones(len(log_probs), bool), name=f"{name}={path}")
     return Predictions(log_probs, Path(path).stem)
 
 
-def of_posterior(config: ConfigDict, *, num_labels: int, num_seeds: int) -> Iterator[Predictions]:
+def of_posterior(
+    config: ConfigDict, *, num_labels: int, num_seeds: int, name: str = "num_labels"
+) -> Iterator[Predictions]:
     """Trains the posterior of a configuration once for each seed, and predicts the points that it was not trained on.
 
     Args:
       config: As `lbb_jax.experiment.default_config` has it; its acquisition and sizes are of no effect.
       num_labels: Points to train on, drawn at random and balanced by class, as a run draws its initial points.
       num_seeds: How many, from 0 on.
+      name: The argument that gives ``num_labels``, for messages.
 
     Yields:
       The predictions of each seed, all of the same shape.
 
     Raises:
-      ExperimentError: If a field is out of range.
+      ExperimentError: If a field is out of range, or no points of the pool are left to predict.
       MissingDatasetError: If the data set's files are not there.
     """
     config = copy.deepcopy(config)
     config.acquisition.method = "bald"
-    config.initial_size = config.final_size = num_labels
+    # Of every pool; how many points this one has is known when it is loaded.
+    config.initial_size = config.final_size = 1
     parts = assemble(config)
+    num_points = parts.data.pool.num_examples
+    if not 1 <= num_labels < num_points:
+        raise ExperimentError(
+            f"{name}={num_labels}: must be between 1 and {num_points - 1}; the pool has {num_points} points"
+        )
+    settings = parts.settings._replace(initial_size=num_labels, final_size=num_labels)
 
     @jax.jit
     def train_and_predict(key: jax.Array, data: Data) -> tuple[jax.Array, jax.Array]:
-        state = loop.init(key, data, parts.settings)
-        params, _ = loop.train(state, data, parts.settings)
-        log_probs = loop.predict(state, params, data, parts.settings).log_probs
+        state = loop.init(key, data, settings)
+        params, _ = loop.train(state, data, settings)
+        log_probs = loop.predict(state, params, data, settings).log_probs
         return log_probs, labelled_set.contains(state.labelled, len(log_probs))
 
     source = f"{dataset_name(config)}, {POSTERIORS[config.posterior.name]}, {num_labels} labels"

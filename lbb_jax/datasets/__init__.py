@@ -1,6 +1,6 @@
 """Data sets, as a pool of examples to label and test examples."""
 
-from lbb_jax.datasets.catalogue import NAMES, Dataset, load
+from lbb_jax.datasets.catalogue import NAMES, Dataset, check, load
 from lbb_jax.datasets.prepared import MissingDatasetError
 
-__all__ = ["NAMES", "Dataset", "MissingDatasetError", "load"]
+__all__ = ["NAMES", "Dataset", "MissingDatasetError", "check", "load"]

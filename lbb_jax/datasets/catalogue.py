@@ -6,17 +6,19 @@ with the official test file alone, split in two. The loaders of
 tensorflow-datasets wrote with the shapes, types and classes of the real ones.
 """
 
+import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 
-from lbb_jax import examples
+from lbb_jax import examples, ranges
 from lbb_jax.datasets import digits, prepared_images
-from lbb_jax.datasets.source import Source, Split
+from lbb_jax.datasets.source import Source, Split, check_labels
 from lbb_jax.examples import Examples
 from lbb_jax.networks.encoder import PretrainedEncoder
+from lbb_jax.ranges import Count, NotNegative, NotNegativeCount, OptionalCount, Text
 
 
 class Dataset(NamedTuple):
@@ -39,13 +41,13 @@ class Dataset(NamedTuple):
     encoder_digest: str = ""
 
 
-def _load_ag_news(**options: Any) -> Source:
+def _load_ag_news(*, encoder: Text, max_length: Count, frozen: bool) -> Source:
     try:
         # What it needs is in an extra, which the others do without.
         from lbb_jax.datasets import ag_news
     except ModuleNotFoundError as error:
         raise ValueError(f"AG News needs {error.name}, which is not installed: pip install 'lbb_jax[text]'") from error
-    return ag_news.load(**options)
+    return ag_news.load(encoder=encoder, max_length=max_length, frozen=frozen)
 
 
 _CIFAR = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2023, 0.1994, 0.2010)}
@@ -75,11 +77,11 @@ NAMES = tuple(_LOADERS)
 def load(
     name: str,
     *,
-    num_pool: int | None = None,
-    num_test: int | None = None,
-    num_validation: int = 0,
-    copies: int = 1,
-    noise: float = 0.0,
+    num_pool: OptionalCount = None,
+    num_test: OptionalCount = None,
+    num_validation: NotNegativeCount = 0,
+    copies: Count = 1,
+    noise: NotNegative = 0.0,
     **options: Any,
 ) -> Dataset:
     """Loads a data set.
@@ -100,20 +102,19 @@ def load(
       used, and tokens as int32.
 
     Raises:
-      ValueError: For an unknown name, options other than the data set's, or a size that it does not have.
+      TypeError: For an argument of another kind.
+      ValueError: For an unknown name, options other than the data set's, a size that it does not have, and files whose
+        labels are not those of its classes.
       MissingDatasetError: If its files are not there.
     """
-    if name not in _LOADERS:
-        raise ValueError(f"dataset name={name!r}: must be one of {', '.join(map(repr, NAMES))}")
-    expected = _OPTIONS.get(name, ())
-    if options.keys() != set(expected):
-        raise ValueError(
-            f"dataset name={name!r}: takes {', '.join(expected) or 'no options'}, not "
-            f"{', '.join(sorted(options)) or 'none'}"
-        )
+    sizes = {"num_pool": num_pool, "num_test": num_test, "num_validation": num_validation}
+    check(name, **sizes, copies=copies, noise=noise, **options)
     source = _LOADERS[name](**options)
     num_train = source.train.num_examples
-    if not 0 <= num_validation < num_train:
+    for split, num_examples in (("train", num_train), ("test", source.test.num_examples)):
+        if num_examples < 1:
+            raise ValueError(f"name={name!r}: the split {split!r} has no examples; prepare the data set anew")
+    if num_validation >= num_train:
         raise ValueError(
             f"num_validation={num_validation}: must be between 0 and {num_train - 1}, to leave some of the "
             f"{num_train} training examples to the pool"
@@ -135,11 +136,32 @@ def load(
     )
 
 
+def check(name: str, **fields: Any) -> None:
+    """Holds the arguments of `load` against what they may be, and loads nothing.
+
+    Args:
+      name: As `load` takes it.
+      **fields: The other arguments of `load`, or some of them, and the options of the data set.
+
+    Raises:
+      TypeError: For an argument of another kind; the message begins with its name.
+      ValueError: For an unknown name, an argument out of range, or options other than the data set's.
+    """
+    ranges.check({"name": ranges.choice(*NAMES)}, {"name": name})
+    options = fields.keys() - inspect.signature(load).parameters.keys()
+    expected = _OPTIONS.get(name, ())
+    if options != set(expected):
+        raise ValueError(
+            f"name={name!r}: takes {', '.join(expected) or 'no options'}, not {', '.join(sorted(options)) or 'none'}"
+        )
+    ranges.check(ranges.of(load) | ranges.of(_load_ag_news), fields)
+
+
 def _checked_size(size_name: str, num_wanted: int | None, num_there: int, besides: str = "") -> int:
     """The number of examples wanted, all if None, if there are so many."""
     if num_wanted is None:
         return num_there
-    if not 1 <= num_wanted <= num_there:
+    if num_wanted > num_there:
         raise ValueError(f"{size_name}={num_wanted}: must be between 1 and the {num_there} examples there are{besides}")
     return num_wanted
 
@@ -147,4 +169,5 @@ def _checked_size(size_name: str, num_wanted: int | None, num_there: int, beside
 def _examples(source: Source, split: Split, start: int, stop: int) -> Examples:
     """The examples of a split from ``start`` to before ``stop``."""
     features, labels = split.read(start, stop)
+    check_labels(features, labels, source.num_classes)
     return examples.create(features, labels, mean=source.mean, std=source.std)

@@ -1,10 +1,14 @@
 """Data sets that tensorflow-datasets has prepared on disk, read without TensorFlow."""
 
+import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow_datasets as tfds
 from tqdm import tqdm
+
+from lbb_jax import paths
 
 READ_AT_ONCE = 1000
 
@@ -12,7 +16,7 @@ Record = dict[str, Any]
 
 
 class MissingDatasetError(FileNotFoundError):
-    """A data set is not prepared on this machine; the message says how to prepare it."""
+    """A data set is not prepared on this machine, or cannot be read; the message says how to prepare it."""
 
 
 def open_builder(name: str) -> tfds.core.DatasetBuilder:
@@ -20,8 +24,16 @@ def open_builder(name: str) -> tfds.core.DatasetBuilder:
 
     Args:
       name: As tensorflow-datasets knows it, with its configuration if it has several: ``"emnist/balanced"``.
+
+    Raises:
+      PathError: If ``TFDS_DATA_DIR`` names no local folder.
+      MissingDatasetError: If the data set's description cannot be read.
     """
-    return tfds.builder(name, file_format="array_record")
+    data_dir = os.environ.get("TFDS_DATA_DIR")
+    if data_dir is not None:
+        data_dir = str(paths.folder(data_dir, name="TFDS_DATA_DIR"))
+    with _explained(f"opening {name}"):
+        return tfds.builder(name, data_dir=data_dir, file_format="array_record")
 
 
 def open_split(builder: tfds.core.DatasetBuilder, split: str) -> Sequence[Record]:
@@ -42,10 +54,30 @@ def open_split(builder: tfds.core.DatasetBuilder, split: str) -> Sequence[Record
         ) from error
 
 
+@contextlib.contextmanager
+def _explained(description: str) -> Iterator[None]:
+    """Says what was done when something within could not be read."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    # The errors of the libraries that read the files have no other class in common.
+    except Exception as error:
+        raise MissingDatasetError(
+            f"{description}: its files cannot be read ({type(error).__name__}: {error}); where they are damaged, "
+            "remove them and prepare the data set again"
+        ) from error
+
+
 def read_records(records: Sequence[Record], start: int, stop: int, *, description: str, unit: str) -> Iterator[Record]:
-    """The records from ``start`` to before ``stop``, with a progress bar."""
+    """The records from ``start`` to before ``stop``, with a progress bar.
+
+    Raises:
+      MissingDatasetError: If they cannot be read.
+    """
     with tqdm(total=stop - start, desc=description, unit=unit, disable=None, leave=False) as bar:
         for first in range(start, stop, READ_AT_ONCE):
-            block = records.__getitems__(list(range(first, min(first + READ_AT_ONCE, stop))))
+            with _explained(description):
+                block = records.__getitems__(list(range(first, min(first + READ_AT_ONCE, stop))))
             yield from block
             bar.update(len(block))

@@ -44,6 +44,25 @@ class Source(NamedTuple):
     encoder_digest: str = ""
 
 
+def check_labels(features: np.ndarray, labels: np.ndarray, num_classes: int) -> None:
+    """Holds the labels of some examples against the examples and the classes.
+
+    Raises:
+      ValueError: If there are not as many labels as examples, or one is no integer from 0 to below ``num_classes``.
+    """
+    if labels.shape != features.shape[:1]:
+        raise ValueError(f"{len(features)} examples have labels of shape {labels.shape}: must be one for each example")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"labels are of {labels.dtype}: must be integers")
+    is_fault = (labels < 0) | (labels >= num_classes)
+    if is_fault.any():
+        first = np.argmax(is_fault)
+        raise ValueError(
+            f"the label of example {first} is {labels[first]}: must be from 0 to {num_classes - 1}, one of the "
+            f"{num_classes} classes; leave out examples without a label"
+        )
+
+
 def in_memory(features: np.ndarray, labels: np.ndarray) -> Split:
     """The split of features ``[n, ...]`` and labels ``[n]`` that are in memory already."""
     return Split(len(features), lambda start, stop: (features[start:stop], labels[start:stop]))

@@ -2,22 +2,29 @@
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from lbb_jax import acquisition, datasets, networks
-from lbb_jax.experiment.configuration import ExperimentError, acquisition_options
+from lbb_jax import acquisition, datasets, examples, networks, ranges
+from lbb_jax.datasets.identity import identify
+from lbb_jax.experiment.compilation import check_platform
+from lbb_jax.experiment.configuration import (
+    ExperimentError,
+    acquisition_options,
+    check_fields,
+    check_plain,
+    check_ranges,
+)
 from lbb_jax.loop import Data, Settings
 from lbb_jax.networks import Network
 from lbb_jax.posteriors import Posterior, deep_ensemble, mc_dropout
+from lbb_jax.ranges import Count, Positive
 from lbb_jax.training import Training, epochs, fine_tuning, fixed_steps
 
 NETWORKS: dict[str, type[nn.Module]] = {
@@ -28,8 +35,8 @@ NETWORKS: dict[str, type[nn.Module]] = {
     "text_classifier": networks.TextClassifier,
 }
 POSTERIORS = ("deep_ensemble", "mc_dropout")
-DRIVERS = ("auto", "host", "scan")
-COMPUTE_DTYPES = ("float32", "bfloat16")
+# What a network takes from the data set, and what Flax adds to its fields.
+_NOT_CONFIGURED = {"num_classes", "architecture", "parent", "name"}
 
 
 class Parts(NamedTuple):
@@ -50,22 +57,38 @@ class Parts(NamedTuple):
     data_identity: dict[str, Any]
 
 
+def check(config: ConfigDict) -> None:
+    """Holds every field against its range, and the fields against one another; loads and compiles nothing.
+
+    Raises:
+      ExperimentError: For the first field that is missing, unknown, of another kind, out of its range, or at odds with
+        another; the message has its full name, its value and what is allowed.
+    """
+    check_fields(config)
+    _check_dataset(config)
+    _check_network(config)
+    posterior = ranges.of(deep_ensemble) | ranges.of(mc_dropout)
+    posterior |= {"name": ranges.choice(*POSTERIORS), "num_test_draws": posterior["num_draws"]}
+    check_ranges(posterior, config.posterior, "config.posterior")
+    _training(config)
+    acquisition_options(config)
+    check_plain(config)
+    num_pool = config.dataset.num_pool
+    if num_pool is not None:
+        _check_sizes(config, num_pool * config.dataset.copies)
+
+
 def assemble(config: ConfigDict) -> Parts:
     """Loads the data and builds everything else, after checking that it fits together.
 
     Raises:
-      ExperimentError: For a field out of range, with the numbers that it is held against.
+      ExperimentError: As `check`, for a size that the data set does not have, for a network that does not take its
+        examples or has no dropout where the posterior needs it, and if JAX finds no device of the platform that it is
+        to use.
       MissingDatasetError: If the data set's files are not there.
     """
-    for name in ("initial_size", "batch_size", "seeds", "rounds_at_once", "seeds_at_once"):
-        _require(config[name] is None or config[name] >= 1, f"config.{name}={config[name]}: must be at least 1")
-    _require(
-        config.driver in DRIVERS, f"config.driver={config.driver!r}: must be one of {', '.join(map(repr, DRIVERS))}"
-    )
-    _require(
-        config.compute_dtype in COMPUTE_DTYPES,
-        f"config.compute_dtype={config.compute_dtype!r}: must be one of {', '.join(map(repr, COMPUTE_DTYPES))}",
-    )
+    check(config)
+    check_platform()
     options = acquisition_options(config)
     training = _training(config)
     dataset = _dataset(config.dataset)
@@ -74,9 +97,11 @@ def assemble(config: ConfigDict) -> Parts:
         f"config.training.augment=True: the examples of {config.dataset.name!r} are not images",
     )
     _check_sizes(config, dataset.pool.num_examples)
+    network = _network(config, dataset)
+    _check_fit(config, network, dataset)
     method = acquisition.METHODS[config.acquisition.method]
     settings = Settings(
-        posterior=_posterior(config, _network(config, dataset), training),
+        posterior=_posterior(config, network, training),
         acquire=functools.partial(method.function, **options),
         num_classes=dataset.num_classes,
         initial_size=config.initial_size,
@@ -89,7 +114,7 @@ def assemble(config: ConfigDict) -> Parts:
     seeds_at_once = config.seeds_at_once or (config.seeds if _gain_side_by_side(config) else 1)
     pretrained = None if dataset.encoder is None else {"encoder": dataset.encoder.params}
     data = Data(dataset.pool, dataset.test, dataset.validation, pretrained)
-    return Parts(data, settings, training.unit, seeds_at_once, _identity(dataset))
+    return Parts(data, settings, training.unit, seeds_at_once, identify(dataset))
 
 
 def _require(condition: bool, message: str) -> None:
@@ -97,24 +122,20 @@ def _require(condition: bool, message: str) -> None:
         raise ExperimentError(message)
 
 
+def _check_dataset(config: ConfigDict) -> None:
+    try:
+        datasets.check(**config.dataset)
+    except (TypeError, ValueError) as error:
+        raise ExperimentError(f"config.dataset.{error}") from error
+
+
 def _dataset(config: ConfigDict) -> datasets.Dataset:
     try:
         return datasets.load(**config)
     except ValueError as error:
-        raise ExperimentError(f"config.dataset: {error}") from error
-
-
-def _identity(dataset: datasets.Dataset) -> dict[str, Any]:
-    """Numbers of examples and classes, and hashes of all labels and of the encoder."""
-    parts = {"pool": dataset.pool, "test": dataset.test, "validation": dataset.validation}
-    parts = {name: part for name, part in parts.items() if part is not None}
-    labels = [np.asarray(part.labels, np.int32).tobytes() for part in parts.values()]
-    identity = {
-        **{name: part.num_examples for name, part in parts.items()},
-        "classes": dataset.num_classes,
-        "labels": hashlib.sha256(b"".join(labels)).hexdigest(),
-    }
-    return identity | ({"encoder": dataset.encoder_digest} if dataset.encoder_digest else {})
+        # A message about one of its fields begins with the field.
+        separator = "." if str(error).partition("=")[0] in config else ": "
+        raise ExperimentError(f"config.dataset{separator}{error}") from error
 
 
 def _check_sizes(config: ConfigDict, num_points: int) -> None:
@@ -122,10 +143,6 @@ def _check_sizes(config: ConfigDict, num_points: int) -> None:
     _require(
         config.final_size <= num_points,
         f"config.final_size={config.final_size}: the pool has only {num_points} points",
-    )
-    _require(
-        config.initial_size <= config.final_size,
-        f"config.initial_size={config.initial_size}: must be at most config.final_size={config.final_size}",
     )
     num_unlabelled = num_points - config.initial_size
     _require(
@@ -135,16 +152,21 @@ def _check_sizes(config: ConfigDict, num_points: int) -> None:
     )
 
 
-def _network(config: ConfigDict, dataset: datasets.Dataset) -> Network:
+def _check_network(config: ConfigDict) -> None:
     fields = config.network.to_dict()
-    name = fields.pop("name")
-    _require(name in NETWORKS, f"config.network.name={name!r}: must be one of {', '.join(map(repr, NETWORKS))}")
-    of_the_data = {"num_classes", "architecture"}
-    names = {field.name for field in dataclasses.fields(NETWORKS[name])} - of_the_data - {"parent", "name"}
+    name = fields.pop("name", None)
+    check_ranges({"name": ranges.choice(*NETWORKS)}, {"name": name}, "config.network")
+    names = {field.name for field in dataclasses.fields(NETWORKS[name])} - _NOT_CONFIGURED
     _require(
         fields.keys() <= names,
         f"config.network has the fields {', '.join(sorted(fields))}; name={name!r} takes {', '.join(sorted(names))}",
     )
+    check_ranges(ranges.of(NETWORKS[name]), fields, "config.network")
+
+
+def _network(config: ConfigDict, dataset: datasets.Dataset) -> Network:
+    fields = config.network.to_dict()
+    name = fields.pop("name")
     _require(
         (name == "text_classifier") == (dataset.encoder is not None),
         f"config.network.name={name!r}: 'text_classifier' is the network for tokens, and only for tokens; "
@@ -156,9 +178,39 @@ def _network(config: ConfigDict, dataset: datasets.Dataset) -> Network:
     return networks.functional(module, compute_dtype=jnp.dtype(config.compute_dtype))
 
 
-def _fixed_steps(*, learning_rate: float, num_steps: int, batch_size: int) -> Training:
-    if not learning_rate > 0:
-        raise ValueError(f"learning_rate={learning_rate}: must be above 0")
+def _check_fit(config: ConfigDict, network: Network, dataset: datasets.Dataset) -> None:
+    """Raises ExperimentError unless the network takes the data set's examples and has the dropout that draws need.
+
+    It looks at shapes alone.
+    """
+    inputs = jax.eval_shape(lambda pool: examples.inputs(pool, jnp.arange(2, dtype=jnp.int32)), dataset.pool)
+    what = (
+        f"config.network.name={config.network.name!r}: does not fit config.dataset.name={config.dataset.name!r}, whose "
+        f"examples have the shape {inputs.shape[1:]}"
+    )
+    key = jax.random.key(0)
+    try:
+        variables = jax.eval_shape(network.init, key, inputs)
+        logits, _ = jax.eval_shape(network.training_logits, key, variables, inputs)
+    # Whatever Flax, JAX or a module of the user's may raise.
+    except Exception as error:
+        raise ExperimentError(f"{what} ({type(error).__name__}: {error})") from error
+    _require(
+        all(leaf.size for leaf in jax.tree.leaves(variables.params)),
+        f"{what}: its convolutions and pools leave nothing of these; choose one for smaller images",
+    )
+    expected = (2, dataset.num_classes)
+    _require(logits.shape == expected, f"{what}: 2 examples yield logits of shape {logits.shape}, not {expected}")
+    _require(
+        config.posterior.name != "mc_dropout" or networks.has_dropout(network, inputs),
+        f"config.posterior.name='mc_dropout': its draws are dropout masks, and config.network.name="
+        f"{config.network.name!r} has no dropout with these fields, so that all draws would be the same; give it a "
+        "dropout rate above 0, or choose 'deep_ensemble'",
+    )
+
+
+def _fixed_steps(*, learning_rate: Positive, num_steps: Count, batch_size: Count) -> Training:
+    ranges.check(ranges.of(_fixed_steps), {"learning_rate": learning_rate})
     return fixed_steps(optax.adam(learning_rate), num_steps=num_steps, batch_size=batch_size)
 
 
@@ -174,8 +226,8 @@ _TRAININGS: dict[str, tuple[Callable[..., Training], set[str]]] = {
 
 def _training(config: ConfigDict) -> Training:
     fields = config.training.to_dict()
-    name = fields.pop("name")
-    _require(name in _TRAININGS, f"config.training.name={name!r}: must be one of {', '.join(map(repr, _TRAININGS))}")
+    name = fields.pop("name", None)
+    check_ranges({"name": ranges.choice(*_TRAININGS)}, {"name": name}, "config.training")
     make, names = _TRAININGS[name]
     _require(
         fields.keys() == names,
@@ -183,12 +235,12 @@ def _training(config: ConfigDict) -> Training:
     )
     if name == "epochs":
         # As many points in a minibatch as are acquired in a round.
-        smallest = fields.pop("smallest_batch_size")
-        _require(smallest >= 1, f"config.training.smallest_batch_size={smallest}: must be at least 1")
-        fields["batch_size"] = max(smallest, config.batch_size)
+        smallest = {"smallest_batch_size": fields.pop("smallest_batch_size")}
+        check_ranges({"smallest_batch_size": ranges.of(epochs)["batch_size"]}, smallest, "config.training")
+        fields["batch_size"] = max(smallest["smallest_batch_size"], config.batch_size)
     try:
         return make(**fields)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ExperimentError(f"config.training.{error}") from error
 
 
@@ -202,13 +254,7 @@ def _gain_side_by_side(config: ConfigDict) -> bool:
 
 def _posterior(config: ConfigDict, network: Network, training: Training) -> Posterior:
     fields = config.posterior
-    for name in ("num_members", "members_at_once", "num_draws", "num_test_draws"):
-        _require(
-            fields[name] is None or fields[name] >= 1, f"config.posterior.{name}={fields[name]}: must be at least 1"
-        )
     if fields.name == "deep_ensemble":
         at_once = fields.members_at_once or (fields.num_members if _gain_side_by_side(config) else 1)
         return deep_ensemble(network, training, num_members=fields.num_members, members_at_once=at_once)
-    if fields.name == "mc_dropout":
-        return mc_dropout(network, training, num_draws=fields.num_draws)
-    raise ExperimentError(f"config.posterior.name={fields.name!r}: must be one of {', '.join(map(repr, POSTERIORS))}")
+    return mc_dropout(network, training, num_draws=fields.num_draws)

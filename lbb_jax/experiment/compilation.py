@@ -1,21 +1,90 @@
-"""Compilation: kept on disk from one process to the next, and reported."""
+"""Compilation: for devices that are there, kept on disk from one process to the next, and reported."""
 
 import contextlib
+import hashlib
 import logging
+import os
+import platform
+import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import jax
-import platformdirs
+from jaxlib import utils as jaxlib_utils
 
+from lbb_jax import paths
+from lbb_jax.experiment.configuration import ExperimentError
+from lbb_jax.files import cache_folder
+
+_COMPILED = "/jax/core/compile/backend_compile_duration"
 _REQUEST, _HIT = "/jax/compilation_cache/compile_requests_use_cache", "/jax/compilation_cache/cache_hits"
 
 
+def check_platform() -> None:
+    """Raises ExperimentError if JAX finds no device of the platform that it is to use."""
+    try:
+        jax.devices()
+    # JAX 0.10.1 fails an assertion, without a message, where it leaves out CUDA for want of a driver.
+    except (AssertionError, RuntimeError) as error:
+        raise ExperimentError(
+            f"JAX_PLATFORMS={jax.config.jax_platforms}: JAX finds no such device; unset it to use what there is "
+            f"({str(error) or 'JAX gives no reason'})"
+        ) from error
+
+
 def use_cache() -> None:
-    """Keeps compiled programs in the user's cache folder, unless JAX_COMPILATION_CACHE_DIR names another."""
-    if jax.config.jax_compilation_cache_dir is None:
-        folder = platformdirs.user_cache_path("lbb_jax") / "compiled"
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+    """Keeps compiled programs in the user's cache folder, unless ``JAX_COMPILATION_CACHE_DIR`` names another.
+
+    Each kind of processor has a folder of its own there: home folders are shared, and a program may hold instructions
+    that another processor does not have.
+
+    Raises:
+      PathError: If a variable names no local folder.
+    """
+    named, processor = jax.config.jax_compilation_cache_dir, _processor()
+    folder = paths.resolve(named, name="JAX_COMPILATION_CACHE_DIR") if named else cache_folder("compiled")
+    if folder.name == processor:
+        # As set by an earlier call.
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder / processor))
+    jax.monitoring.register_event_listener(_hush)
+    jax.monitoring.register_event_duration_secs_listener(_hush_no_longer)
+
+
+def _processor() -> str:
+    """A name for the instructions that the processor has."""
+    try:
+        description = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        description = ""
+    # "Features" on ARM.
+    instructions = re.search(r"^(?:flags|Features)\s*:(.*)$", description, flags=re.MULTILINE)
+    words = sorted(instructions[1].split()) if instructions else [platform.processor()]
+    return f"{platform.machine()}-{hashlib.sha256(' '.join(words).encode()).hexdigest()[:8]}"
+
+
+def _hush(event: str, **details: str | int) -> None:
+    """While XLA loads or compiles a program, lets it log nothing: what goes wrong then is an exception.
+
+    It says of programs from the cache that they may end in SIGILL, on the very processor that they were compiled on: it
+    looks for preferences of its compiler among the processor's instructions (github.com/openxla/xla/issues/44565).
+    """
+    if event == _REQUEST and int(os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1")) > 0:
+        _set_log_level(3)
+
+
+def _hush_no_longer(event: str, duration: float, **details: str | int) -> None:
+    if event == _COMPILED:
+        _set_log_level(int(os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1")))
+
+
+def _set_log_level(level: int) -> None:
+    """Lets XLA log what is of a ``level``, as in ``TF_CPP_MIN_LOG_LEVEL``, or worse."""
+    # JAX has no public function for it.
+    set_level = getattr(jaxlib_utils, "absl_set_min_log_level", None)
+    if set_level is not None:
+        set_level(level)
 
 
 @contextlib.contextmanager

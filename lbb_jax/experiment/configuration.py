@@ -1,15 +1,60 @@
 """The fields of an experiment's configuration, their defaults and their meaning."""
 
-from collections.abc import Collection, Sequence
-from typing import Any
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
 
 from ml_collections import ConfigDict, config_dict
 
-from lbb_jax import acquisition
+from lbb_jax import acquisition, paths, ranges
+from lbb_jax.errors import ExperimentError
+from lbb_jax.paths import PathError
+from lbb_jax.ranges import Count, NotNegative, OptionalCount, Range, Switch, Text
 
 
-class ExperimentError(ValueError):
-    """Something that the caller of an experiment can put right; the message says how."""
+def resolve_workdir(workdir: str | os.PathLike, *, to_write: bool = True) -> Path:
+    """The folder of a run or of several, which need not be there yet.
+
+    Args:
+      workdir: As the user gave it.
+      to_write: Whether it must be possible to write there.
+
+    Raises:
+      ExperimentError: If it is no local folder, or cannot be written to.
+    """
+    try:
+        return (paths.output_folder if to_write else paths.folder)(workdir, name="--workdir")
+    except PathError as error:
+        raise ExperimentError(str(error)) from error
+
+
+class TopLevel(TypedDict):
+    """The fields of a configuration that are in no section, and what they may be."""
+
+    compute_dtype: Annotated[str, ranges.choice("float32", "bfloat16")]
+    initial_size: Count
+    batch_size: Count
+    final_size: Count
+    seeds: Count
+    driver: Annotated[str, ranges.choice("auto", "host", "scan")]
+    rounds_at_once: Count
+    seeds_at_once: OptionalCount
+
+
+class Acquisition(TypedDict):
+    """The fields of the section ``acquisition``, and what they may be whatever the method makes of them."""
+
+    method: Text
+    alpha: NotNegative
+    num_samples: Count
+    num_targets: Count
+    pair_weight: NotNegative
+    power: Switch
+    redundancy: Text
+
+
+SECTIONS = ("dataset", "network", "posterior", "training", "acquisition")
 
 
 def default_config() -> ConfigDict:
@@ -127,4 +172,73 @@ def acquisition_options(config: ConfigDict) -> dict[str, Any]:
         options = acquisition.options_with_effect(method, config.acquisition.to_dict())
         return acquisition.check_options(method, options)
     except (TypeError, ValueError) as error:
-        raise ExperimentError(f"config.acquisition: {error}") from error
+        raise ExperimentError(f"config.acquisition.{error}") from error
+
+
+def check_fields(config: ConfigDict) -> None:
+    """Holds the fields against those of `default_config`, and those that are in no section against their ranges.
+
+    Raises:
+      ExperimentError: For the first that is missing, unknown, of another kind or out of its range.
+    """
+    expected = ranges.of(TopLevel)
+    check_names("config", config, {*expected, *SECTIONS})
+    for section in SECTIONS:
+        if not isinstance(config[section], ConfigDict):
+            raise ExperimentError(f"config.{section}={config[section]!r}: must be a section, a ConfigDict of fields")
+    defaults = default_config()
+    check_names("config.posterior", config.posterior, defaults.posterior)
+    check_names("config.acquisition", config.acquisition, defaults.acquisition)
+    for name in defaults.dataset:
+        if name not in config.dataset:
+            raise ExperimentError(f"config.dataset.{name}: is missing; begin with lbb_jax.experiment.default_config()")
+    check_ranges(expected, {name: config[name] for name in expected}, "config")
+    check_ranges(ranges.of(Acquisition), config.acquisition, "config.acquisition")
+    if config.initial_size > config.final_size:
+        raise ExperimentError(
+            f"config.initial_size={config.initial_size}: must be at most config.final_size={config.final_size}"
+        )
+
+
+def check_plain(value: Any, name: str = "config") -> None:
+    """Holds every field against what ``config.json`` can hold and give back the same.
+
+    Raises:
+      ExperimentError: For the first that is no number, text, True, False or None, nor a tuple or section of these.
+    """
+    if isinstance(value, ConfigDict):
+        for field in value:
+            check_plain(value[field], f"{name}.{field}")
+    elif isinstance(value, tuple | list):
+        for position, entry in enumerate(value):
+            check_plain(entry, f"{name}[{position}]")
+    elif type(value) not in (bool, int, float, str, type(None)) or value != value:
+        raise ExperimentError(
+            f"{name}={value!r} ({type(value).__name__}): must be an int, a float, a text, True, False or None, or a "
+            "tuple of these"
+        )
+
+
+def check_names(section: str, found: Iterable[str], expected: Collection[str]) -> None:
+    """Holds the names of a section's fields against those that it has.
+
+    Raises:
+      ExperimentError: For one that is missing or unknown.
+    """
+    found = set(found)
+    for name in sorted(set(expected) - found):
+        raise ExperimentError(f"{section}.{name}: is missing; begin with lbb_jax.experiment.default_config()")
+    for name in sorted(found - set(expected)):
+        raise ExperimentError(f"{section}.{name}: there is no such field; there are {', '.join(sorted(expected))}")
+
+
+def check_ranges(allowed: Mapping[str, Range], values: Mapping[str, Any], section: str) -> None:
+    """Holds the fields of a section against their ranges.
+
+    Raises:
+      ExperimentError: For the first that is of another kind or out of its range.
+    """
+    try:
+        ranges.check(allowed, values, prefix=f"{section}.")
+    except (TypeError, ValueError) as error:
+        raise ExperimentError(str(error)) from error

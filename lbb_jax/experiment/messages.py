@@ -1,22 +1,57 @@
-"""Which messages a script shows, and how it says that a flag names no field."""
+"""How a script starts, which messages it shows, and how it ends when something is wrong."""
 
+import functools
 import logging
 import sys
+from collections.abc import Callable
+from typing import NoReturn
 
-from absl import app
+from absl import app, flags
 from absl import logging as absl_logging
 
+from lbb_jax.datasets import MissingDatasetError
+from lbb_jax.experiment.configuration import ExperimentError
+from lbb_jax.paths import PathError
 
-def parse_flags(arguments: list[str]) -> list[str]:
-    """Parses the flags of a script with a configuration, for `absl.app.run`; returns the other arguments.
 
-    A field that the configuration does not have ends the script with a message.
+def run_script(main: Callable[[], None], *, takes_arguments: bool = False) -> None:
+    """Runs a script: parses its flags, calls ``main``, and ends with status 1 and one message for a user's slip.
+
+    Args:
+      main: The script. It is given the arguments that are no flags, if it takes any.
+      takes_arguments: Whether it does; otherwise they are an error.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A terminal that has no sign for a character shows another; it must not end the script.
+            stream.reconfigure(errors="replace")
+    app.run(functools.partial(_run, main, takes_arguments), flags_parser=_parse_flags)
+
+
+def _run(main: Callable[..., None], takes_arguments: bool, arguments: list[str]) -> None:
+    if not takes_arguments and len(arguments) > 1:
+        _end_with_help(f"unexpected arguments: {' '.join(arguments[1:])}")
     try:
-        return app.parse_flags_with_usage(arguments)
+        main(*([arguments[1:]] if takes_arguments else []))
+    except app.UsageError as error:
+        _end_with_help(str(error))
+    except (ExperimentError, MissingDatasetError, PathError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _parse_flags(arguments: list[str]) -> list[str]:
+    """Parses the flags; returns the other arguments. An unknown field of the configuration is an error, too."""
+    try:
+        return flags.FLAGS(arguments)
+    except flags.Error as error:
+        _end_with_help(str(error))
     except AttributeError as error:
-        cause = error.args[0]
-        sys.exit(f"error: the configuration has no field {cause.args[0] if isinstance(cause, KeyError) else cause}")
+        cause = error.args[0] if error.args else error
+        _end_with_help(f"the configuration has no field {cause.args[0] if isinstance(cause, KeyError) else cause}")
+
+
+def _end_with_help(message: str) -> NoReturn:
+    sys.exit(f"error: {message}\n(python {sys.argv[0]} --help lists what can be given)")
 
 
 def show_own_messages() -> None:

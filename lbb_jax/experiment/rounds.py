@@ -63,13 +63,14 @@ def compile_stages(states: State, data: Data, settings: Settings, mesh: Mesh, *,
     acquire = of_seeds(lambda state, predictions, _: loop.acquire(state, predictions, settings))
     acquire_nothing = of_seeds(lambda state, _, data: loop.acquire_nothing(state, settings))
 
-    with compilation.reported(_LOGGER):
-        train = train.lower(states, None, data).compile()
-        params, _ = _placed(train)
-        evaluate = evaluate.lower(states, params, data).compile()
-        predict = predict.lower(states, params, data).compile()
-        acquire = acquire.lower(states, _placed(predict), None).compile()
-        acquire_nothing = acquire_nothing.lower(states, None, data).compile()
+    if not jax.config.jax_disable_jit:
+        with compilation.reported(_LOGGER):
+            train = train.lower(states, None, data).compile()
+            params, _ = _placed(train)
+            evaluate = evaluate.lower(states, params, data).compile()
+            predict = predict.lower(states, params, data).compile()
+            acquire = acquire.lower(states, _placed(predict), None).compile()
+            acquire_nothing = acquire_nothing.lower(states, None, data).compile()
 
     def advance(states: State) -> tuple[State, list[Finished]]:
         times = [time.perf_counter()]
@@ -114,8 +115,10 @@ def compile_rounds(
     def some_rounds(states: State, _: None, data: Data) -> tuple[State, Round]:
         return seeds.run_rounds(states, data, settings, num_rounds=num_rounds, at_once=at_once)
 
-    with compilation.reported(_LOGGER):
-        program = jax.jit(sharding.over_seeds(some_rounds, mesh)).lower(states, None, data).compile()
+    program = jax.jit(sharding.over_seeds(some_rounds, mesh))
+    if not jax.config.jax_disable_jit:
+        with compilation.reported(_LOGGER):
+            program = program.lower(states, None, data).compile()
 
     def advance(states: State) -> tuple[State, list[Finished]]:
         start = time.perf_counter()

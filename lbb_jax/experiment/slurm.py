@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from lbb_jax.experiment import driver
 from lbb_jax.experiment.compilation import use_cache
-from lbb_jax.experiment.configuration import ExperimentError
+from lbb_jax.experiment.configuration import ExperimentError, resolve_workdir
 from lbb_jax.experiment.messages import show_own_messages
 
 
@@ -42,7 +42,7 @@ def submit(
         import submitit
     except ImportError as error:
         raise ExperimentError("--slurm needs submitit: pip install -e '.[slurm]'") from error
-    workdir = Path(workdir).absolute()
+    workdir = resolve_workdir(workdir).absolute()
     left = driver.left_to_run(configs, workdir)
     try:
         executor = submitit.AutoExecutor(workdir / "slurm", cluster=cluster)

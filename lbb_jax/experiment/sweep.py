@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -18,11 +19,11 @@ from tqdm import tqdm
 from lbb_jax import analysis, datasets
 from lbb_jax.experiment import driver
 from lbb_jax.experiment.compilation import use_cache
-from lbb_jax.experiment.configuration import ExperimentError
+from lbb_jax.experiment.configuration import ExperimentError, resolve_workdir
 from lbb_jax.experiment.interruption import Interruption
 from lbb_jax.experiment.messages import show_warnings
-from lbb_jax.experiment.records import Record
 from lbb_jax.files import write_whole
+from lbb_jax.run_folder import Record
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -60,8 +61,8 @@ def run_sweep(
       What went wrong, by the name of the run; empty if all are complete.
 
     Raises:
-      ExperimentError: If ``num_processes`` is below 1 or given beside ``devices``, a device is named twice, or the
-        table cannot be written.
+      ExperimentError: If ``workdir`` is no local folder or cannot be written to, ``num_processes`` is below 1 or given
+        beside ``devices``, a device is named twice, or the table cannot be written.
       KeyboardInterrupt: On Ctrl-C or SIGTERM, when all runs have been stopped; the same call goes on from there.
     """
     if num_processes < 1:
@@ -70,7 +71,7 @@ def run_sweep(
         raise ExperimentError(f"--processes={num_processes}: leave it out with --devices, on each of which runs one")
     if len(set(devices)) < len(devices):
         raise ExperimentError(f"--devices={','.join(devices)}: name each once")
-    workdir = Path(workdir)
+    workdir = resolve_workdir(workdir)
     left = driver.left_to_run(configs, workdir)
     run_all = _in_turn
     if devices or num_processes > 1:
@@ -225,6 +226,8 @@ def _visible(place: _Place) -> Iterator[None]:
 
 def _run_and_report(config: ConfigDict, workdir: Path, sender: Connection) -> None:
     """The work of a process: sends the records of each round, and at the end what went wrong, if something did."""
+    # The lock that tqdm makes for itself is shared between processes, and outlives one that is stopped.
+    tqdm.set_lock(threading.RLock())
     show_warnings()
     use_cache()
     try:

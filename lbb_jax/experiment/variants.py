@@ -2,7 +2,6 @@
 
 import copy
 import re
-import runpy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from lbb_jax import acquisition
+from lbb_jax.experiment.assembly import check
 from lbb_jax.experiment.configuration import ExperimentError, default_config
 
 DEFAULT_METHODS = (
@@ -69,30 +69,6 @@ def experiment_name(reference: str) -> str:
     return re.sub(r"[^\w=.-]+", "_", "_".join(filter(None, (Path(file).stem, argument))))
 
 
-def load_config(reference: str, overrides: Mapping[str, Any]) -> ConfigDict:
-    """The configuration ``FILE:ARGUMENT``, with some of its fields set.
-
-    Args:
-      reference: A configuration file, with arguments after a colon.
-      overrides: Values by the name of the field, with dots, such as ``"acquisition.alpha"``.
-
-    Raises:
-      ExperimentError: If there is no such file, or no such field.
-    """
-    file, _, argument = reference.partition(":")
-    if not Path(file).is_file():
-        raise ExperimentError(f"{reference!r}: there is no configuration file {file}")
-    config = runpy.run_path(file)["get_config"](argument or None)
-    # Without the lock, a field that is not there would be added.
-    config.lock()
-    try:
-        config.update_from_flattened_dict(overrides)
-    except (KeyError, TypeError) as error:
-        raise ExperimentError(f"{reference!r}: its fields are not those that were set ({error})") from error
-    config.unlock()
-    return config
-
-
 def combine(experiments: Mapping[str, ConfigDict], variants: Mapping[str, Fields]) -> dict[str, ConfigDict]:
     """Every variant of every experiment.
 
@@ -104,18 +80,22 @@ def combine(experiments: Mapping[str, ConfigDict], variants: Mapping[str, Fields
       The configurations by the folder of their runs: ``EXPERIMENT/VARIANT``, ``VARIANT`` for one experiment alone.
 
     Raises:
-      ExperimentError: If two variants are the same run, such as where one names an option's default.
+      ExperimentError: If a field is missing or out of range, or if two variants are the same run, such as where one
+        names an option's default.
     """
     configs: dict[str, ConfigDict] = {}
     for experiment, config in experiments.items():
         of_variants = {variant: with_variant(config, fields) for variant, fields in variants.items()}
-        _check_that_runs_differ(of_variants)
+        _check_runs(of_variants)
         within = "" if len(experiments) == 1 else f"{experiment}/"
         configs |= {f"{within}{variant}": of_variant for variant, of_variant in of_variants.items()}
     return configs
 
 
-def _check_that_runs_differ(configs: Mapping[str, ConfigDict]) -> None:
+def _check_runs(configs: Mapping[str, ConfigDict]) -> None:
+    """Raises ExperimentError if a field is out of range, or two variants are the same run."""
+    for config in configs.values():
+        check(config)
     names: dict[str, str] = {}
     for name, config in configs.items():
         other = names.setdefault(config.to_json(sort_keys=True), name)

@@ -8,7 +8,7 @@ from lbb_jax.figures.learning import learning_curves
 from lbb_jax.figures.profiles import performance_profile
 from lbb_jax.figures.released import released_score
 from lbb_jax.figures.savings import label_savings
-from lbb_jax.figures.style import COLOURS, line_styles, save
+from lbb_jax.figures.style import COLOURS, SUFFIXES, line_styles, save
 from lbb_jax.figures.timing import time_against_batch_size
 from lbb_jax.figures.titles import DATASETS, NETWORKS, POSTERIORS, describe_experiment, range_of
 
@@ -17,6 +17,7 @@ __all__ = [
     "DATASETS",
     "NETWORKS",
     "POSTERIORS",
+    "SUFFIXES",
     "acquired_images",
     "approximation_error",
     "approximation_of_picks",

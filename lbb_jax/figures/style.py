@@ -1,8 +1,8 @@
 """The style that all figures share: one colour per method wherever it appears, safe for colour-blind readers."""
 
 import io
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lbb_jax import analysis
+from lbb_jax import analysis, paths
 from lbb_jax.files import write_whole
 
 # Paul Tol's "muted" scheme, with a dark grey for the baseline; where that ends his "vibrant" scheme and black, and then
@@ -38,6 +38,8 @@ COLOURS = {
 # Of variants that share a colour, as they differ in an option alone; of targets that are drawn in one figure.
 DASHES = ("-", "--", ":", "-.")
 MARKERS = ("o", "D", "s", "^")
+# Of the files that a figure can be written to.
+SUFFIXES = (".pdf", ".png", ".svg", ".eps", ".jpg", ".jpeg")
 # With more lines, bands would hide them and the legend would not fit among them.
 FEW_LINES = 8
 
@@ -136,12 +138,13 @@ def line_styles(variants: Sequence[str]) -> dict[str, dict[str, str]]:
     }
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: str | os.PathLike) -> None:
     """Writes ``figure`` to ``path``, in the format of its suffix.
 
     Raises:
-      ValueError: If Matplotlib has no such format.
+      PathError: If its suffix is not one of `SUFFIXES`, or it cannot be written to.
     """
+    path = paths.output_file(path, name="path", suffixes=SUFFIXES)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=Path(path).suffix[1:], dpi=150)
+    figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=150)
     write_whole(path, buffer.getvalue())

@@ -33,7 +33,7 @@ POSTERIORS = {"deep_ensemble": "deep ensemble", "mc_dropout": "MC dropout"}
 
 def check_one_experiment(table: pd.DataFrame) -> None:
     """Raises ValueError unless ``table`` has rows, all of one experiment."""
-    experiments = table[analysis.EXPERIMENT].drop_duplicates()
+    experiments = analysis.with_empty_texts(table)[analysis.EXPERIMENT].drop_duplicates()
     if table.empty:
         raise ValueError(
             "there is nothing to draw: pass at least one run, and for differences one besides the baseline"
@@ -46,7 +46,7 @@ def check_one_experiment(table: pd.DataFrame) -> None:
 
 
 def describe_experiment(experiment: Mapping[str, Any]) -> str:
-    """Data set, encoder if any, network, posterior and batch size.
+    """Data set, encoder if any, network, posterior, batch size, and what else tells it from others, if anything.
 
     Args:
       experiment: The values of the columns `lbb_jax.analysis.EXPERIMENT` by name.
@@ -54,7 +54,8 @@ def describe_experiment(experiment: Mapping[str, Any]) -> str:
     dataset = DATASETS.get(experiment["dataset"], experiment["dataset"])
     network = NETWORKS.get(experiment["network"], experiment["network"])
     posterior = POSTERIORS[experiment["posterior"]]
-    parts = [dataset, experiment["encoder"], network, posterior, f"batches of {experiment['batch_size']}"]
+    size, setup = f"batches of {experiment['batch_size']}", experiment.get("setup", "")
+    parts = [dataset, experiment["encoder"], network, posterior, size, setup]
     return ", ".join(filter(None, parts))
 
 

@@ -2,7 +2,7 @@
 
 from lbb_jax.networks.convolutional import ConvolutionalClassifier, EMNISTConvolutionalClassifier
 from lbb_jax.networks.mlp import MLP
-from lbb_jax.networks.network import Network, Variables, functional, start_from
+from lbb_jax.networks.network import Network, Variables, functional, has_dropout, start_from
 from lbb_jax.networks.residual import ResNet18
 from lbb_jax.networks.text_classifier import TextClassifier
 
@@ -15,5 +15,6 @@ __all__ = [
     "TextClassifier",
     "Variables",
     "functional",
+    "has_dropout",
     "start_from",
 ]

@@ -9,7 +9,8 @@ import flax.linen as nn
 import jax
 
 from lbb_jax.networks.convolution import Convolution, max_pool
-from lbb_jax.networks.dropout import OFF, Dropout
+from lbb_jax.networks.dropout import OFF, Dropout, Mode
+from lbb_jax.ranges import Count, FourRates, ThreeRates
 
 
 class ConvolutionalClassifier(nn.Module):
@@ -20,8 +21,8 @@ class ConvolutionalClassifier(nn.Module):
       dropout_rates: Of the three dropouts.
     """
 
-    num_classes: int
-    dropout_rates: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    num_classes: Count
+    dropout_rates: ThreeRates = (0.5, 0.5, 0.5)
 
     def setup(self) -> None:
         """Creates the layers."""
@@ -39,17 +40,17 @@ class ConvolutionalClassifier(nn.Module):
         """From images ``[B, 28, 28, 1]`` to the first pooled features ``[B, 12, 12, 32]``."""
         return nn.relu(max_pool(self.convolution1(inputs)))
 
-    def features(self, hidden: jax.Array, mode: str) -> jax.Array:
+    def features(self, hidden: jax.Array, mode: Mode) -> jax.Array:
         """From the first pooled features to the inputs of the last layer, ``[B, 128]``."""
         hidden = nn.relu(max_pool(self.convolution2(self.dropout1(hidden, mode))))
         hidden = self.dropout2(hidden, mode).reshape(len(hidden), -1)
         return self.dropout3(nn.relu(self.hidden(hidden)), mode)
 
-    def after_dropout(self, hidden: jax.Array, mode: str) -> jax.Array:
+    def after_dropout(self, hidden: jax.Array, mode: Mode) -> jax.Array:
         """From the first pooled features to the logits ``[B, C]``."""
         return self.output(self.features(hidden, mode))
 
-    def __call__(self, inputs: jax.Array, mode: str = OFF) -> jax.Array:
+    def __call__(self, inputs: jax.Array, mode: Mode = OFF) -> jax.Array:
         """From the inputs ``[B, 28, 28, 1]`` to the logits ``[B, C]``."""
         return self.after_dropout(self.before_dropout(inputs), mode)
 
@@ -62,8 +63,8 @@ class EMNISTConvolutionalClassifier(nn.Module):
       dropout_rates: Of the four dropouts.
     """
 
-    num_classes: int
-    dropout_rates: tuple[float, float, float, float] = (0.5, 0.5, 0.5, 0.5)
+    num_classes: Count
+    dropout_rates: FourRates = (0.5, 0.5, 0.5, 0.5)
 
     def setup(self) -> None:
         """Creates the layers."""
@@ -83,17 +84,17 @@ class EMNISTConvolutionalClassifier(nn.Module):
         """From images ``[B, 28, 28, 1]`` to the first pooled features ``[B, 13, 13, 32]``."""
         return nn.relu(max_pool(self.convolution1(inputs)))
 
-    def features(self, hidden: jax.Array, mode: str) -> jax.Array:
+    def features(self, hidden: jax.Array, mode: Mode) -> jax.Array:
         """From the first pooled features to the inputs of the last layer, ``[B, 512]``."""
         hidden = nn.relu(self.convolution2(self.dropout1(hidden, mode)))
         hidden = nn.relu(max_pool(self.convolution3(self.dropout2(hidden, mode))))
         hidden = self.dropout3(hidden, mode).reshape(len(hidden), -1)
         return self.dropout4(nn.relu(self.hidden(hidden)), mode)
 
-    def after_dropout(self, hidden: jax.Array, mode: str) -> jax.Array:
+    def after_dropout(self, hidden: jax.Array, mode: Mode) -> jax.Array:
         """From the first pooled features to the logits ``[B, C]``."""
         return self.output(self.features(hidden, mode))
 
-    def __call__(self, inputs: jax.Array, mode: str = OFF) -> jax.Array:
+    def __call__(self, inputs: jax.Array, mode: Mode = OFF) -> jax.Array:
         """From the inputs ``[B, 28, 28, 1]`` to the logits ``[B, C]``."""
         return self.after_dropout(self.before_dropout(inputs), mode)

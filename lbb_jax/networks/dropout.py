@@ -1,11 +1,30 @@
 """Dropout with a mask for each input, or one mask for all inputs: a draw of the parameters."""
 
+import enum
+
 import flax.linen as nn
 import jax
 
-OFF = "off"
-EACH_INPUT = "each_input"
-SHARED = "shared"
+from lbb_jax.ranges import Rate
+
+
+class Mode(enum.IntEnum):
+    """Whether there is dropout, and which.
+
+    It counts as False where there is none, and as True otherwise: a module may take it as a plain ``train: bool``.
+
+    Attributes:
+      OFF: None.
+      EACH_INPUT: A mask for each input, as in training.
+      SHARED: One mask for all inputs.
+    """
+
+    OFF = 0
+    EACH_INPUT = 1
+    SHARED = 2
+
+
+OFF, EACH_INPUT, SHARED = Mode
 
 
 class Dropout(nn.Module):
@@ -16,12 +35,12 @@ class Dropout(nn.Module):
       whole_channels: Whether all positions of a channel share their fate, for inputs ``[B, height, width, channels]``.
     """
 
-    rate: float
+    rate: Rate
     whole_channels: bool = False
 
     @nn.compact
-    def __call__(self, features: jax.Array, mode: str) -> jax.Array:
-        """Applies dropout to ``features[B, ...]``: not at all ("off"), by input ("each_input") or alike ("shared")."""
+    def __call__(self, features: jax.Array, mode: Mode) -> jax.Array:
+        """Applies dropout to ``features[B, ...]``: not at all, a mask for each input, or one for all."""
         if mode == OFF:
             return features
         inputs = (0,) if mode == SHARED else ()

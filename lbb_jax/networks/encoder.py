@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from lbb_jax.networks.dropout import OFF, Dropout
+from lbb_jax.networks.dropout import OFF, Dropout, Mode
 
 PADDING = -1
 
@@ -100,7 +100,7 @@ class Attention(nn.Module):
     architecture: Architecture
 
     @nn.compact
-    def __call__(self, hidden: jax.Array, is_token: jax.Array, mode: str) -> jax.Array:
+    def __call__(self, hidden: jax.Array, is_token: jax.Array, mode: Mode) -> jax.Array:
         """From ``hidden[B, L, D]`` and ``is_token[B, L]`` (bool) to ``[B, L, D]``."""
         sizes = self.architecture
         head_size = sizes.hidden_size // sizes.num_heads
@@ -129,7 +129,7 @@ class Layer(nn.Module):
     architecture: Architecture
 
     @nn.compact
-    def __call__(self, hidden: jax.Array, is_token: jax.Array, mode: str) -> jax.Array:
+    def __call__(self, hidden: jax.Array, is_token: jax.Array, mode: Mode) -> jax.Array:
         """From ``hidden[B, L, D]`` and ``is_token[B, L]`` (bool) to ``[B, L, D]``."""
         sizes = self.architecture
         attended = Attention(sizes, name="attention")(hidden, is_token, mode)
@@ -162,14 +162,14 @@ class Encoder(nn.Module):
         """The embeddings: ``[B, L]`` to ``[B, L, D]``."""
         return self.embeddings(tokens)
 
-    def after_dropout(self, hidden: jax.Array, is_token: jax.Array, mode: str) -> jax.Array:
+    def after_dropout(self, hidden: jax.Array, is_token: jax.Array, mode: Mode) -> jax.Array:
         """From the embeddings ``[B, L, D]`` and ``is_token[B, L]`` (bool) to the hidden states ``[B, L, D]``."""
         hidden = self.dropout(hidden, mode)
         for layer in self.layers:
             hidden = layer(hidden, is_token, mode)
         return hidden
 
-    def __call__(self, tokens: jax.Array, mode: str = OFF) -> jax.Array:
+    def __call__(self, tokens: jax.Array, mode: Mode = OFF) -> jax.Array:
         """From tokens ``[B, L]`` int32 to the hidden states of the last layer ``[B, L, D]``; those of padding mean
         nothing.
         """

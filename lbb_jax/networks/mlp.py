@@ -1,11 +1,10 @@
 """A multilayer perceptron."""
 
-from collections.abc import Sequence
-
 import flax.linen as nn
 import jax
 
-from lbb_jax.networks.dropout import OFF, Dropout
+from lbb_jax.networks.dropout import OFF, Dropout, Mode
+from lbb_jax.ranges import Count, Counts, Rate
 
 
 class MLP(nn.Module):
@@ -17,9 +16,9 @@ class MLP(nn.Module):
       dropout_rate: Of every dropout.
     """
 
-    num_classes: int
-    hidden_sizes: Sequence[int] = (128,)
-    dropout_rate: float = 0.5
+    num_classes: Count
+    hidden_sizes: Counts = (128,)
+    dropout_rate: Rate = 0.5
 
     def setup(self) -> None:
         """Creates the layers."""
@@ -32,17 +31,17 @@ class MLP(nn.Module):
         """The first hidden layer: ``[B, ...]`` to ``[B, hidden_sizes[0]]``."""
         return nn.relu(self.hidden[0](inputs.reshape(len(inputs), -1)))
 
-    def features(self, hidden: jax.Array, mode: str) -> jax.Array:
+    def features(self, hidden: jax.Array, mode: Mode) -> jax.Array:
         """From the first hidden layer to the inputs of the last layer, ``[B, hidden_sizes[-1]]``."""
         hidden = self.dropouts[0](hidden, mode)
         for layer, dropout in zip(self.hidden[1:], self.dropouts[1:], strict=True):
             hidden = dropout(nn.relu(layer(hidden)), mode)
         return hidden
 
-    def after_dropout(self, hidden: jax.Array, mode: str) -> jax.Array:
+    def after_dropout(self, hidden: jax.Array, mode: Mode) -> jax.Array:
         """From the first hidden layer to the logits ``[B, C]``."""
         return self.output(self.features(hidden, mode))
 
-    def __call__(self, inputs: jax.Array, mode: str = OFF) -> jax.Array:
+    def __call__(self, inputs: jax.Array, mode: Mode = OFF) -> jax.Array:
         """From the inputs ``[B, ...]`` to the logits ``[B, C]``."""
         return self.after_dropout(self.before_dropout(inputs), mode)

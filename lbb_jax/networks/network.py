@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from lbb_jax import ranges
 from lbb_jax.networks.dropout import EACH_INPUT, OFF, SHARED
 
 PARAMS = "params"
@@ -68,16 +69,36 @@ def start_from(variables: Variables, pretrained: Any | None) -> Variables:
     return variables._replace(params=variables.params | replaced)
 
 
+def has_dropout(network: Network, inputs: jax.ShapeDtypeStruct) -> bool:
+    """Whether the logits of a network depend on its dropout masks. Nothing is computed.
+
+    Args:
+      network: Any network.
+      inputs: Shape and dtype of inputs ``[B, ...]`` that it takes.
+    """
+    key = jax.random.key(0)
+    variables = jax.eval_shape(network.init, key, inputs)
+    hidden = jax.eval_shape(network.before_dropout, variables, inputs)
+    program = jax.make_jaxpr(network.masked_logits)(key, variables, hidden).jaxpr
+    return any(variable is program.invars[0] for equation in program.eqns for variable in equation.invars)
+
+
 def functional(module: nn.Module, *, compute_dtype: jnp.dtype = jnp.float32) -> Network:
     """The pure functions of a Flax module.
 
     Args:
       module: Has the methods ``before_dropout(inputs)`` and ``after_dropout(hidden, mode)``, and their composition as
-        ``__call__(inputs, mode)``, which normalises by the batch if the mode is that of training; also
+        ``__call__(inputs, mode)``, which normalises by the batch if the mode is that of training, `EACH_INPUT`; also
         ``features(hidden, mode)``, which is ``after_dropout`` short of the last layer.
       compute_dtype: What layers compute in; ``bfloat16`` is faster on GPUs and TPUs. Parameters, running statistics,
         logits and embeddings are float32 all the same.
+
+    Raises:
+      TypeError: If a field of the module is of another kind than its annotation (`lbb_jax.ranges`) says.
+      ValueError: If a field is out of its range.
     """
+    declared = ranges.of(type(module))
+    ranges.check(declared, {name: getattr(module, name) for name in declared}, prefix=f"{type(module).__name__}.")
 
     def cast(leaf: jax.Array) -> jax.Array:
         return leaf.astype(compute_dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf

@@ -5,7 +5,8 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax.networks.convolution import Convolution
-from lbb_jax.networks.dropout import EACH_INPUT, OFF, Dropout
+from lbb_jax.networks.dropout import EACH_INPUT, OFF, Dropout, Mode
+from lbb_jax.ranges import Count, Rate
 
 
 class NormalisedConvolution(nn.Module):
@@ -70,9 +71,9 @@ class ResNet18(nn.Module):
       width: Channels of the stem and of the first stage.
     """
 
-    num_classes: int
-    dropout_rate: float = 0.0
-    width: int = 64
+    num_classes: Count
+    dropout_rate: Rate = 0.0
+    width: Count = 64
 
     def setup(self) -> None:
         """Creates the layers."""
@@ -92,14 +93,14 @@ class ResNet18(nn.Module):
             hidden = block(hidden, training)
         return jnp.mean(hidden, axis=(1, 2))
 
-    def features(self, hidden: jax.Array, mode: str) -> jax.Array:
+    def features(self, hidden: jax.Array, mode: Mode) -> jax.Array:
         """From the averaged features to the inputs of the last layer, ``[B, 8 width]``."""
         return self.dropout(hidden, mode)
 
-    def after_dropout(self, hidden: jax.Array, mode: str) -> jax.Array:
+    def after_dropout(self, hidden: jax.Array, mode: Mode) -> jax.Array:
         """From the averaged features to the logits ``[B, C]``."""
         return self.output(self.features(hidden, mode))
 
-    def __call__(self, inputs: jax.Array, mode: str = OFF) -> jax.Array:
+    def __call__(self, inputs: jax.Array, mode: Mode = OFF) -> jax.Array:
         """From the inputs ``[B, H, W, c]`` to the logits ``[B, C]``."""
         return self.after_dropout(self.before_dropout(inputs, training=mode == EACH_INPUT), mode)

@@ -3,8 +3,9 @@
 import flax.linen as nn
 import jax
 
-from lbb_jax.networks.dropout import OFF, Dropout
+from lbb_jax.networks.dropout import OFF, Dropout, Mode
 from lbb_jax.networks.encoder import Architecture, Encoder, is_no_padding, mean_over_tokens
+from lbb_jax.ranges import Count, Rate
 
 
 class TextClassifier(nn.Module):
@@ -18,9 +19,9 @@ class TextClassifier(nn.Module):
       dropout_rate: Of the dropout before the last layer.
     """
 
-    num_classes: int
+    num_classes: Count
     architecture: Architecture
-    dropout_rate: float = 0.1
+    dropout_rate: Rate = 0.1
 
     def setup(self) -> None:
         """Creates the layers."""
@@ -32,16 +33,16 @@ class TextClassifier(nn.Module):
         """From tokens ``[B, L]`` to their embeddings ``[B, L, D]``, and which are no padding ``[B, L]``."""
         return self.encoder.before_dropout(inputs), is_no_padding(inputs)
 
-    def features(self, hidden: tuple[jax.Array, jax.Array], mode: str) -> jax.Array:
+    def features(self, hidden: tuple[jax.Array, jax.Array], mode: Mode) -> jax.Array:
         """From what `before_dropout` returns to the inputs of the last layer, ``[B, D]``."""
         embedded, is_token = hidden
         states = self.encoder.after_dropout(embedded, is_token, mode)
         return self.dropout(mean_over_tokens(states, is_token), mode)
 
-    def after_dropout(self, hidden: tuple[jax.Array, jax.Array], mode: str) -> jax.Array:
+    def after_dropout(self, hidden: tuple[jax.Array, jax.Array], mode: Mode) -> jax.Array:
         """From what `before_dropout` returns to the logits ``[B, C]``."""
         return self.output(self.features(hidden, mode))
 
-    def __call__(self, inputs: jax.Array, mode: str = OFF) -> jax.Array:
+    def __call__(self, inputs: jax.Array, mode: Mode = OFF) -> jax.Array:
         """From tokens ``[B, L]`` int32 to the logits ``[B, C]``."""
         return self.after_dropout(self.before_dropout(inputs), mode)

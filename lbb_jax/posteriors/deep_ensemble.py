@@ -3,16 +3,18 @@
 import jax
 import jax.numpy as jnp
 
+from lbb_jax import ranges
 from lbb_jax.chunks import map_some_at_once
 from lbb_jax.examples import Data, Examples, map_inputs
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables
 from lbb_jax.posteriors.posterior import Posterior, predict_in_chunks
+from lbb_jax.ranges import Count, OptionalCount
 from lbb_jax.training import Training
 
 
 def deep_ensemble(
-    network: Network, training: Training, *, num_members: int, members_at_once: int | None = None
+    network: Network, training: Training, *, num_members: Count, members_at_once: OptionalCount = None
 ) -> Posterior:
     """An ensemble of ``num_members`` networks, trained side by side; dropout acts in training only.
 
@@ -30,11 +32,8 @@ def deep_ensemble(
       ValueError: If ``num_members`` or ``members_at_once`` is below 1; by ``sample``, if ``num_draws`` is not
         ``num_members``.
     """
-    if num_members < 1:
-        raise ValueError(f"num_members={num_members}: must be at least 1")
+    ranges.check(ranges.of(deep_ensemble), {"num_members": num_members, "members_at_once": members_at_once})
     at_once = num_members if members_at_once is None else members_at_once
-    if at_once < 1:
-        raise ValueError(f"members_at_once={members_at_once}: must be at least 1")
 
     def init(key: jax.Array, inputs: jax.Array) -> Variables:
         return jax.vmap(network.init, in_axes=(0, None))(jax.random.split(key, num_members), inputs)

@@ -3,14 +3,16 @@
 import jax
 import jax.numpy as jnp
 
+from lbb_jax import ranges
 from lbb_jax.examples import Data, Examples, map_inputs
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables
 from lbb_jax.posteriors.posterior import Posterior, predict_in_chunks
+from lbb_jax.ranges import Count
 from lbb_jax.training import Training
 
 
-def mc_dropout(network: Network, training: Training, *, num_draws: int) -> Posterior:
+def mc_dropout(network: Network, training: Training, *, num_draws: Count) -> Posterior:
     """One network, trained with dropout, whose draws are dropout masks.
 
     A mask is the same for every input, so that it is one function. What comes before the network's first dropout is
@@ -27,9 +29,8 @@ def mc_dropout(network: Network, training: Training, *, num_draws: int) -> Poste
     Raises:
       ValueError: If ``num_draws`` is below 1.
     """
+    ranges.check(ranges.of(mc_dropout), {"num_draws": num_draws})
     default_num_draws = num_draws
-    if default_num_draws < 1:
-        raise ValueError(f"num_draws={default_num_draws}: must be at least 1")
 
     def fit(key: jax.Array, variables: Variables, data: Data, labelled: LabelledSet) -> tuple[Variables, jax.Array]:
         variables, losses = training.fit(key, network, variables, data, labelled)

@@ -3,10 +3,11 @@
 import os
 import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+
+from lbb_jax.paths import input_file
 
 UNTESTED = "not tested yet"
 VERDICTS = ("holds", "does not hold", "in part", UNTESTED)
@@ -62,20 +63,40 @@ def load_claims(path: str | os.PathLike) -> list[Claim]:
       The claims in the order of the file.
 
     Raises:
-      FileNotFoundError: If there is no such file.
+      PathError: If there is no such file.
       ValueError: If it is not TOML, a field is missing or unknown, the numbers are not 1, 2, ..., a verdict or form is
         unknown, a form is judged twice, a verdict has no figures or evidence, or something is untested that has
         figures, or that does not say what is missing.
     """
-    content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    claims = [_parse_claim(fields, position) for position, fields in enumerate(content.get("claim", []), start=1)]
-    if not claims:
+    path = input_file(path, name="claims")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not TOML: {error}") from error
+    tables = content.get("claim", [])
+    if not tables or not _is_list_of(dict, tables):
         raise ValueError(f"{path} holds no claims: write each as a table [[claim]]")
-    return claims
+    try:
+        return [_parse_claim(fields, position) for position, fields in enumerate(tables, start=1)]
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _is_list_of(kind: type, value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, kind) for entry in value)
+
+
+def _check_texts(fields: Mapping[str, Any], names: Sequence[str], where: str) -> None:
+    for name in names:
+        if not isinstance(fields.get(name, ""), str):
+            raise ValueError(f"{where}: {name}={fields[name]!r} must be a text")
 
 
 def _parse_claim(fields: Mapping[str, Any], position: int) -> Claim:
     where = f"claim {position}"
+    _check_texts(fields, ("source", "text", "experiment"), where)
+    if not _is_list_of(dict, fields.get("judgements", [])):
+        raise ValueError(f"{where}: judgements={fields['judgements']!r} must be tables [[claim.judgements]]")
     judgements = tuple(_parse_judgement(judgement, where) for judgement in fields.get("judgements", ()))
     try:
         claim = Claim(**{**fields, "judgements": judgements})
@@ -94,6 +115,10 @@ def _parse_claim(fields: Mapping[str, Any], position: int) -> Claim:
 
 
 def _parse_judgement(fields: Mapping[str, Any], where: str) -> Judgement:
+    _check_texts(fields, ("verdict", "figures", "missing"), where)
+    for name in ("forms", "evidence"):
+        if not _is_list_of(str, fields.get(name, [])):
+            raise ValueError(f"{where}: {name}={fields[name]!r} must be a list of texts")
     lists = {name: tuple(fields.get(name, ())) for name in ("forms", "evidence")}
     try:
         judgement = Judgement(**{**fields, **lists})

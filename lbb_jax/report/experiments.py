@@ -89,8 +89,8 @@ def _quarters(labels: pd.Series) -> list[int]:
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
     """With the columns of an experiment as a reader would call them."""
-    table = table.drop(columns=["encoder"] if (table["encoder"] == "").all() else [])
+    table = table.drop(columns=[name for name in ("encoder", "setup") if (table[name] == "").all()])
     table["dataset"] = table["dataset"].replace(figures.DATASETS)
     table["network"] = table["network"].replace(figures.NETWORKS)
     table["posterior"] = table["posterior"].map(figures.POSTERIORS)
-    return table.rename(columns={"dataset": "data set", "batch_size": "b"})
+    return table.rename(columns={"dataset": "data set", "batch_size": "b", "setup": "apart by"})

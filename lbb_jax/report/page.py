@@ -38,7 +38,8 @@ def render(
       label savings without a run of random acquisition, is replaced by the reason.
 
     Raises:
-      FileNotFoundError: If a path holds no run, or a file of times is not there.
+      FileNotFoundError: If a path holds no run.
+      PathError: If a file of times is not there.
       ValueError: If there are no paths, or a file holds no times.
     """
     runs = analysis.load_runs(paths)

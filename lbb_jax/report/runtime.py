@@ -10,12 +10,19 @@ import pandas as pd
 
 from lbb_jax import analysis, figures
 from lbb_jax.benchmarks import table2
+from lbb_jax.paths import input_file
 from lbb_jax.report.parts import Part, Section, embed, to_html
 
 Record = dict[str, Any]
 _REMEDY = "pass what experiments/benchmark_acquisition.py printed"
 _POOL = ("N", "K", "C")
 _PLACE = (*_POOL, "device")
+# What every record has, and of which kind.
+_FIELDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys((*_POOL, "b"), int),
+    **dict.fromkeys(("device", "case"), str),
+    "milliseconds": (int, float),
+}
 _COLUMNS = ("case", "redundancy", "b", "milliseconds", "ratio_to_bald", "share_of_dense", "peak_megabytes", "device")
 
 
@@ -29,14 +36,14 @@ def runtime(paths: Sequence[str | os.PathLike]) -> Section:
       The section, with a remark instead where ``paths`` is empty.
 
     Raises:
-      FileNotFoundError: If one is not there.
+      PathError: If one is not there.
       ValueError: If a file holds anything else, or no times.
     """
     heading = "Runtime"
     if not paths:
         return Section(heading, [], note="No times were given (--benchmark=FILE).")
     by_place: dict[tuple[Any, ...], list[Record]] = {}
-    for record in (record for path in paths for record in _read(Path(path))):
+    for record in (record for path in paths for record in _read(input_file(path, name="benchmark"))):
         by_place.setdefault(tuple(record[name] for name in _PLACE), []).append(record)
     return Section(heading, [part for records in by_place.values() for part in _parts(records)])
 
@@ -44,14 +51,20 @@ def runtime(paths: Sequence[str | os.PathLike]) -> Section:
 def _read(path: Path) -> list[Record]:
     """The timed records of one file."""
     try:
-        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        timed = [record for record in records if "milliseconds" in record]
-        absent = [name for record in timed for name in (*_PLACE, "case", "b") if name not in record]
-    except (TypeError, json.JSONDecodeError) as error:
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not lines of JSON objects: {error}; {_REMEDY}") from error
-    if absent or not timed:
-        fault = f"has a record without {absent[0]!r}" if absent else "holds no times"
-        raise ValueError(f"{path} {fault}; {_REMEDY}")
+    if not all(isinstance(record, dict) for record in records):
+        raise ValueError(f"{path} is not lines of JSON objects; {_REMEDY}")
+    timed = [record for record in records if "milliseconds" in record]
+    if not timed:
+        raise ValueError(f"{path} holds no times; {_REMEDY}")
+    for record in timed:
+        for name, kind in _FIELDS.items():
+            if name not in record:
+                raise ValueError(f"{path} has a record without {name!r}; {_REMEDY}")
+            if not isinstance(record[name], kind):
+                raise ValueError(f"{path} has a record with {name}={record[name]!r}; {_REMEDY}")
     return timed
 
 

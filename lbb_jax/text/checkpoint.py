@@ -1,6 +1,7 @@
 """Pretrained encoders, read from ``config.json`` and ``model.safetensors``. Nothing is unpickled."""
 
 import json
+import os
 import re
 import reprlib
 from collections.abc import Collection, Mapping, Sequence
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
 
+from lbb_jax import paths
 from lbb_jax.networks import encoder
 from lbb_jax.networks.encoder import ACTIVATIONS, Architecture, PretrainedEncoder
 from lbb_jax.text.errors import CheckpointError
@@ -22,15 +24,17 @@ from lbb_jax.text.location import CONFIG, WEIGHTS
 _TENSORS = {"kernel": ("weight",), "embedding": ("weight",), "scale": ("weight", "gamma"), "bias": ("bias", "beta")}
 
 
-def load(folder: Path) -> PretrainedEncoder:
+def load(folder: str | os.PathLike) -> PretrainedEncoder:
     """Reads the checkpoint of a BERT or DistilBERT encoder, its parameters as NumPy arrays.
 
     Args:
       folder: As `locate` returns it.
 
     Raises:
+      PathError: If ``folder`` is no local folder.
       CheckpointError: For an unknown architecture, or a file, field or tensor that is missing or not what it should be.
     """
+    folder = paths.folder(folder, name="folder")
     family, architecture = _read_architecture(folder / CONFIG)
     return PretrainedEncoder(architecture, _read_params(folder / WEIGHTS, family, architecture))
 

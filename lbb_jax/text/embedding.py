@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import logging
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,9 +14,9 @@ from pathlib import Path
 import filelock
 import jax
 import numpy as np
-import platformdirs
 
-from lbb_jax.files import write_whole
+from lbb_jax import paths
+from lbb_jax.files import cache_folder, write_whole
 from lbb_jax.networks import encoder
 from lbb_jax.text import tokenization
 from lbb_jax.text.errors import CacheError, CheckpointError
@@ -29,7 +30,11 @@ VERSION = 1
 
 
 def embed(
-    text_encoder: TextEncoder, texts: Sequence[str], *, on_progress: Callable[[int], None], cache: Path | None = None
+    text_encoder: TextEncoder,
+    texts: Sequence[str],
+    *,
+    on_progress: Callable[[int], None],
+    cache: str | os.PathLike | None = None,
 ) -> np.ndarray:
     """The mean of the encoder's last hidden states over the tokens of each text.
 
@@ -47,7 +52,7 @@ def embed(
       CacheError: If the folder cannot be written to: before anything is computed, unless it only fills up meanwhile.
       CheckpointError: If vectors are not finite; none of these are kept.
     """
-    cache = platformdirs.user_cache_path("lbb_jax") / "embeddings" if cache is None else cache
+    cache = cache_folder("embeddings") if cache is None else paths.folder(cache, name="cache")
     digest = hashlib.sha256(json.dumps([VERSION, text_encoder.digest, *texts]).encode()).hexdigest()
     path, shape = cache / f"{digest}.npy", (len(texts), text_encoder.encoder.architecture.hidden_size)
     kept = _read(path, shape)
@@ -62,10 +67,20 @@ def embed(
 
 
 def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
-    """The vectors that are kept at ``path``: finite, float32, and in this shape; None for anything else."""
+    """The vectors that are kept at ``path``: finite, float32, and in this shape; None for anything else.
+
+    Raises:
+      CacheError: If they cannot be read, which says nothing about what they are.
+    """
     try:
         with path.open("rb") as file:
             kept = np.lib.format.read_array(file, allow_pickle=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise CacheError(
+            f"{path}: cannot be read ({error}), and vectors of texts are kept there; put that right"
+        ) from error
     # NumPy's errors, of files that are damaged, have no other class in common.
     except Exception:
         return None

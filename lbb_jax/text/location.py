@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import huggingface_hub
 
+from lbb_jax import paths
 from lbb_jax.text.errors import CheckpointError
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -47,6 +48,7 @@ def locate(name: str) -> Path:
 
     Raises:
       CheckpointError: If there is no such folder or package, and the hub does not have it or is out of reach.
+      PathError: If ``name`` is empty, an address or a file.
     """
     if name in KNOWN:
         return _in_package(KNOWN[name].package) or _from_hub(name, KNOWN[name].hub)
@@ -55,7 +57,7 @@ def locate(name: str) -> Path:
         if folder is None:
             raise CheckpointError(f"encoder={name!r}: no such package is installed, or it has no such folder")
         return folder
-    folder = Path(name).expanduser()
+    folder = paths.folder(name, name="encoder")
     return folder if folder.is_dir() else _from_hub(name, name)
 
 

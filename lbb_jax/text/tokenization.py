@@ -40,7 +40,8 @@ def load_tokenizer(folder: Path) -> Tokenizer | BertWordPieceTokenizer:
         if whole.is_file():
             return Tokenizer.from_file(str(whole))
         if vocabulary.is_file():
-            lowercase = json.loads(settings.read_text()).get("do_lower_case", True) if settings.is_file() else True
+            fields = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
+            lowercase = fields.get("do_lower_case", True)
             return BertWordPieceTokenizer(str(vocabulary), lowercase=lowercase)
     # The library raises Exception itself.
     except Exception as error:

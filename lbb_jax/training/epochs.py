@@ -4,33 +4,32 @@ An epoch takes as many steps as the labelled points need, a number that is trace
 round, and one compiled program serves all of them.
 """
 
-from collections.abc import Sequence
-
 import jax
 import jax.numpy as jnp
 import optax
 
 from lbb_jax import examples as example_lib
-from lbb_jax import labelled_set
+from lbb_jax import labelled_set, ranges
 from lbb_jax.examples import Data
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables
+from lbb_jax.ranges import Count, NotNegative, Positive, Rate, RisingCounts, Switch
 from lbb_jax.training.augmentation import crop_and_flip
 from lbb_jax.training.best_epoch import Best, choose
-from lbb_jax.training.training import Progress, Training, check_ranges, start, step
+from lbb_jax.training.training import Progress, Training, promotion_of_optax, start, step
 
 DECAY = 0.1
 
 
 def epochs(
     *,
-    num_epochs: int,
-    learning_rate: float,
-    momentum: float,
-    weight_decay: float,
-    decay_epochs: Sequence[int],
-    batch_size: int,
-    augment: bool,
+    num_epochs: Count,
+    learning_rate: Positive,
+    momentum: Rate,
+    weight_decay: NotNegative,
+    decay_epochs: RisingCounts,
+    batch_size: Count,
+    augment: Switch,
 ) -> Training:
     """Training by stochastic gradient descent on minibatches that visit the labelled points in a random order.
 
@@ -52,13 +51,26 @@ def epochs(
       The training, whose ``losses[num_epochs]`` are the means over each epoch's minibatches.
 
     Raises:
+      TypeError: If an argument is of another kind.
       ValueError: If an argument is out of range; by ``fit``, if what is to be augmented are not images.
     """
-    _check(num_epochs, learning_rate, momentum, weight_decay, decay_epochs, batch_size)
+    ranges.check(
+        ranges.of(epochs),
+        {
+            "num_epochs": num_epochs,
+            "learning_rate": learning_rate,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "decay_epochs": decay_epochs,
+            "batch_size": batch_size,
+            "augment": augment,
+        },
+    )
     schedule = optax.piecewise_constant_schedule(learning_rate, dict.fromkeys(decay_epochs, DECAY))
 
     def optimizer_of(epoch: int | jax.Array) -> optax.GradientTransformation:
-        return optax.chain(optax.add_decayed_weights(weight_decay), optax.sgd(schedule(epoch), momentum))
+        with promotion_of_optax():
+            return optax.chain(optax.add_decayed_weights(weight_decay), optax.sgd(schedule(epoch), momentum))
 
     def fit(
         key: jax.Array, network: Network, variables: Variables, data: Data, labelled: LabelledSet
@@ -107,23 +119,3 @@ def minibatch(order: jax.Array, size: jax.Array, number: jax.Array, batch_size: 
       batch_size: Static.
     """
     return order[(number * batch_size + jnp.arange(batch_size, dtype=jnp.int32)) % size]
-
-
-def _check(
-    num_epochs: int,
-    learning_rate: float,
-    momentum: float,
-    weight_decay: float,
-    decay_epochs: Sequence[int],
-    batch_size: int,
-) -> None:
-    """Raises ValueError for the first argument of `epochs` that is out of range."""
-    rising = list(decay_epochs) == sorted(set(decay_epochs)) and all(epoch >= 1 for epoch in decay_epochs)
-    check_ranges(
-        ("num_epochs", num_epochs, num_epochs >= 1, "at least 1"),
-        ("learning_rate", learning_rate, learning_rate > 0, "above 0"),
-        ("momentum", momentum, 0 <= momentum < 1, "at least 0 and below 1"),
-        ("weight_decay", weight_decay, weight_decay >= 0, "at least 0"),
-        ("decay_epochs", tuple(decay_epochs), rising, "at least 1 and rising"),
-        ("batch_size", batch_size, batch_size >= 1, "at least 1"),
-    )

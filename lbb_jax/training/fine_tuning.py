@@ -5,12 +5,14 @@ from typing import Any
 import jax
 import optax
 
+from lbb_jax import ranges
+from lbb_jax.ranges import Count, NotNegative, Positive, Rate
 from lbb_jax.training.fixed_steps import fixed_steps
-from lbb_jax.training.training import Training, check_ranges
+from lbb_jax.training.training import Training
 
 
 def fine_tuning(
-    *, learning_rate: float, num_steps: int, batch_size: int, warmup: float, weight_decay: float
+    *, learning_rate: Positive, num_steps: Count, batch_size: Count, warmup: Rate, weight_decay: NotNegative
 ) -> Training:
     """Training by AdamW (Loshchilov and Hutter, 2019) with linear warm-up and decay, as BERT is fine-tuned.
 
@@ -29,15 +31,13 @@ def fine_tuning(
       The training, whose ``losses[num_steps]`` are those of the steps.
 
     Raises:
+      TypeError: If an argument is of another kind.
       ValueError: If an argument is out of range, or the learning rate would rise in all steps.
     """
-    check_ranges(
-        ("learning_rate", learning_rate, learning_rate > 0, "above 0"),
-        ("warmup", warmup, 0 <= warmup < 1, "at least 0 and below 1"),
-        ("weight_decay", weight_decay, weight_decay >= 0, "at least 0"),
-    )
+    values = {"learning_rate": learning_rate, "num_steps": num_steps, "batch_size": batch_size}
+    ranges.check(ranges.of(fine_tuning), values | {"warmup": warmup, "weight_decay": weight_decay})
     # It would never be at its highest, and in a single step 0, so that nothing would be learnt.
-    if 1 <= num_steps <= _num_rising(num_steps, warmup):
+    if num_steps <= _num_rising(num_steps, warmup):
         raise ValueError(
             f"warmup={warmup}: the learning rate would rise from 0 in all of num_steps={num_steps} steps; lower it or "
             "raise num_steps"

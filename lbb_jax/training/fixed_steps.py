@@ -4,14 +4,15 @@ import jax
 import optax
 
 from lbb_jax import examples as example_lib
-from lbb_jax import labelled_set
+from lbb_jax import labelled_set, ranges
 from lbb_jax.examples import Data
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables
-from lbb_jax.training.training import Progress, Training, check_ranges, start, step
+from lbb_jax.ranges import Count
+from lbb_jax.training.training import Progress, Training, start, step
 
 
-def fixed_steps(optimizer: optax.GradientTransformation, *, num_steps: int, batch_size: int) -> Training:
+def fixed_steps(optimizer: optax.GradientTransformation, *, num_steps: Count, batch_size: Count) -> Training:
     """Training on minibatches drawn with replacement.
 
     Args:
@@ -23,12 +24,9 @@ def fixed_steps(optimizer: optax.GradientTransformation, *, num_steps: int, batc
       The training, whose ``losses[num_steps]`` are those of the steps.
 
     Raises:
-      ValueError: If an argument is out of range.
+      ValueError: If an argument is out of range; TypeError if it is no integer.
     """
-    check_ranges(
-        ("num_steps", num_steps, num_steps >= 1, "at least 1"),
-        ("batch_size", batch_size, batch_size >= 1, "at least 1"),
-    )
+    ranges.check(ranges.of(fixed_steps), {"num_steps": num_steps, "batch_size": batch_size})
 
     def fit(
         key: jax.Array, network: Network, variables: Variables, data: Data, labelled: LabelledSet

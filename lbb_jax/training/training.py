@@ -1,6 +1,7 @@
 """What every way of training offers, and the optimizer step that they share."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import jax
@@ -26,17 +27,6 @@ class Training(NamedTuple):
     unit: str
 
 
-def check_ranges(*checks: tuple[str, Any, bool, str]) -> None:
-    """Raises ValueError for the first argument out of range.
-
-    Args:
-      *checks: Of each argument its name, its value, whether it is in range, and the range in words.
-    """
-    for name, value, in_range, allowed in checks:
-        if not in_range:
-            raise ValueError(f"{name}={value}: must be {allowed}")
-
-
 class Progress(NamedTuple):
     """A network on its way.
 
@@ -49,9 +39,15 @@ class Progress(NamedTuple):
     optimizer_state: Any
 
 
+def promotion_of_optax() -> AbstractContextManager[None]:
+    """Lets optax mix integers and floats, which it does, also where the user has made JAX refuse that elsewhere."""
+    return jax.numpy_dtype_promotion("standard")
+
+
 def start(variables: Variables, optimizer: optax.GradientTransformation) -> Progress:
     """The progress before the first step."""
-    return Progress(variables, optimizer.init(variables.params))
+    with promotion_of_optax():
+        return Progress(variables, optimizer.init(variables.params))
 
 
 def step(
@@ -82,6 +78,7 @@ def step(
         return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, labels)), statistics
 
     (value, statistics), gradient = jax.value_and_grad(loss, has_aux=True)(before.params)
-    updates, optimizer_state = optimizer.update(gradient, optimizer_state, before.params)
-    params = optax.apply_updates(before.params, updates)
+    with promotion_of_optax():
+        updates, optimizer_state = optimizer.update(gradient, optimizer_state, before.params)
+        params = optax.apply_updates(before.params, updates)
     return Progress(Variables(params, statistics), optimizer_state), value

@@ -11,6 +11,10 @@ import jax
 import numpy as np
 
 METHODS = [
+    ("random", {}),
+    ("least_confident", {}),
+    ("margin", {}),
+    ("entropy", {}),
     ("bald", {}),
     ("power_bald", {}),
     ("batch_bald", {"num_samples": 50}),
@@ -18,7 +22,10 @@ METHODS = [
     ("power_lbb", {"redundancy": "tree"}),
     ("lbb_released", {}),
     ("epig", {"num_targets": 20, "power": True}),
+    ("core_set", {}),
+    ("badge", {}),
 ]
+NEED_EMBEDDINGS = ("core_set", "badge")
 
 
 def main(arguments: list[str]) -> None:
@@ -43,11 +50,16 @@ def picks_on(devices: list[jax.Device]) -> dict[str, list[int]]:
     log_probs, mask = sharding.shard_pool(np.log(probs), available, mesh=sharding.pool_mesh(devices))
     assert log_probs.sharding.device_set == set(devices)
     picks = {}
+    # Points that only fill the pool up have no embedding: to core-set they would be labelled points.
+    embeddings = np.full((len(log_probs), 3), np.nan, np.float32)
+    embeddings[:101] = np.random.default_rng(1).normal(size=(101, 3))
     for method, options in METHODS:
+        if method in NEED_EMBEDDINGS:
+            options = {"embeddings": embeddings}
         picked = acquisition.acquire(
             jax.random.key(1), log_probs, method=method, batch_size=7, available=mask, **options
         )
-        picks[f"{method} {options}"] = [int(index) for index in np.asarray(picked.indices)]
+        picks[f"{method} {sorted(options)}"] = [int(index) for index in np.asarray(picked.indices)]
     return picks
 
 

@@ -13,7 +13,7 @@ from unittest import mock
 from absl import flags
 from absl import logging as absl_logging
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 _LOGGERS = ("lbb_jax", "lbb_jax.experiment.sweep", "absl")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import jax
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["lbb_jax.experiment", "lbb_jax.benchmarks.acquisition_cases", "absl.app"])
@@ -52,7 +52,8 @@ class Script:
         if self.returncode is None:
             self.kill()
             raise TimeoutError(f"still running after {timeout} s: {self._read('errors')}")
-        return self._read("output"), self._read("errors")
+        with self._folder:
+            return self._read("output"), self._read("errors")
 
     def _read(self, name: str) -> str:
         path = Path(self._path(name))
@@ -67,8 +68,7 @@ def _run(path: str, arguments: tuple[str, ...], num_devices: int | None, output:
     # What is run here is small: to optimise it would take longer.
     jax.config.update("jax_disable_most_optimizations", True)
     if num_devices is not None:
-        devices = f"--xla_force_host_platform_device_count={num_devices}"
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {devices}"
+        jax.config.update("jax_num_cpu_devices", num_devices)
         jax.config.update("jax_platforms", "cpu")
     sys.argv = [path, *arguments]
     sys.path.insert(0, str(Path(path).parent))

@@ -1,0 +1,347 @@
+"""The folder of a run: the one place that knows its files, reads them back, checks them and writes them.
+
+``config.json`` says what the run is: its configuration, its data and what it ran under. ``metrics.jsonl`` has a line
+for each seed and round, appended round by round. ``checkpoints/`` and ``figures/`` lie beside them.
+"""
+
+import contextlib
+import functools
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import filelock
+
+from lbb_jax import files
+from lbb_jax.errors import ExperimentError
+from lbb_jax.paths import PathError, resolve
+
+Record = dict[str, Any]
+
+
+class Description(NamedTuple):
+    """What ``config.json`` says of a run; a part that an older version did not write is empty.
+
+    Attributes:
+      config: The resolved configuration. Fields that the run's version did not have yet hold their defaults.
+      data: What tells its data from others.
+      versions: Of the packages it ran with.
+      platform: The hardware, and what else the last bits of its numbers depend on.
+      settings: The settings of JAX that all its numbers depend on.
+    """
+
+    config: dict[str, Any]
+    data: dict[str, Any]
+    versions: dict[str, Any]
+    platform: dict[str, Any]
+    settings: dict[str, Any]
+
+
+class RunFolder:
+    """One run's folder, which need not be there yet. Every error names the file and says what to do.
+
+    Args:
+      path: The folder, as the user gave it; ``~`` is the home folder.
+
+    Raises:
+      PathError: If it is no local path.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = resolve(path, name="folder of a run")
+        self.config = self.path / "config.json"
+        self.metrics = self.path / "metrics.jsonl"
+        self.checkpoints = self.path / "checkpoints"
+        self.figure = self.path / "figures" / "learning_curve.png"
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def absent(self) -> list[str]:
+        """Which of the two files of a run with at least one round are not there."""
+        return [path.name for path in (self.config, self.metrics) if not _is_something(path)]
+
+    def describe(self) -> Description | None:
+        """What the run is, or None where none has begun.
+
+        Raises:
+          ExperimentError: If ``config.json`` is damaged, cannot be read, or is gone although the run's other files are
+            there.
+        """
+        text = self._read(self.config)
+        if text is None:
+            self._check_that_nothing_was_done()
+            return None
+        try:
+            content = json.loads(text)
+            if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
+                raise ValueError("it holds no configuration")
+            parts = {name: content.get(name, {}) for name in Description._fields}
+            for name, part in parts.items():
+                if not isinstance(part, dict):
+                    raise ValueError(f"{name} is {part!r}: must be an object")
+            return Description(**parts | {"config": _complete(parts["config"])})
+        except (ValueError, RecursionError) as error:
+            raise self._damaged(self.config, error) from error
+
+    def _check_that_nothing_was_done(self) -> None:
+        """Raises ExperimentError if rounds were done here; without a configuration nobody knows of what run."""
+        with self.reading(self.path):
+            left = [path.name for path in (self.metrics, self.checkpoints) if _is_something(path)]
+        if left:
+            raise ExperimentError(
+                f"{self.path} holds {' and '.join(left)} of a run, and no config.json that says of which: restore "
+                f"{self.config}, or choose another --workdir"
+            )
+
+    def write_description(self, description: Description) -> None:
+        """Writes ``config.json``."""
+        with self.writing():
+            files.write_whole(self.config, json.dumps(description._asdict(), indent=2) + "\n")
+
+    def read_records(self) -> list[Record]:
+        """The lines of ``metrics.jsonl``, oldest first; none where there is no such file.
+
+        Lines come in the order of rounds, and in each of seeds, and agree with ``config.json``. Blank lines are
+        skipped, and so is a last line that a kill or a full disk has cut short: its round was not finished.
+
+        Raises:
+          ExperimentError: If the file cannot be read, or a line is not what a run of this configuration writes.
+        """
+        text = self._read(self.metrics)
+        if text is None:
+            return []
+        description = self.describe()
+        check = functools.partial(_check_record, description)
+        return read_lines(self.metrics, text, check, remedy=self._remedy, may_be_cut=True)
+
+    def keep_records(self, records: Sequence[Record]) -> None:
+        """Makes ``metrics.jsonl`` hold these lines and no others, if it does not yet."""
+        content = to_lines(records)
+        with self.writing():
+            if not (os.path.lexists(self.metrics) and self.metrics.read_bytes() == content.encode()):
+                files.write_whole(self.metrics, content)
+
+    def append_records(self, records: Sequence[Record]) -> None:
+        """Appends the lines of a round to ``metrics.jsonl``."""
+        with self.writing():
+            files.append(self.metrics, to_lines(records))
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Makes the folder if needed and keeps other processes out of it."""
+        for folder in (self.checkpoints, self.figure.parent):
+            if os.path.lexists(folder) and not folder.is_dir():
+                raise ExperimentError(f"--workdir={self.path}: {folder} is no folder, and a run writes there; move it")
+        with self.writing():
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.path / ".lock", blocking=False)
+            try:
+                lock.acquire()
+            except filelock.Timeout as error:
+                raise ExperimentError(
+                    f"--workdir={self.path}: another process runs there; wait for it or stop it"
+                ) from error
+            except NotImplementedError as error:
+                raise ExperimentError(
+                    f"--workdir={self.path}: its file system cannot lock files ({error}); choose another"
+                ) from error
+        with lock:
+            yield
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Within nothing but this folder's files are written: a failure of the file system is told as what it is."""
+        try:
+            yield
+        except (OSError, PathError) as error:
+            raise ExperimentError(
+                f"--workdir={self.path}: cannot be written to ({error}); what was written before is kept, and the same "
+                "command goes on from there"
+            ) from error
+
+    def _read(self, path: Path) -> str | None:
+        """The text of a file, or None where there is none."""
+        with self.reading(path):
+            if not os.path.lexists(path):
+                return None
+            try:
+                files.check_regular(path)
+                return path.read_text(encoding="utf-8")
+            except ValueError as error:
+                raise self._damaged(path, error) from error
+
+    @contextlib.contextmanager
+    def reading(self, path: Path) -> Iterator[None]:
+        """Within ``path`` is only read: a failure of the file system says nothing about what it holds."""
+        try:
+            yield
+        except OSError as error:
+            raise ExperimentError(f"{path} cannot be read ({error}); put that right: nothing was changed") from error
+
+    @property
+    def _remedy(self) -> str:
+        return f"restore it, or remove {self.path} to start again"
+
+    def _damaged(self, path: Path, what: object) -> ExperimentError:
+        return ExperimentError(f"{path} is damaged ({what}): {self._remedy}")
+
+
+def read_lines(
+    path: Path,
+    text: str,
+    check: Callable[[Sequence[Record], Record], None],
+    *,
+    remedy: str,
+    may_be_cut: bool = False,
+) -> list[Record]:
+    """The objects in lines of JSON.
+
+    Args:
+      path: The file, for messages.
+      text: What it holds.
+      check: Is given the objects before a line and the line's; raises ValueError for one that is not what it should be.
+      remedy: What to do about a damaged file.
+      may_be_cut: Whether a last line that was cut short is left out, as where lines are appended.
+
+    Returns:
+      The objects.
+
+    Raises:
+      ExperimentError: For a line that is not an object, or that ``check`` refuses.
+    """
+    records: list[Record] = []
+    lines = text.split("\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            if may_be_cut and number == len(lines):
+                break
+            raise ExperimentError(f"{path} is damaged (line {number}: {error}): {remedy}") from error
+        try:
+            if not isinstance(record, dict):
+                raise ValueError("it is not an object")
+            check(records, record)
+        except ValueError as error:
+            raise ExperimentError(f"{path} is damaged (line {number}: {error}): {remedy}") from error
+        records.append(record)
+    return records
+
+
+def to_lines(records: Sequence[Record]) -> str:
+    """Objects as lines of JSON."""
+    return "".join(json.dumps(record, allow_nan=False) + "\n" for record in records)
+
+
+def _is_something(path: Path) -> bool:
+    """Whether a file or link is there, or a folder with something in it."""
+    return any(path.iterdir()) if path.is_dir() else os.path.lexists(path)
+
+
+def _complete(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration with the defaults of the fields that its version did not have yet.
+
+    Raises:
+      ValueError: If a field that every configuration has is of another kind.
+    """
+    # That package imports this module.
+    from lbb_jax.experiment.configuration import default_config
+
+    return _with_defaults(stored, json.loads(default_config().to_json()), "config")
+
+
+def _with_defaults(stored: Mapping[str, Any], defaults: Mapping[str, Any], where: str) -> dict[str, Any]:
+    # The other fields of a network or a training are those of one name.
+    if stored.get("name", defaults.get("name")) != defaults.get("name") and where in (
+        "config.network",
+        "config.training",
+    ):
+        defaults = {"name": defaults["name"]}
+    completed = dict(defaults) | dict(stored)
+    for name, default in defaults.items():
+        value = completed[name]
+        if not _is_alike(value, default):
+            raise ValueError(f"{where}.{name}={value!r}: must be like {json.dumps(default)}")
+        if isinstance(default, dict):
+            completed[name] = _with_defaults(value, default, f"{where}.{name}")
+    return completed
+
+
+def _is_alike(value: Any, default: Any) -> bool:
+    """Whether a value could stand in place of a default: of the same kind, or one of the two not set."""
+    if isinstance(default, dict):
+        return isinstance(value, dict)
+    if value is None or default is None:
+        return not isinstance(value, (dict, list))
+    return _is_number(value) if _is_number(default) else type(value) is type(default)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_finite(value: Any) -> bool:
+    return _is_number(value) and math.isfinite(value)
+
+
+def _is_seconds(value: Any) -> bool:
+    return value is None or (_is_finite(value) and value >= 0)
+
+
+def _is_list_of(kind: Callable[[Any], bool], value: Any) -> bool:
+    return isinstance(value, list) and all(map(kind, value))
+
+
+# What a line holds.
+_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("seed", "round", "labels"), (_is_count, "an integer, at least 0")),
+    **dict.fromkeys(("accuracy", "nll", "ece"), (_is_finite, "a finite number")),
+    "acquired": (functools.partial(_is_list_of, _is_count), "a list of indices"),
+    "gains": (functools.partial(_is_list_of, _is_finite), "a list of finite numbers"),
+}
+# Older versions did not write all of them.
+_SECONDS = ("seconds", "seconds_train", "seconds_predict", "seconds_acquire")
+
+
+def _check_record(run: Description, before: Sequence[Record], record: Record) -> None:
+    """Raises ValueError unless ``record`` is the next line of a run."""
+    for name, (is_right, allowed) in _FIELDS.items():
+        if name not in record or not is_right(record[name]):
+            raise ValueError(f"{name}={record.get(name)!r}: must be {allowed}")
+    for name in _SECONDS:
+        if not _is_seconds(record.get(name)):
+            raise ValueError(f"{name}={record[name]!r}: must be a number of seconds")
+    if len(record["acquired"]) != len(record["gains"]):
+        raise ValueError(f"it has {len(record['acquired'])} points acquired and {len(record['gains'])} gains")
+    round_number, seed = divmod(len(before), max(run.config["seeds"], 1))
+    if (record["seed"], record["round"]) != (seed, round_number):
+        raise ValueError(
+            f"it is of seed {record['seed']} and round {record['round']}, where seed {seed} and round {round_number} "
+            "should be"
+        )
+    for name, expected in _expected_fields(run, round_number).items():
+        if record.get(name) != expected:
+            raise ValueError(f"{name}={record.get(name)!r}, where config.json has {expected!r}")
+
+
+def _expected_fields(run: Description, round_number: int) -> dict[str, Any]:
+    """What every line of a round says of its run."""
+    config, dataset = run.config, run.config["dataset"]
+    num_labels = config["initial_size"] + round_number * config["batch_size"]
+    return {
+        "method": config["acquisition"]["method"],
+        "dataset": dataset["name"] if dataset["copies"] == 1 else f"r{dataset['name']}",
+        "posterior": config["posterior"]["name"],
+        "batch_size": config["batch_size"],
+        "labels": min(num_labels, config["final_size"], run.data.get("pool", num_labels)),
+    }
