@@ -68,12 +68,13 @@ def test_a_point_that_says_nothing_about_the_targets_is_worth_nothing():
     assert np.all(reference.bald(np.stack([of_left, of_right])) > 0.1)
     scores = score(pool, pool[:1])
     assert scores[0] > 0.01
-    assert scores[1] == 0
+    # Orthogonal, but for rounding.
+    assert scores[1] <= 1e-15
 
 
 def test_targets_that_differ_in_draws_are_refused_by_the_pure_function_too():
     log_probs = reference.log32(reference.random_probs(0, 8, 5, 3))
-    with pytest.raises(ValueError, match="must agree in draws K and classes C"):
+    with pytest.raises(ValueError, match="with the draws and classes of log_probs"):
         acquisition.epig(jax.random.key(0), log_probs, jnp.ones(8, bool), batch_size=2, targets=log_probs[:, :4])
 
 

@@ -23,7 +23,10 @@ FORBIDDEN = {
     "tokenizers",
     "tqdm",
 }
-NUMERICS = ("acquisition", "arguments", "chunks", "configurations", "entropy", "information")
+NUMERICS = (
+    *("acquisition", "arguments", "chi_squared", "chunks", "configurations", "entropy", "information"),
+    "relative_entropy",
+)
 PURE = (
     *NUMERICS,
     "approximation.estimates",

@@ -25,10 +25,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import arguments, configurations, information
+from lbb_jax import arguments, configurations, entropy, information
 from lbb_jax.acquisition import lazy
 from lbb_jax.acquisition.selection import Acquisition, highest, remove
 from lbb_jax.chunks import map_chunks, rows_per_chunk
+from lbb_jax.relative_entropy import centre, psi
+
+# Gains that differ by less than this share are equal: rounding depends on the place of a point in its block.
+_RESOLUTION = 1e-5
 
 
 def batch_bald(
@@ -138,7 +142,7 @@ def _pick(points: "_Points", remaining: jax.Array, log_likelihoods: jax.Array, w
     search = lazy.begin(jnp.where(remaining, bounds, -jnp.inf), (), rules)
     block_size = rows_per_chunk(len(weights) * num_classes, num_points)
     search = lazy.settle(search, rules, 1, block_size=block_size)
-    index, gain, _, _, search = lazy.take_best(search)
+    index, gain, _, _, search = lazy.take_best(search, 1, resolution=_RESOLUTION)
     # The gain is at most `Σ_k w̄_k KL(p_k ‖ q)`, and BALD is the same with the weights `1 / K`.
     most_per_bald = posterior.shape[1] * jnp.max(weights @ posterior)
     return Picks(Acquisition(index, gain), jnp.int32(len(weights)), search.num_evaluations, most_per_bald)
@@ -176,7 +180,7 @@ class _Points(NamedTuple):
 
     Attributes:
       mean: ``q(x)``, ``[N, C]``.
-      ratios: ``p_k(x) / q(x)``, from 0 to ``K``, 0 where ``q(x)`` is; ``[N, K, C]``.
+      ratios: Centred ratios ``p_k(x) / q(x) - 1``, ``[N, K, C]``.
       divergences: ``KL(p_k(x) ‖ q(x))``, ``[N, K]``, nats.
     """
 
@@ -187,16 +191,8 @@ class _Points(NamedTuple):
 
 def _relative_to_mean(log_probs: jax.Array) -> _Points:
     """The predictions ``log_probs[N, K, C]`` relative to their means."""
-    probs = jnp.exp(log_probs)
-    mean = jnp.mean(probs, axis=1)
-    ratios = probs / jnp.where(mean > 0, mean, 1)[:, None]
-    return _Points(mean, ratios, _divergence(ratios, mean[:, None]))
-
-
-def _divergence(ratios: jax.Array, mean: jax.Array) -> jax.Array:
-    """``KL(ratios * mean ‖ mean)`` over the last axis: no term is negative, and none rounds to more than it is."""
-    logs = jnp.log(jnp.where(ratios > 0, ratios, 1))
-    return jnp.sum(mean * (ratios * (logs - 1) + 1), axis=-1)
+    mean, ratios = centre(log_probs)
+    return _Points(mean, ratios, jnp.sum(mean[:, None] * psi(ratios), axis=-1))
 
 
 def _conditional_information(points: _Points, posterior: jax.Array, weights: jax.Array) -> jax.Array:
@@ -212,12 +208,15 @@ def _conditional_information(points: _Points, posterior: jax.Array, weights: jax
     """
     num_points, num_classes = points.mean.shape
     chunk_size = rows_per_chunk(len(weights) * num_classes, num_points)
+    # No label tells more about the draws than is not known of them; where nothing is, rounding must not say otherwise.
+    unknown = -jnp.sum(entropy.p_log_p(posterior), axis=1)
 
     def expected_information(start: jax.Array) -> jax.Array:
         mean, ratios, divergences = (jax.lax.dynamic_slice_in_dim(leaf, start, chunk_size) for leaf in points)
         predictions = jnp.einsum("mk,nkc->mnc", posterior, ratios, precision=jax.lax.Precision.HIGHEST)
         of_draws = jnp.einsum("mk,nk->mn", posterior, divergences, precision=jax.lax.Precision.HIGHEST)
         # The difference is taken before the sum, so that rounding stays in proportion to the information.
-        return weights @ jnp.maximum(of_draws - _divergence(predictions, mean[None]), 0)
+        of_predictions = jnp.sum(mean[None] * psi(predictions), axis=-1)
+        return weights @ jnp.clip(of_draws - of_predictions, 0, unknown[:, None])
 
     return map_chunks(expected_information, num_points, chunk_size)

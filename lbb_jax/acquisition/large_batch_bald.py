@@ -55,7 +55,8 @@ def large_batch_bald(
       pair_weight: What each pair counts with ``redundancy="pairwise"``: 1 counts it once, 2 is the printed formula.
       redundancy: Static, ``"pairwise"`` or ``"tree"``.
       pairs: Static, ``"exact"``, or ``"chi2"`` to take ``χ²/2`` for the information of every pair. That costs no
-        more for many classes than for few, and is close where the draws differ little: CHI2_STUDY
+        more for many classes than for few, and is close where the draws differ little (`lbb_jax.chi_squared` has the
+        bounds).
 
     Returns:
       The picks; the scores are their gains in nats.
@@ -263,6 +264,7 @@ class _Greedy:
             functools.partial(self.enter, picked),
             functools.partial(self.lower, picked) if self.pool.has_features else lambda pool: pool,
             _one_pair if self.pool.is_tree else _all_pairs,
+            in_crowds=True,
         )
 
     def enter(self, picked: _Picked, points: jax.Array, known: lazy.Candidates) -> _Details:

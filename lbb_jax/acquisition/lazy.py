@@ -70,12 +70,15 @@ class Rules(NamedTuple):
       lower: Maps the whole pool to the pool with bounds that are lower where that is cheap to know. Called whenever
         the front is chosen anew.
       count: Maps what is known of points after and before a refresh to how many evaluations each took, ``[m]``.
+      in_crowds: Static: whether many points are evaluated at a time where very many could win. It takes evaluations
+        whose rounding does not depend on how many points there are, or exact copies would not tie.
     """
 
     refresh: Callable[[jax.Array, Candidates, Any], tuple[Candidates, Any]]
     enter: Callable[[jax.Array, Candidates], Any] = lambda points, known: ()
     lower: Callable[[Candidates], Candidates] = lambda pool: pool
     count: Callable[[Candidates, Candidates], jax.Array] = lambda new, old: jnp.ones_like(new.num_seen)
+    in_crowds: bool = False
 
 
 def begin(bounds: jax.Array, state: Any, rules: Rules, *, front_size: int = FRONT_SIZE) -> Search:
@@ -143,7 +146,9 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
         return _front_leads(search) & is_stale(search.front)[jnp.argmax(search.front.bounds)]
 
     def refresh_some(search: Search) -> Search:
-        return refresh_highest(jax.lax.while_loop(has_crowd, refresh_crowd, search))
+        if rules.in_crowds:
+            search = jax.lax.while_loop(has_crowd, refresh_crowd, search)
+        return refresh_highest(search)
 
     def refresh_front(search: Search) -> Search:
         return jax.lax.while_loop(has_stale_leader, refresh_some, search)
@@ -173,6 +178,8 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
 
     def change_front(search: Search) -> Search:
         pool = rules.lower(_merge(search))
+        if not rules.in_crowds:
+            return refresh_front(_choose_front(pool, rules, len(search.points), search.num_evaluations))
         # The highest points first: what they are worth may leave few others open.
         urgency, places = jax.lax.top_k(jnp.where(is_stale(pool), pool.bounds, -jnp.inf), size)
         pool, num_new = refresh_places(pool, jnp.where(urgency > -jnp.inf, places, num_points).astype(jnp.int32))
@@ -183,15 +190,28 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
     return jax.lax.while_loop(lambda search: ~_front_leads(search), change_front, refresh_front(search))
 
 
-def take_best(search: Search) -> tuple[jax.Array, jax.Array, Any, Any, Search]:
+def take_best(
+    search: Search, num_picks: jax.Array | int = 0, *, resolution: float = 0.0
+) -> tuple[jax.Array, jax.Array, Any, Any, Search]:
     """Takes the best point out of a settled search.
+
+    Args:
+      search: The search.
+      num_picks: How many picks have been made, ``[]``; of no effect without a resolution.
+      resolution: Points whose worth is within this share of the best count as equal, and the lowest index is taken.
+        For methods whose rounding depends on where in a block a point is evaluated.
 
     Returns:
       Its index ``[]`` int32 (-1 if every point is out), its worth ``[]``, its state, its details, and the search
       without it.
     """
-    place = jnp.argmax(search.front.bounds)
-    worth = search.front.bounds[place]
+    front = search.front
+    place = jnp.argmax(front.bounds)
+    if resolution > 0:
+        best = front.bounds[place]
+        is_best = (front.bounds >= best - resolution * jnp.abs(best)) & (front.num_seen >= num_picks)
+        place = jnp.where(jnp.any(is_best), jnp.argmax(is_best), place)
+    worth = front.bounds[place]
     index = jnp.where(worth > -jnp.inf, search.points[place], NO_POINT)
     bounds = search.front.bounds.at[place].set(-jnp.inf)
     state, details = jax.tree.map(lambda leaf: leaf[place], (search.front.state, search.details))

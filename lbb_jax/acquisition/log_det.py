@@ -35,6 +35,9 @@ _LARGEST_CHUNK = 2**23
 # little may be left.
 _MARGIN, _MARGIN_OF_TRACE = 1e-5, 1e-6
 
+# Gains that differ by less than this share are equal: rounding depends on the place of a point in its block.
+_RESOLUTION = 1e-6
+
 
 class Picks(NamedTuple):
     """Picks, and what they took.
@@ -94,7 +97,7 @@ def pick_greedily(
         whitening, num_seen = _whitening(batch), num_picked + 1
         search = _lower_front(pool, whitening, search)
         search = lazy.settle(search, _rules(pool, whitening, num_seen), num_seen, block_size=pool.block_size)
-        index, gain, _, features, search = lazy.take_best(search)
+        index, gain, _, features, search = lazy.take_best(search, num_seen, resolution=_RESOLUTION)
         batch = batch + jnp.where(index != NO_POINT, pool.products(index, features), 0)
         return (search, batch), Acquisition(index, gain)
 

@@ -46,7 +46,7 @@ def variant_names(acquisitions: Sequence[Mapping[str, Any]]) -> list[str]:
         variant_name(fields["method"], redundancy=fields["redundancy"], power=fields.get("power", False))
         for fields in acquisitions
     ]
-    return tell_apart(names, [numeric_options(fields) for fields in acquisitions])
+    return tell_apart(names, [_options_to_tell_apart(fields) for fields in acquisitions])
 
 
 def numeric_options(fields: Mapping[str, Any]) -> dict[str, float]:
@@ -54,6 +54,12 @@ def numeric_options(fields: Mapping[str, Any]) -> dict[str, float]:
     options = acquisition.options_with_effect(fields["method"], fields)
     # Not isinstance: a truth value is an int, too.
     return {name: value for name, value in options.items() if type(value) in (int, float)}
+
+
+def _options_to_tell_apart(fields: Mapping[str, Any]) -> dict[str, float | str]:
+    """The options in a configuration's ``acquisition`` that its method depends on and its name does not tell."""
+    options = acquisition.options_with_effect(fields["method"], fields)
+    return numeric_options(fields) | {name: value for name, value in options.items() if name == "pairs"}
 
 
 def tell_apart(names: Sequence[str], options: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -64,7 +70,7 @@ def tell_apart(names: Sequence[str], options: Sequence[Mapping[str, Any]]) -> li
 
     Args:
       names: As `variant_name` returns them, one for each run.
-      options: The numbers that each run's method depends on, by the name of the option.
+      options: The numbers and names that each run's method depends on, by the name of the option.
 
     Returns:
       The names, in the same order.
@@ -73,9 +79,14 @@ def tell_apart(names: Sequence[str], options: Sequence[Mapping[str, Any]]) -> li
     for name, own in zip(names, options, strict=True):
         namesakes = [other for other_name, other in zip(names, options, strict=True) if other_name == name]
         differing = [option for option in own if len({other.get(option) for other in namesakes}) > 1]
-        values = [f"{_SYMBOLS.get(option, option.replace('_', ' '))} = {own[option]:g}" for option in differing]
+        values = [f"{_SYMBOLS.get(option, option.replace('_', ' '))} = {_shown(own[option])}" for option in differing]
         told_apart.append(_SEPARATOR.join([name, *values]))
     return told_apart
+
+
+def _shown(value: float | str) -> str:
+    """An option's value as figures show it."""
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def base_variant(name: str) -> str:

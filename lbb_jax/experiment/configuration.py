@@ -50,6 +50,7 @@ class Acquisition(TypedDict):
     num_samples: Count
     num_targets: Count
     pair_weight: NotNegative
+    pairs: Text
     power: Switch
     redundancy: Text
 
@@ -96,6 +97,7 @@ def default_config() -> ConfigDict:
     config.acquisition.num_samples = 10_000
     config.acquisition.num_targets = 500
     config.acquisition.pair_weight = 1.0
+    config.acquisition.pairs = "exact"
     config.acquisition.power = False
     config.acquisition.redundancy = "pairwise"
 
