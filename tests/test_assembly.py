@@ -206,8 +206,8 @@ def test_validation_examples_reach_training(monkeypatch):
 @pytest.mark.parametrize(
     ("overrides", "options"),
     [
-        ({"method": "lbb"}, {"redundancy": "pairwise", "pair_weight": 2.0}),
-        ({"method": "lbb", "redundancy": "tree"}, {"redundancy": "tree"}),
+        ({"method": "lbb"}, {"redundancy": "pairwise", "pair_weight": 2.0, "pairs": "exact"}),
+        ({"method": "lbb", "redundancy": "tree"}, {"redundancy": "tree", "pairs": "exact"}),
         ({"method": "power_bald"}, {"alpha": 5.0}),
         ({"method": "lbb_released"}, {"power": False}),
         ({"method": "lbb_released", "power": True}, {"power": True, "alpha": 5.0}),

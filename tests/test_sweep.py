@@ -198,7 +198,7 @@ def test_several_experiments_have_folders_of_their_own_in_one_table(tmp_path, mo
     second.batch_size = 5
     configs = experiment.combine({"digits": first, "digits_b=5": second}, {"entropy": {"method": "entropy"}})
     assert experiment.run_sweep(configs, tmp_path) == {}
-    assert pd.read_csv(tmp_path / "runs.csv")["path"].tolist() == ["digits/entropy", "digits_b=5/entropy"]
+    assert pd.read_csv(tmp_path / "runs.csv")["path"].tolist() == ["digits/entropy"] * 2 + ["digits_b=5/entropy"] * 2
 
 
 def test_further_experiments_are_loaded_with_the_same_overrides():
@@ -282,7 +282,7 @@ def test_the_default_methods_are_parsed():
         ("random,bold", r"--methods: 'bold': method='bold': must be one of 'random', .*'power_lbb'"),
         ("", r"--methods: '': method='': must be one of"),
         ("bald:alpha=2", r"'alpha=2': method 'bald' takes no options"),
-        ("lbb:tree", r"'tree': method 'lbb' takes pair_weight=VALUE, redundancy=VALUE, each once"),
+        ("lbb:tree", r"'tree': method 'lbb' takes pair_weight=VALUE, redundancy=VALUE, pairs=VALUE, each once"),
         ("power_bald:alpha=1:alpha=2", r"'alpha=2': method 'power_bald' takes alpha=VALUE, each once"),
         ("power_bald:alpha=five", r"'alpha=five': 'five' is not a number"),
         ("batch_bald:num_samples=1.5", r"'num_samples=1\.5': '1\.5' is not an integer"),

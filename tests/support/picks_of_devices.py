@@ -21,6 +21,7 @@ METHODS = [
     ("lbb", {"redundancy": "tree"}),
     ("power_lbb", {"redundancy": "tree"}),
     ("lbb_released", {}),
+    ("log_det", {}),
     ("epig", {"num_targets": 20, "power": True}),
     ("core_set", {}),
     ("badge", {}),
