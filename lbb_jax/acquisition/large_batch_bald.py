@@ -234,7 +234,7 @@ class _Pool:
 
     def pending(self, features: jax.Array, num_seen: jax.Array, picked: _Picked) -> jax.Array:
         """Lower bound of the redundancy of points with the picks from number ``num_seen[n]`` on, ``[n]``."""
-        is_unseen = jnp.arange(self.batch_size)[None] >= num_seen[:, None]
+        is_unseen = jnp.arange(self.batch_size, dtype=jnp.int32)[None] >= num_seen[:, None]
         pairs = jnp.where(is_unseen, _inner_products(features, picked.features), 0)
         return jnp.max(pairs, axis=1) if self.is_tree else jnp.sum(pairs, axis=1)
 

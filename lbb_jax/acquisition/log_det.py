@@ -74,7 +74,7 @@ def gains_by_themselves(log_probs: jax.Array) -> jax.Array:
     identity = jnp.eye(log_probs.shape[1], dtype=log_probs.dtype)
 
     def of_chunk(start: jax.Array) -> jax.Array:
-        points = start + jnp.arange(size)
+        points = start + jnp.arange(size, dtype=jnp.int32)
         return pool.gains(identity, points, pool.features[points])
 
     num_points, num_draws, num_classes = log_probs.shape
