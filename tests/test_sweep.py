@@ -224,6 +224,8 @@ def test_experiments_that_cannot_be_loaded_are_errors(reference, overrides, mess
         experiment.load_config(reference, overrides)
 
 
+# submitit's local executor does not wait for the processes that it starts.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.slow
 def test_jobs_are_submitted_for_what_is_not_complete(tmp_path, monkeypatch):
     pytest.importorskip("submitit")
