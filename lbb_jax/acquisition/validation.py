@@ -263,18 +263,22 @@ def settle_arrays(options: dict[str, Any], available: jax.Array | None = None) -
 
 def _check_range(name: str, embeddings: jax.Array, available: jax.Array) -> None:
     """Raises ValueError unless the rows of available points hold numbers to be computed with."""
-    is_fault = np.asarray(_are_out_of_range(embeddings, available))
-    if is_fault.any():
+    is_fault, row = jax.device_get(_first_out_of_range(embeddings, available))
+    if is_fault:
         raise ValueError(
-            f"{name}[{np.argmax(is_fault)}] holds NaN, infinity or a value beyond {MAX_EMBEDDING:g}: must be finite "
+            f"{name}[{row}] holds NaN, infinity or a value beyond {MAX_EMBEDDING:g}: must be finite "
             "and smaller; scale the embeddings, or mark points without one as not available"
         )
 
 
 @jax.jit
-def _are_out_of_range(embeddings: jax.Array, available: jax.Array) -> jax.Array:
-    """Whether each point is available, and its row of ``embeddings[N, D]`` not to be computed with: ``[N]``."""
-    return available & ~jnp.all(jnp.abs(embeddings) <= MAX_EMBEDDING, axis=1)
+def _first_out_of_range(embeddings: jax.Array, available: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Whether a row of ``embeddings[N, D]`` of an available point is not to be computed with, and the first such row.
+
+    Both are single numbers, which every process can read where the rows are spread over several.
+    """
+    is_fault = available & ~jnp.all(jnp.abs(embeddings) <= MAX_EMBEDDING, axis=1)
+    return jnp.any(is_fault), jnp.argmax(is_fault)
 
 
 OptionCheck = Callable[[str, Any], Any]
