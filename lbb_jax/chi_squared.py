@@ -26,6 +26,11 @@ from lbb_jax.relative_entropy import Centred, psi
 _MARGIN = 1e-5
 
 
+def costs_less_than_pairs(num_draws: int, num_classes: int) -> bool:
+    """Whether features are no more numbers than predictions; with more draws a pair costs less than its features."""
+    return num_draws + 1 <= 2 * num_classes
+
+
 def features(points: Centred) -> jax.Array:
     """Features whose inner product for two points is their χ².
 

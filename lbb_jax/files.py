@@ -72,7 +72,7 @@ def passing_failure(error: BaseException | None) -> OSError | None:
     and their texts.
 
     Args:
-      error: Of any class.
+      error: The exception, whatever its class.
 
     Returns:
       The failure, if it is one that says nothing about a file itself, such as a full disk or a mount that is gone; None

@@ -28,7 +28,7 @@ class Description(NamedTuple):
     Attributes:
       config: The resolved configuration. Fields that the run's version did not have yet hold their defaults.
       data: What tells its data from others.
-      versions: Of the packages it ran with.
+      versions: The versions of the packages it ran with.
       platform: The hardware, and what else the last bits of its numbers depend on.
       settings: The settings of JAX that all its numbers depend on.
     """

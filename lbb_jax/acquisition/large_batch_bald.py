@@ -200,8 +200,7 @@ class _Pool:
         self.scores = information.mutual_information(log_probs)
         self.is_tree, self.pair_weight = redundancy == "tree", pair_weight
         num_points, self.num_draws, num_classes = log_probs.shape
-        # With more draws than that, the inner product of a pair costs more than the pair.
-        self.has_features = self.num_draws + 1 <= 2 * num_classes
+        self.has_features = chi_squared.costs_less_than_pairs(self.num_draws, num_classes)
         self.is_chi2 = pairs == "chi2"
         self.num_features = self.num_draws * (self.num_draws + 1) // 2 if self.has_features else 0
         # With χ²/2 for the information, the inner product of features is no bound but the thing itself.
@@ -263,7 +262,7 @@ class _Greedy:
             functools.partial(self.refresh if self.pool.is_tree else self.refresh_fully, picked),
             functools.partial(self.enter, picked),
             functools.partial(self.lower, picked) if self.pool.has_features else lambda pool: pool,
-            _one_pair if self.pool.is_tree else _all_pairs,
+            lazy.one_evaluation if self.pool.is_tree else _all_pairs,
             in_crowds=True,
         )
 
@@ -429,12 +428,6 @@ def _pick_one_by_one(
 
     (search, picked), acquisition = jax.lax.scan(pick, (search, picked), length=batch_size)
     return Picks(acquisition, picked.bounds, search.num_evaluations)
-
-
-def _one_pair(new: lazy.Candidates, old: lazy.Candidates) -> jax.Array:
-    """The pairs that one evaluation of a point takes, where it stops at the next pick; ``[m]``."""
-    del old
-    return jnp.ones_like(new.num_seen)
 
 
 def _all_pairs(new: lazy.Candidates, old: lazy.Candidates) -> jax.Array:

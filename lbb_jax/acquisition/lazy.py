@@ -60,6 +60,12 @@ class Search(NamedTuple):
     num_evaluations: jax.Array
 
 
+def one_evaluation(new: Candidates, old: Candidates) -> jax.Array:
+    """One evaluation for each point that is refreshed, ``[m]``."""
+    del old
+    return jnp.ones_like(new.num_seen)
+
+
 class Rules(NamedTuple):
     """How a method evaluates points.
 
@@ -77,7 +83,7 @@ class Rules(NamedTuple):
     refresh: Callable[[jax.Array, Candidates, Any], tuple[Candidates, Any]]
     enter: Callable[[jax.Array, Candidates], Any] = lambda points, known: ()
     lower: Callable[[Candidates], Candidates] = lambda pool: pool
-    count: Callable[[Candidates, Candidates], jax.Array] = lambda new, old: jnp.ones_like(new.num_seen)
+    count: Callable[[Candidates, Candidates], jax.Array] = one_evaluation
     in_crowds: bool = False
 
 

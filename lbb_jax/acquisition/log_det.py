@@ -117,7 +117,7 @@ class _Pool:
     def __init__(self, log_probs: jax.Array):
         self.log_probs = log_probs
         num_points, num_draws, num_classes = log_probs.shape
-        self.has_features = num_draws + 1 <= 2 * num_classes
+        self.has_features = chi_squared.costs_less_than_pairs(num_draws, num_classes)
         self.rank = max(1, min(num_draws, num_classes) - 1)
         self.rows, self.columns = np.tril_indices(num_draws)
         chunk_size = rows_per_chunk(num_draws * max(num_draws, num_classes), num_points, _LARGEST_CHUNK)

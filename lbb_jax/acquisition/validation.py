@@ -247,7 +247,7 @@ def settle_arrays(options: dict[str, Any], available: jax.Array | None = None) -
 
     Args:
       options: As `check_options` returns them.
-      available: Of the pool, ``[N]`` bool; None where there are no embeddings.
+      available: The points of the pool that may be picked, ``[N]`` bool; None where there are no embeddings.
     """
     settled = dict(options)
     if options.get("targets") is not None:

@@ -25,8 +25,8 @@ def tell_apart(
     """What tells each run from others that would be taken for the same experiment, in words.
 
     Args:
-      names: Of the runs, for the warnings.
-      keys: Of each run the values by which runs are taken for the same experiment.
+      names: The names of the runs, for the warnings.
+      keys: The values of each run by which runs are taken for the same experiment.
       runs: What each is.
 
     Returns:
