@@ -185,10 +185,10 @@ def test_going_on_under_settings_that_change_the_numbers_is_refused(name, is_rec
 def test_going_on_where_the_last_bits_may_differ_is_said(stopped, finished, tmp_path, caplog):
     shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
     run_folders.change_config(
-        tmp_path, versions={"jax": "0.10.0", "python": "3.9"}, platform={"backend": "gpu", "devices": ["A100"] * 4}
+        tmp_path, versions={"jax": "0.9.0", "python": "3.9"}, platform={"backend": "gpu", "devices": ["A100"] * 4}
     )
     assert without_seconds(experiment.run(small_config(), tmp_path)) == without_seconds(finished[1])
-    assert "begun with jax 0.10.0 (here: " in caplog.text
+    assert "begun with jax 0.9.0 (here: " in caplog.text
     assert "backend gpu (here: cpu); devices 4 × A100 (here: 2 × cpu)" in caplog.text
     assert "python" not in caplog.text.partition("begun with")[2]
 
@@ -206,7 +206,10 @@ def test_a_run_of_an_older_version_goes_on_with_the_same_bits(stopped, finished,
     for hashes in tmp_path.glob("checkpoints/*/files.json"):
         hashes.unlink()
     assert without_seconds(experiment.run(small_config(), tmp_path)) == without_seconds(finished[1])
-    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+    # Orbax has warnings of its own, of slow disks.
+    assert not [
+        record for record in caplog.records if record.name.startswith("lbb_jax") and record.levelname == "WARNING"
+    ]
 
 
 def test_a_folder_whose_configuration_is_gone_is_not_adopted(stopped, tmp_path):

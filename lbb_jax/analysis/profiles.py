@@ -33,7 +33,8 @@ def final_errors(runs: pd.DataFrame) -> pd.DataFrame:
         for curve in curves
     ]
     table = pd.DataFrame(rows)
-    means = table.groupby([*EXPERIMENT, "variant"], sort=False)["error"].mean().unstack("variant", sort=False)
+    means = table.groupby([*EXPERIMENT, "variant"])["error"].mean().unstack("variant")
+    means = means.loc[list(dict.fromkeys(table[list(EXPERIMENT)].itertuples(index=False, name=None)))]
     # Accuracies are shares in float32: beyond these digits, equal numbers of errors would not be equal.
     return means[list(table["variant"].unique())].round(7)
 

@@ -124,7 +124,7 @@ def describe_runs(paths: Sequence[str | os.PathLike]) -> list[Description]:
       FileNotFoundError: If a path holds no run.
       ValueError: If there are no paths, or a ``config.json`` is damaged.
     """
-    if not paths:
+    if len(paths) == 0:
         raise ValueError("paths is empty: name at least one run's folder")
     runs = [RunFolder(path).describe() for path in paths]
     for path, run in zip(paths, runs, strict=True):
