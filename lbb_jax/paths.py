@@ -80,20 +80,29 @@ def output_file(path: str | os.PathLike, *, name: str, suffixes: Collection[str]
     return resolved
 
 
+def existing(path: str | os.PathLike, *, name: str) -> Path:
+    """`resolve` for a file or folder to read.
+
+    Raises:
+      PathError: As `resolve`, and if there is neither, or it cannot be read.
+    """
+    resolved = resolve(path, name=name)
+    if not resolved.exists():
+        raise PathError(f"{name}={path}: there is no such file or folder")
+    if not os.access(resolved, os.R_OK):
+        raise PathError(f"{name}={path}: cannot be read; its permissions forbid it")
+    return resolved
+
+
 def input_file(path: str | os.PathLike, *, name: str) -> Path:
     """`resolve` for a file to read.
 
     Raises:
       PathError: As `resolve`, and if there is no such file.
     """
-    resolved = resolve(path, name=name)
-    if resolved.is_dir():
+    if resolve(path, name=name).is_dir():
         raise PathError(f"{name}={path}: is a folder; name a file")
-    if not resolved.exists():
-        raise PathError(f"{name}={path}: there is no such file")
-    if not os.access(resolved, os.R_OK):
-        raise PathError(f"{name}={path}: cannot be read; its permissions forbid it")
-    return resolved
+    return existing(path, name=name)
 
 
 def _check_writable(folder: Path, path: str | os.PathLike, name: str) -> None:

@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 import text_checkpoints
 
 from lbb_jax import datasets, examples, experiment, text
-from lbb_jax.datasets import ag_news, encoded_texts, prepared
+from lbb_jax.datasets import ag_news, encoded_texts, prepared, statistics
 from lbb_jax.experiment import assembly
 from lbb_jax.networks.encoder import PADDING
 
@@ -68,7 +68,7 @@ def test_articles_are_vectors_of_title_and_description(options):
 
 
 def test_vectors_are_standardised_by_the_first_articles_to_label(options, monkeypatch):
-    monkeypatch.setattr(ag_news, "NUM_FOR_STATISTICS", 30)
+    monkeypatch.setattr(encoded_texts, "NUM_FOR_STATISTICS", 30)
     inputs = np.asarray(examples.inputs(datasets.load("ag_news", **options).pool, jnp.arange(30)))
     np.testing.assert_allclose(inputs.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(inputs.std(axis=0), 1, atol=1e-4)
@@ -76,8 +76,8 @@ def test_vectors_are_standardised_by_the_first_articles_to_label(options, monkey
 
 def test_a_feature_that_never_changes_is_not_scaled_up():
     # MiniLM has one.
-    np.testing.assert_array_equal(ag_news._scale(np.array([0.1, 1e-9, 0.2, 0.0])), [0.1, 1, 0.2, 1])
-    np.testing.assert_array_equal(ag_news._scale(np.zeros(2)), 1)
+    np.testing.assert_array_equal(statistics.scale(np.array([0.1, 1e-9, 0.2, 0.0])), [0.1, 1, 0.2, 1])
+    np.testing.assert_array_equal(statistics.scale(np.zeros(2)), 1)
 
 
 def test_part_of_the_articles_are_the_same_vectors_and_read_from_the_cache(options, monkeypatch):
@@ -91,7 +91,7 @@ def test_part_of_the_articles_are_the_same_vectors_and_read_from_the_cache(optio
 
 
 def test_only_the_blocks_that_are_wanted_are_embedded(options, monkeypatch, tmp_path):
-    monkeypatch.setattr(ag_news, "NUM_FOR_STATISTICS", 10)
+    monkeypatch.setattr(encoded_texts, "NUM_FOR_STATISTICS", 10)
     datasets.load("ag_news", num_pool=13, num_test=3, **options)
     assert len(list((tmp_path / "lbb_jax" / "embeddings").glob("*.npy"))) == 2 + 1
 

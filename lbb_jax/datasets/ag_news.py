@@ -15,7 +15,6 @@ from lbb_jax.datasets.prepared import Record
 from lbb_jax.datasets.source import Source, Split
 
 NAME = "ag_news_subset"
-NUM_FOR_STATISTICS = 1000
 
 
 def load(*, encoder: str, max_length: int, frozen: bool) -> Source:
@@ -39,7 +38,7 @@ def load(*, encoder: str, max_length: int, frozen: bool) -> Source:
     builder = prepared.open_builder(NAME)
     records = {split: prepared.open_split(builder, split) for split in ("train", "test")}
     text_encoder = text.load_text_encoder(encoder, max_length=max_length)
-    num_classes = builder.info.features["label"].num_classes
+    names = tuple(builder.info.features["label"].names)
 
     def open_split(name: str) -> Split:
         num_texts, read_texts = len(records[name]), functools.partial(_read, records[name])
@@ -49,15 +48,15 @@ def load(*, encoder: str, max_length: int, frozen: bool) -> Source:
 
     train, test = open_split("train"), open_split("test")
     if not frozen:
-        return Source(train, test, num_classes, encoder=text_encoder.encoder, encoder_digest=text_encoder.digest)
-    first, _ = train.read(0, min(NUM_FOR_STATISTICS, train.num_examples))
-    mean, std = np.mean(first, axis=0), _scale(np.std(first, axis=0))
-    return Source(train, test, num_classes, mean=mean, std=std, encoder_digest=text_encoder.digest)
-
-
-def _scale(std: np.ndarray) -> np.ndarray:
-    """What to divide features of these standard deviations by: 1 for one that never changes, but for rounding."""
-    return np.where(std > 1e-6 * np.max(std), std, 1)
+        return Source(
+            train,
+            test,
+            len(names),
+            encoder=text_encoder.encoder,
+            encoder_digest=text_encoder.digest,
+            class_names=names,
+        )
+    return encoded_texts.standardised(train, test, text_encoder, names)
 
 
 def _read(records: Sequence[Record], start: int, stop: int) -> tuple[list[str], np.ndarray]:

@@ -5,13 +5,15 @@ from collections.abc import Callable
 import numpy as np
 from tqdm import tqdm
 
-from lbb_jax.datasets.source import Split
+from lbb_jax.datasets import statistics
+from lbb_jax.datasets.source import Source, Split
 from lbb_jax.text.embedding import embed
 from lbb_jax.text.text_encoder import TextEncoder
 from lbb_jax.text.tokenization import pad, tokenize
 
 # Texts are embedded, and their vectors kept, so many at a time: what is stopped goes on from there.
 BLOCK_SIZE = 1000
+NUM_FOR_STATISTICS = 1000
 
 # From ``start`` and ``stop`` to the texts between and their labels.
 ReadTexts = Callable[[int, int], tuple[list[str], np.ndarray]]
@@ -53,3 +55,20 @@ def tokens(text_encoder: TextEncoder, num_texts: int, read_texts: ReadTexts) -> 
         return pad(sequences, text_encoder.max_length), labels
 
     return Split(num_texts, read)
+
+
+def standardised(train: Split, test: Split, text_encoder: TextEncoder, class_names: tuple[str, ...]) -> Source:
+    """Splits of vectors, with the mean and the standard deviation of each feature over the first of ``train``.
+
+    They are taken over 1,000 vectors.
+    """
+    first, _ = train.read(0, min(NUM_FOR_STATISTICS, train.num_examples))
+    return Source(
+        train,
+        test,
+        len(class_names),
+        mean=np.mean(first, axis=0),
+        std=statistics.scale(np.std(first, axis=0)),
+        encoder_digest=text_encoder.digest,
+        class_names=class_names,
+    )

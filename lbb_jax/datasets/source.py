@@ -33,6 +33,7 @@ class Source(NamedTuple):
       std: Likewise.
       encoder: Pretrained, of the texts whose tokens the features are.
       encoder_digest: Hash of the encoder that the features are for, or that made them; empty for none.
+      class_names: The name of each class; empty where a class has no name but its number.
     """
 
     train: Split
@@ -42,6 +43,7 @@ class Source(NamedTuple):
     std: np.ndarray | None = None
     encoder: PretrainedEncoder | None = None
     encoder_digest: str = ""
+    class_names: tuple[str, ...] = ()
 
 
 def check_labels(features: np.ndarray, labels: np.ndarray, num_classes: int) -> None:

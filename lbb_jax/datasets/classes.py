@@ -1,0 +1,140 @@
+"""Labels as they come, as numbers of classes, and the examples that are held out for testing."""
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Rows(NamedTuple):
+    """Labels as a file holds them.
+
+    Attributes:
+      values: ``[n]``: texts, integers, bools, or whole numbers in floating point.
+      place: Names the file and a row of it, for messages: ``"train.csv, row {row}"``.
+    """
+
+    values: np.ndarray
+    place: str
+
+    def at(self, row: int) -> str:
+        """Where row ``row`` stands."""
+        return self.place.format(row=row)
+
+
+class Encoded(NamedTuple):
+    """Labels as numbers of classes.
+
+    Attributes:
+      names: The names of the classes, in order.
+      train: ``[n]`` int32.
+      test: ``[m]`` int32, or None.
+    """
+
+    names: tuple[str, ...]
+    train: np.ndarray
+    test: np.ndarray | None
+
+
+def encode(train: Rows, test: Rows | None) -> Encoded:
+    """Numbers the classes that the training labels name: texts in alphabetical order, numbers by their size.
+
+    Raises:
+      ValueError: For a label that is missing, labels that are neither texts nor whole numbers, fewer than two classes,
+        and a class of the test labels that the training labels lack; the message names the file and the row.
+    """
+    values = _whole(train)
+    found, first, numbers = np.unique(values, return_index=True, return_inverse=True)
+    if len(found) < 2:
+        raise ValueError(f"{train.at(int(first[0]))}: all labels are {found[0]!s}; there must be at least two classes")
+    encoded_test = None if test is None else _number(_whole(test), found, test, train)
+    return Encoded(tuple(map(str, found)), numbers.astype(np.int32), encoded_test)
+
+
+def _whole(rows: Rows) -> np.ndarray:
+    """The labels as texts or integers, each of them there."""
+    values = rows.values
+    if values.ndim != 1 or len(values) == 0:
+        raise ValueError(f"{rows.at(0)}: labels have the shape {values.shape}: must be [n], one for each example")
+    if values.dtype.kind in "US":
+        values = np.char.strip(values.astype(str))
+        _refuse(rows, values == "", "has no label; leave it out")
+    elif values.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            _refuse(rows, ~np.isfinite(values), "has no label; leave it out")
+            _refuse(rows, values != np.trunc(values), "has a label that is no whole number")
+        values = values.astype(np.int64)
+    elif values.dtype.kind not in "iub":
+        raise ValueError(f"{rows.at(0)}: labels are of {values.dtype}: must be texts or whole numbers")
+    return values
+
+
+def _refuse(rows: Rows, is_fault: np.ndarray, problem: str) -> None:
+    if is_fault.any():
+        raise ValueError(f"{rows.at(int(np.argmax(is_fault)))}: {problem}")
+
+
+def _number(values: np.ndarray, found: np.ndarray, test: Rows, train: Rows) -> np.ndarray:
+    if (values.dtype.kind in "US") != (found.dtype.kind in "US"):
+        raise ValueError(f"{test.at(0)}: labels are of {values.dtype}, and those of {train.at(0)} of {found.dtype}")
+    places = np.minimum(np.searchsorted(found, values), len(found) - 1)
+    unknown = found[places] != values
+    if unknown.any():
+        row = int(np.argmax(unknown))
+        raise ValueError(
+            f"{test.at(row)}: the class {values[row]!s} is none of the {len(found)} of the training examples; add "
+            "training examples of it, or leave its test examples out"
+        )
+    return places.astype(np.int32)
+
+
+def hold_out(labels: np.ndarray, encoded: Encoded, share: float, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """Splits the examples into those to learn from and those to test on, stratified by class, and says so in the log.
+
+    Args:
+      labels: ``[n]``, numbers of classes.
+      encoded: Names the classes.
+      share: The share to test on, above 0 and below 1.
+      rows: Where the labels come from, for messages.
+
+    Returns:
+      The rows of both, rising. The same labels and share are always split in the same way.
+
+    Raises:
+      ValueError: For a class with one example, and for a share that leaves a part with fewer examples than classes.
+    """
+    from sklearn.model_selection import train_test_split
+
+    counts = np.bincount(labels, minlength=len(encoded.names))
+    if counts.min() < 2:
+        row = int(np.flatnonzero(labels == np.argmin(counts))[0])
+        raise ValueError(
+            f"{rows.at(row)}: the only example of the class {encoded.names[np.argmin(counts)]!r}; a test split is held "
+            "out of every class, so give the class another example, or bring a test split"
+        )
+    num_test = round(share * len(labels))
+    if not len(counts) <= num_test <= len(labels) - len(counts):
+        raise ValueError(
+            f"test_share={share}: is {num_test} of {len(labels)} examples; both parts need at least "
+            f"{len(counts)}, one of each class"
+        )
+    train, test = train_test_split(np.arange(len(labels)), test_size=num_test, random_state=0, stratify=labels)
+    _LOGGER.info(
+        "no test split: %s of %s examples are held out to test on, stratified by class",
+        f"{num_test:,}",
+        f"{len(labels):,}",
+    )
+    return np.sort(train), np.sort(test)
+
+
+def describe(labels: np.ndarray, names: Sequence[str]) -> str:
+    """How many examples a pool holds of how many classes, and of the rarest and the most frequent one."""
+    counts = np.bincount(labels, minlength=len(names))
+    rarest, most = int(np.argmin(counts)), int(np.argmax(counts))
+    said = f"{len(labels):,} examples of {len(names)} classes"
+    if counts[rarest] == counts[most]:
+        return f"{said}, {counts[most]:,} each"
+    return f"{said}, from {counts[rarest]:,} ({names[rarest]}) to {counts[most]:,} ({names[most]})"

@@ -1,0 +1,120 @@
+"""A data set of the user's own: folders of images, one for each class."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from lbb_jax import paths
+from lbb_jax.datasets import classes, statistics
+from lbb_jax.datasets.source import Source, Split
+from lbb_jax.ranges import OptionalCount, Share, Switch, Text
+
+
+def load(
+    *,
+    path: Text,
+    image_size: OptionalCount = None,
+    color: Switch = True,
+    test_share: Share = 0.2,
+    standardise: Switch = True,
+) -> Source:
+    """Opens the folders of a data set; an image is read when it is asked for.
+
+    Args:
+      path: A folder that holds ``train/CLASS/*`` and ``test/CLASS/*``; or ``train/CLASS/*`` alone; or ``CLASS/*``. Any
+        format that Pillow reads will do. Names that begin with a dot are passed over.
+      image_size: Height and width that images are resized to; None for images that all have the same size.
+      color: Whether images have three channels; otherwise one, of grey values.
+      test_share: Without test folders, the share of the images that is held out to test on, stratified by class.
+      standardise: Whether the mean of each channel over the training images is subtracted, and the result divided by
+        their standard deviation. Otherwise values are from 0 to 1.
+
+    Returns:
+      The images as uint8 ``[n, height, width, channels]``, in alphabetical order of class and file.
+
+    Raises:
+      PathError: If there is no such folder.
+      ValueError: For folders that hold no images, a class of ``test`` that ``train`` lacks, a class whose only image
+        would have to be held out; and, when they are read, for a file that is no image or has another size; the message
+        names the file.
+    """
+    folder = paths.existing(path, name="path")
+    if not folder.is_dir():
+        raise ValueError(f"path={path}: is a file; name a folder of folders of images, or use the data set 'arrays'")
+    train_folder = folder / "train" if (folder / "train").is_dir() else folder
+    test_folder = folder / "test" if train_folder != folder and (folder / "test").is_dir() else None
+    train_files = _files(train_folder)
+    train_labels = classes.Rows(
+        np.asarray([file.parent.name for file in train_files]), f"{train_folder}, image {{row}}"
+    )
+    if test_folder is None:
+        encoded = classes.encode(train_labels, None)
+        rows = classes.hold_out(encoded.train, encoded, test_share, train_labels)
+        train, test = (([train_files[row] for row in part], encoded.train[part]) for part in rows)
+    else:
+        test_files = _files(test_folder)
+        test_names = np.asarray([file.parent.name for file in test_files])
+        encoded = classes.encode(train_labels, classes.Rows(test_names, f"{test_folder}, image {{row}}"))
+        train, test = (train_files, encoded.train), (test_files, encoded.test)
+    size = _size(train_files[0], image_size)
+    splits = [_split(files, labels, size, color) for files, labels in (train, test)]
+    mean, std = np.float32(0), np.float32(255)
+    if standardise:
+        mean, std = statistics.of_blocks(lambda start, stop: splits[0].read(start, stop)[0], splits[0].num_examples)
+    return Source(*splits, len(encoded.names), mean=mean, std=std, class_names=encoded.names)
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of the classes in ``folder``, in alphabetical order."""
+    found = []
+    for of_class in sorted(folder.iterdir()):
+        if of_class.name.startswith(".") or not of_class.is_dir():
+            continue
+        files = sorted(file for file in of_class.iterdir() if not file.name.startswith("."))
+        if not files:
+            raise ValueError(f"{of_class}: holds no images; remove the folder, or fill it")
+        found += files
+    if not found:
+        raise ValueError(f"{folder}: holds no folders of images; there must be one for each class")
+    return found
+
+
+def _size(file: Path, image_size: int | None) -> tuple[tuple[int, int], str]:
+    """Width and height that all images must have, and why."""
+    if image_size is not None:
+        return (image_size, image_size), ""
+    with _open(file) as image:
+        return image.size, f"the size of {file}"
+
+
+def _open(file: Path) -> Image.Image:
+    try:
+        return Image.open(file)
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{file}: cannot be read as an image ({error}); mend it, or take it away") from error
+
+
+def _split(files: Sequence[Path], labels: np.ndarray, size: tuple[tuple[int, int], str], color: bool) -> Split:
+    def read(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        wanted = tqdm(files[start:stop], desc="reading images", unit="image", disable=None, leave=False)
+        return np.stack([_read(file, *size, color) for file in wanted]), labels[start:stop]
+
+    return Split(len(files), read)
+
+
+def _read(file: Path, size: tuple[int, int], why: str, color: bool) -> np.ndarray:
+    with _open(file) as image:
+        if why and image.size != size:
+            raise ValueError(
+                f"{file}: is {image.size[0]} × {image.size[1]}, not {size[0]} × {size[1]}, {why}; set image_size to "
+                "resize all images"
+            )
+        try:
+            pixels = image.convert("RGB" if color else "L")
+        except (OSError, ValueError, SyntaxError) as error:
+            raise ValueError(f"{file}: cannot be read as an image ({error}); mend it, or take it away") from error
+    pixels = pixels if pixels.size == size else pixels.resize(size, Image.Resampling.BICUBIC)
+    return np.asarray(pixels, np.uint8).reshape(size[1], size[0], -1)
