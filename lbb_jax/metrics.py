@@ -1,4 +1,4 @@
-"""How good a posterior's predictions are: accuracy, negative log-likelihood, expected calibration error."""
+"""How good a posterior's predictions are: by accuracy, by class, by likelihood and by calibration."""
 
 from typing import NamedTuple
 
@@ -21,11 +21,15 @@ class Metrics(NamedTuple):
       accuracy: Share of examples whose likeliest class is the label, ``[]``.
       nll: Mean negative log-likelihood of the labels, ``[]``, nats.
       ece: Expected calibration error, ``[]``.
+      balanced_accuracy: Mean over the classes that have examples of the share of these that is predicted right, ``[]``.
+      macro_f1: Mean over the classes that have examples or are predicted of the F1 score, ``[]``.
     """
 
     accuracy: jax.Array
     nll: jax.Array
     ece: jax.Array
+    balanced_accuracy: jax.Array
+    macro_f1: jax.Array
 
 
 def mean_prediction(log_probs: jax.Array) -> jax.Array:
@@ -62,14 +66,29 @@ def evaluate(log_probs: jax.Array, labels: jax.Array) -> Metrics:
     if len(labels) != num_examples:
         raise ValueError(f"labels has length {len(labels)}: must be {num_examples}, one for each point of log_probs")
     labels = jnp.asarray(labels, jnp.int32)
-    correct = jnp.argmax(prediction, axis=-1) == labels
+    predicted = jnp.argmax(prediction, axis=-1)
+    correct = predicted == labels
     of_labels = jnp.take_along_axis(prediction, labels[:, None], axis=-1)
     confidence = jnp.exp(jnp.max(prediction, axis=-1))
     return Metrics(
         accuracy=jnp.mean(correct.astype(prediction.dtype)),
         nll=-jnp.mean(of_labels),
         ece=_calibration_error(confidence, correct, _NUM_BINS),
+        **_by_class(predicted, labels, num_classes),
     )
+
+
+def _by_class(predicted: jax.Array, labels: jax.Array, num_classes: int) -> dict[str, jax.Array]:
+    """The means over classes of `Metrics`, of the classes ``predicted[N]`` and ``labels[N]``."""
+    counts = jnp.zeros((3, num_classes))
+    counts = counts.at[0, labels].add(1).at[1, predicted].add(1)
+    num_labelled, num_predicted, num_right = counts.at[2, labels].add((predicted == labels).astype(counts.dtype))
+    recall = num_right / jnp.maximum(num_labelled, 1)
+    f1 = 2 * num_right / jnp.maximum(num_labelled + num_predicted, 1)
+    return {
+        "balanced_accuracy": jnp.mean(recall, where=num_labelled > 0),
+        "macro_f1": jnp.mean(f1, where=num_labelled + num_predicted > 0),
+    }
 
 
 def expected_calibration_error(confidence: jax.Array, correct: jax.Array, *, num_bins: int = _NUM_BINS) -> jax.Array:

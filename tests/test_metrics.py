@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import sklearn.metrics
 
 from lbb_jax import metrics
 
@@ -32,4 +33,20 @@ def test_confidence_at_the_ends_falls_into_a_bin(confidence):
 def test_a_certain_and_right_prediction_is_perfect():
     log_probs = jnp.broadcast_to(jnp.array([0.0, -jnp.inf]), (5, 2, 2))
     result = metrics.evaluate(log_probs, jnp.zeros(5, jnp.int32))
-    np.testing.assert_allclose(jax.tree.leaves(result), [1, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(jax.tree.leaves(result), [1, 0, 0, 1, 1], atol=1e-6)
+
+
+# Classes 3 and 4 have no examples, and class 4 is never predicted either.
+@pytest.mark.parametrize("rarest", [0.02, 0.3])
+def test_means_over_classes_are_those_of_scikit_learn(rarest):
+    rng = np.random.default_rng(1)
+    labels = rng.choice(3, size=200, p=[rarest, 0.4, 0.6 - rarest])
+    log_probs = np.log(rng.dirichlet(np.full(5, 0.3), size=(200, 2)) + 0.3 * np.eye(5)[labels][:, None])
+    log_probs[:, :, 4] = -9.0
+    log_probs -= np.log(np.exp(log_probs).sum(axis=-1, keepdims=True))
+    predicted = np.exp(log_probs).mean(axis=1).argmax(axis=1)
+    assert set(predicted) >= {0, 1, 2, 3}
+    result = metrics.evaluate(jnp.asarray(log_probs, jnp.float32), labels)
+    recalls = [np.mean(predicted[labels == number] == number) for number in range(3)]
+    assert result.balanced_accuracy == pytest.approx(np.mean(recalls), abs=1e-6)
+    assert result.macro_f1 == pytest.approx(sklearn.metrics.f1_score(labels, predicted, average="macro"), abs=1e-6)
