@@ -11,6 +11,7 @@ from lbb_jax.analysis.profiles import final_errors, performance_profile, perform
 from lbb_jax.analysis.runs import describe_reduction, describe_runs, find_runs, load_runs
 from lbb_jax.analysis.savings import labels_to_reach, summarise_savings
 from lbb_jax.analysis.summary import summarise
+from lbb_jax.analysis.wins import wins
 
 __all__ = [
     "EXPERIMENT",
@@ -38,5 +39,6 @@ __all__ = [
     "summarise_savings",
     "variant_name",
     "variant_names",
+    "wins",
     "with_empty_texts",
 ]

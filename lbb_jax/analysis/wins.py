@@ -1,0 +1,40 @@
+"""How often each variant beats each other one."""
+
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+
+from lbb_jax.analysis.curves import split_by_experiment
+from lbb_jax.analysis.verdicts import Side, Verdict, verdict_at
+
+
+def wins(values: pd.DataFrame, *, column: str = "area", confidence: float = 0.95) -> pd.DataFrame:
+    """In how many experiments a variant is above another by more than chance.
+
+    A variant wins an experiment against another if the interval of their paired difference over seeds lies above 0.
+    Nothing is corrected for the number of comparisons: with 95 %, one in twenty ends so by chance where there is no
+    difference, one in forty on each side.
+
+    Args:
+      values: One row per experiment, variant and seed, as `areas_under_curve` returns them.
+      column: What is compared.
+      confidence: The confidence of an interval.
+
+    Returns:
+      A row and a column for each variant: the number of experiments that the variant of the row wins against that of the
+      column. NaN where no experiment has two seeds of both.
+
+    Raises:
+      ValueError: As `paired_difference`.
+    """
+    variants = list(values["variant"].unique())
+    table = pd.DataFrame(np.nan, index=pd.Index(variants, name="above"), columns=pd.Index(variants, name="below"))
+    for _, of_experiment in split_by_experiment(values):
+        by_seed = of_experiment.pivot(index="seed", columns="variant", values=column)
+        for first, second in permutations(by_seed.columns, 2):
+            differences = (by_seed[first] - by_seed[second]).dropna().to_numpy()
+            if len(differences) > 1:
+                is_won = verdict_at(differences, Side.ABOVE, confidence=confidence) is Verdict.HOLDS
+                table.loc[first, second] = np.nan_to_num(table.loc[first, second]) + is_won
+    return table
