@@ -38,7 +38,7 @@ _RESOLUTION = 1e-5
 def batch_bald(
     key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, num_samples: int = 10_000
 ) -> Acquisition:
-    """BatchBaldPicks the point that adds most to the batch's joint information about the parameters, again and again.
+    """Picks the point that adds most to the batch's joint information about the parameters, again and again.
 
     The gain of the pick after ``i`` others is exact while the ``C**i`` label configurations of those are no more than
     ``num_samples``; after that it is estimated from ``num_samples`` sampled configurations, each with all its labels
@@ -61,7 +61,7 @@ def batch_bald(
 
 
 class BatchBaldPicks(NamedTuple):
-    """BatchBaldPicks, and what they took.
+    """Picks, and what they took.
 
     Attributes:
       acquisition: The picks and their gains, ``[b]``.

@@ -45,7 +45,7 @@ def large_batch_bald(
     redundancy: str = "pairwise",
     pairs: str = "exact",
 ) -> Acquisition:
-    """LbbPicks the point of the highest gain, again and again (LBB, Eq. 2.12).
+    """Picks the point of the highest gain, again and again (LBB, Eq. 2.12).
 
     Args:
       key: Ignored: the method is deterministic.
@@ -112,7 +112,7 @@ def power_large_batch_bald(
 
 
 class LbbPicks(NamedTuple):
-    """LbbPicks, and what they took.
+    """Picks, and what they took.
 
     Attributes:
       acquisition: The picks and their gains, ``[b]``.
@@ -240,7 +240,7 @@ class _Pool:
     def catch_up(self, features: jax.Array, num_seen: jax.Array, redundancy: jax.Array, picked: _Picked) -> jax.Array:
         """The redundancy of points once all picks are seen, where features are pairs; ``[n]``.
 
-        LbbPicks are added one by one, as they were for other points, so that exact copies keep the same gain.
+        Picks are added one by one, as they were for other points, so that exact copies keep the same gain.
         """
 
         def see(number: jax.Array, redundancy: jax.Array) -> jax.Array:
@@ -401,7 +401,7 @@ class _Race:
 def _pick_one_by_one(
     pool: _Pool, available: jax.Array, bounds: jax.Array, ranking: "_Greedy | _Race", front_size: int
 ) -> LbbPicks:
-    """LbbPicks the point of the highest bound, again and again, lowering the gains and with them the bounds."""
+    """Picks the point of the highest bound, again and again, lowering the gains and with them the bounds."""
     batch_size, dtype = pool.batch_size, bounds.dtype
     picked = _Picked(
         jnp.zeros(batch_size, jnp.int32),
