@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, information
-from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.pointwise import random
+from lbb_jax.acquisition.sampling import pick_by_score
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 
@@ -23,10 +23,10 @@ def epig(
     batch_size: int,
     targets: jax.Array | None = None,
     num_targets: int = 500,
-    power: bool = False,
+    sampling: str = "top",
     alpha: jax.Array | float = 1.0,
 ) -> Acquisition:
-    """Picks the points with the highest ``mean_j I(y_x; y_j)`` over the targets, or samples by its powers.
+    """Picks by ``mean_j I(y_x; y_j)`` over the targets.
 
     Targets drawn from the pool stand for all points like these. So that none gains from being drawn, a point is not
     its own target: its score is the mean over the others, and 0 where there are none. (Exact copies, of which one is
@@ -43,9 +43,8 @@ def epig(
         pool.
       num_targets: Static, at least 1: how many available points are drawn, uniformly and without replacement, where
         ``targets`` is None; all that are available if these are fewer. Time grows with it.
-      power: Static: whether to sample without replacement with probability proportional to ``score**alpha``
-        (Rubashevskii et al., 2023, Eq. 2.13) instead of picking the highest scores.
-      alpha: At least 0, of no effect without ``power``.
+      sampling: Static: how points are picked by their scores (`lbb_jax.acquisition.sampling`).
+      alpha: At least 0, the coldness of the sampling; "top" has none.
 
     Returns:
       The picks; the scores are in nats.
@@ -66,9 +65,7 @@ def epig(
         )
     else:
         scores = mean_information_about(log_probs, targets)
-    return exponential_race.highest_or_first_arrivals(
-        key, scores, available, batch_size=batch_size, power=power, alpha=alpha
-    )
+    return pick_by_score(key, scores, available, batch_size=batch_size, sampling=sampling, alpha=alpha)
 
 
 def mean_information_about(log_probs: jax.Array, targets: jax.Array) -> jax.Array:
