@@ -251,9 +251,9 @@ def _complete(stored: Mapping[str, Any]) -> dict[str, Any]:
       ValueError: If a field that every configuration has is of another kind.
     """
     # That package imports this module.
-    from lbb_jax.experiment.configuration import default_config
+    from lbb_jax.experiment.configuration import default_config, with_present_names
 
-    return _with_defaults(stored, json.loads(default_config().to_json()), "config")
+    return _with_defaults(with_present_names(stored), json.loads(default_config().to_json()), "config")
 
 
 def _with_defaults(stored: Mapping[str, Any], defaults: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -3,8 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lbb_jax import analysis
-from lbb_jax.figures.style import COLOURS, empty_rows
+from lbb_jax.figures.style import colour_of, empty_rows
 from lbb_jax.figures.titles import check_one_experiment, describe, range_of
 
 
@@ -27,7 +26,7 @@ def area_differences(differences: pd.DataFrame, *, title: str | None = None) -> 
         f"area under the learning curve, less that of {first['baseline']}", differences["variant"]
     )
     for row, of_variant in enumerate(differences.itertuples()):
-        colour = COLOURS[analysis.base_variant(of_variant.variant)]
+        colour = colour_of(of_variant.variant)
         axes.plot([of_variant.low, of_variant.high], [row, row], color=colour, linewidth=1.8)
         axes.plot(of_variant.difference, row, "o", color=colour, markersize=9)
     axes.axvline(0, color="#444444", linewidth=0.8, zorder=0)

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lbb_jax import analysis
-from lbb_jax.figures.style import COLOURS, MARKERS, empty_rows
+from lbb_jax.figures.style import MARKERS, colour_of, empty_rows
 from lbb_jax.figures.titles import check_one_experiment, describe, of_seeds
 
 
@@ -36,7 +35,7 @@ def label_savings(savings: pd.DataFrame, *, title: str | None = None) -> Figure:
     for marker, height, ((share, target), of_target) in zip(MARKERS, heights, targets, strict=False):
         for variant, labels in of_target.groupby("variant", sort=False)["labels"]:
             row = variants.index(variant) + height
-            style = {"color": COLOURS[analysis.base_variant(variant)], "marker": marker, "linestyle": "none"}
+            style = {"color": colour_of(variant), "marker": marker, "linestyle": "none"}
             axes.plot(labels.clip(upper=edge), [row] * len(labels), markersize=4, alpha=0.5, **style)
             axes.plot(min(labels.median(), edge), row, markersize=9, **style)
         label = f"{share:.0%} of the baseline's final accuracy ({target:.3f})"
