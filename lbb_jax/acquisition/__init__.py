@@ -5,18 +5,19 @@ Each pure function takes ``(key, log_probs, available, *, batch_size, ...)``, re
 of a pool that is read block by block. Both take a function of your own as the method; a `Method` says more about it.
 """
 
-from lbb_jax.acquisition.acquire import acquire
 from lbb_jax.acquisition.badge import badge
 from lbb_jax.acquisition.batch_bald import batch_bald
 from lbb_jax.acquisition.candidates import Ranked, Stream
 from lbb_jax.acquisition.core_set import core_set
 from lbb_jax.acquisition.epig import epig
+from lbb_jax.acquisition.front_door import acquire
+from lbb_jax.acquisition.greedy import greedy
 from lbb_jax.acquisition.large_batch_bald import large_batch_bald, power_large_batch_bald
 from lbb_jax.acquisition.large_batch_bald_released import large_batch_bald_released
 from lbb_jax.acquisition.log_det import log_det
 from lbb_jax.acquisition.pointwise import bald, least_confident, margin, max_entropy, power_bald, random
 from lbb_jax.acquisition.registry import METHODS, Method, check_options, find_method, options_with_effect
-from lbb_jax.acquisition.sampling import SAMPLINGS
+from lbb_jax.acquisition.sampling import SAMPLINGS, pick_by_score
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.acquisition.streaming import StreamAcquisition, acquire_stream
 
@@ -37,6 +38,7 @@ __all__ = [
     "core_set",
     "epig",
     "find_method",
+    "greedy",
     "large_batch_bald",
     "large_batch_bald_released",
     "least_confident",
@@ -44,6 +46,7 @@ __all__ = [
     "margin",
     "max_entropy",
     "options_with_effect",
+    "pick_by_score",
     "power_bald",
     "power_large_batch_bald",
     "random",

@@ -16,8 +16,8 @@ import numpy as np
 from lbb_jax import arguments
 from lbb_jax.acquisition import candidates as candidates_lib
 from lbb_jax.acquisition import checks
-from lbb_jax.acquisition.acquire import Static, split_options
 from lbb_jax.acquisition.candidates import Candidates, Stream
+from lbb_jax.acquisition.front_door import Static, split_options
 from lbb_jax.acquisition.registry import Method, complete_options, find_method
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.acquisition.stored import open_predictions

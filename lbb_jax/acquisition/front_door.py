@@ -78,7 +78,7 @@ def acquire(
         predictions = jnp.asarray(checks.predictions_in_float32(predictions))
         checks.check_values(predictions, mask)
         static, arrays = split_options(checks.settle_arrays(values, mask))
-        return _run(row.function, batch_size, static, key, predictions, mask, arrays)
+        return run_compiled(row.function, batch_size, static, key, predictions, mask, arrays)
 
 
 def split_options(options: Mapping[str, Any]) -> tuple[Static, dict[str, Any]]:
@@ -88,7 +88,7 @@ def split_options(options: Mapping[str, Any]) -> tuple[Static, dict[str, Any]]:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _run(
+def run_compiled(
     function: Callable[..., Acquisition],
     batch_size: int,
     static: Static,
@@ -97,6 +97,7 @@ def _run(
     available: jax.Array,
     arrays: Mapping[str, jax.Array],
 ) -> Acquisition:
+    """What ``function`` picks, held against the shapes of an `Acquisition`; one program for each function and shape."""
     picked = function(key, log_probs, available, batch_size=batch_size, **dict(static), **arrays)
     checks.check_acquisition(picked, batch_size)
     return picked
