@@ -106,6 +106,8 @@ def worth_by_itself(
 ) -> jax.Array:
     """What the points with the indices ``points[n]`` and the predictions ``log_probs[n, K, C]`` are worth, ``[n]``."""
     scores = stream.scores(log_probs, **options)
+    if jnp.shape(scores) != points.shape:
+        raise ValueError(f"stream.scores: returned shape {jnp.shape(scores)}; must return one score for each point")
     everything = jnp.ones(len(points), bool)
     return rank(key, points, scores, everything, stream.sampling_with(options), options.get("alpha", 1.0))
 

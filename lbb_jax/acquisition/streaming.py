@@ -139,7 +139,7 @@ def acquire_stream(
 
 def _declared_stream(row: Method, options: Mapping[str, Any]) -> Stream:
     """How a method is streamed; ValueError if it does not say so, or scores a point beside others of the pool."""
-    if row.stream is None:
+    if row.stream is None or row.uses_embeddings:
         raise ValueError(
             f"method={row.name!r}: does not say how it is streamed; use acquire, or, if it scores a point by the "
             "point's own predictions, acquisition.Method(function, stream=acquisition.Stream(scores))"
