@@ -338,4 +338,4 @@ def test_unknown_methods_and_options_are_refused():
     with pytest.raises(ValueError, match="method='bait'"):
         acquisition.acquire_stream(jax.random.key(0), [pool()], method="bait", batch_size=2)
     with pytest.raises(ValueError, match="alpha"):
-        acquisition.acquire_stream(jax.random.key(0), [pool()], method="bald", batch_size=2, alpha=2.0)
+        acquisition.acquire_stream(jax.random.key(0), [pool()], method="log_det", batch_size=2, alpha=2.0)

@@ -127,7 +127,7 @@ def with_present_names(stored: Mapping[str, Any]) -> dict[str, Any]:
         return dict(stored)
     sampled = fields["power"] is True and fields.get("method") in ("epig", "lbb_released")
     others = {name: value for name, value in fields.items() if name != "power"}
-    return {**stored, "acquisition": {"sampling": "power" if sampled else "top", **others}}
+    return {**stored, "acquisition": {**others, "sampling": "power" if sampled else "top"}}
 
 
 def dataset_name(config: ConfigDict) -> str:
