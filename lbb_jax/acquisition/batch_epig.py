@@ -43,7 +43,7 @@ def batch_epig(
     batch_size: int,
     targets: jax.Array | None = None,
     num_targets: int = 100,
-    num_samples: int = 100,
+    num_samples: int = 50,
     target_weights: jax.Array | None = None,
 ) -> Acquisition:
     """Picks the point that tells most about the targets, given the labels of those picked before, again and again.
