@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, information
-from lbb_jax.acquisition import race
+from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.pointwise import mean_probs, random
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.chunks import map_chunks, rows_per_chunk
@@ -63,7 +63,9 @@ def epig(
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     key, chosen = choose_targets(key, log_probs, available, targets, num_targets, target_weights)
     scores = _mean_information_about_others(log_probs, chosen)
-    return race.highest_or_first_arrivals(key, scores, available, batch_size=batch_size, power=power, alpha=alpha)
+    return exponential_race.highest_or_first_arrivals(
+        key, scores, available, batch_size=batch_size, power=power, alpha=alpha
+    )
 
 
 class Targets(NamedTuple):
