@@ -143,7 +143,7 @@ def _mean_information_about_others(log_probs: jax.Array, targets: Targets) -> ja
 
 
 def mean_over_others(pairs: jax.Array, points: jax.Array, targets: Targets) -> jax.Array:
-    """Mean of ``pairs[n, T]`` over the targets that are not the point itself, one of ``points[n]`` by index: ``[n]``."""
+    """Mean of ``pairs[n, T]`` over the targets that are not the point itself, by index ``points[n]``: ``[n]``."""
     is_itself = targets.indices[None] == points[:, None]
     # The point's own term is taken off the sum, and not left out of it, so that exact copies have equal sums.
     terms = targets.weights[None] * pairs
