@@ -121,7 +121,7 @@ def _pick(
     posterior = _posterior(log_likelihoods)
     bounds = jnp.where(remaining, _bounds(pool, about, posterior, weights), -jnp.inf)
 
-    def refresh(places: jax.Array, known: lazy.Candidates, details: Any) -> tuple[lazy.Candidates, Any]:
+    def refresh(places: jax.Array, known: lazy.Known, details: Any) -> tuple[lazy.Known, Any]:
         block = jax.tree.map(lambda leaf: leaf[places], pool)
         gains = _gains(block, places, about, posterior, weights)
         return known._replace(bounds=gains, num_seen=known.num_seen + 1), details
