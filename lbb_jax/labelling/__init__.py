@@ -11,8 +11,11 @@ Told(new=2, corrected={}, unchanged=0)
 `Project.ask` picks the points to label next from a model's predictions. The command ``lbb-jax`` does the same.
 """
 
-from lbb_jax.labelling.errors import LabellingError
-from lbb_jax.labelling.project import Batch, Project, Told, create, open
-from lbb_jax.labelling.status import Accuracy, Status
+from lbb_jax.extras import needs
+
+with needs("labelling"):
+    from lbb_jax.labelling.errors import LabellingError
+    from lbb_jax.labelling.project import Batch, Project, Told, create, open
+    from lbb_jax.labelling.status import Accuracy, Status
 
 __all__ = ["Accuracy", "Batch", "LabellingError", "Project", "Status", "Told", "create", "open"]
