@@ -295,7 +295,7 @@ def test_a_damaged_description_is_an_error(project, content):
 
 def test_a_batch_is_whole_wherever_its_writing_stops(project, monkeypatch):
     """Whatever is left when a step of `ask` fails, the next one opens a project that asked all of it or nothing."""
-    steps = [(project_module.files, "write_whole"), (project_module.Log, "append"), (project_module.os, "replace")]
+    steps = [(project_module.files, "atomic_write"), (project_module.Log, "append"), (project_module.os, "replace")]
     asked = 0
     for owner, name in steps:
         for call in range(3):

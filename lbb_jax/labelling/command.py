@@ -155,7 +155,7 @@ def _ask(options: argparse.Namespace) -> None:
     if options.format == "label-studio":
         path = project.path / "label-studio.xml"
         columns = ["id"] if data is None else next(iter(data.values()))
-        files.write_whole(path, label_studio.interface(project.classes, columns))
+        files.atomic_write(path, label_studio.interface(project.classes, columns))
         print(f"the labelling interface for Label Studio: {path}")
 
 
@@ -188,7 +188,7 @@ def _labels(options: argparse.Namespace) -> None:
     if options.output is None:
         print(text, end="")
     else:
-        files.write_whole(paths.output_file(options.output, name="--output"), text)
+        files.atomic_write(paths.output_file(options.output, name="--output"), text)
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -215,7 +215,7 @@ def _acquire(options: argparse.Namespace) -> None:
     )
     rows = np.asarray(batch.indices).tolist()
     ids = [str(row) if read.ids is None else read.ids[row] for row in rows]
-    files.write_whole(output, tables.batch_table(ids, picking.scores_as_json(np.asarray(batch.scores))))
+    files.atomic_write(output, tables.batch_table(ids, picking.scores_as_json(np.asarray(batch.scores))))
     print(f"{len(ids)} points to label: {output}")
 
 

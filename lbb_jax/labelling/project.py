@@ -280,7 +280,7 @@ class Project:
         return f"{batch.number:04d}.json", label_studio.tasks(batch.number, batch.ids, scores, data).encode()
 
     def _stage(self, folder: str, name: str, content: bytes) -> None:
-        files.write_whole(self.path / folder / f"{_STAGED}{name}", content)
+        files.atomic_write(self.path / folder / f"{_STAGED}{name}", content)
 
     def _staged_files(self) -> list[Path]:
         return [path for folder in ("batches", "predictions") for path in (self.path / folder).glob(f"*{_STAGED}*")]
@@ -329,7 +329,7 @@ def create(folder: str | os.PathLike, *, ids: Iterable[Any], classes: Iterable[A
                 f"{path}: holds the log of a project whose project.json is gone; restore that from a backup, or choose "
                 "another folder"
             )
-        files.write_whole(path / "project.json", json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+        files.atomic_write(path / "project.json", json.dumps(content, ensure_ascii=False, indent=1) + "\n")
     return Project(path)
 
 
