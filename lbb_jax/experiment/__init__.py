@@ -13,11 +13,11 @@ with needs("experiments"):
         refuse_overrides,
     )
     from lbb_jax.experiment.configuration import ExperimentError, default_config, parse_arguments
-    from lbb_jax.experiment.driver import run
     from lbb_jax.experiment.interruption import leave
     from lbb_jax.experiment.messages import run_script, show_own_messages, show_warnings
+    from lbb_jax.experiment.runner import run
     from lbb_jax.experiment.sweep import run_sweep
-    from lbb_jax.experiment.variants import DEFAULT_METHODS, combine, experiment_name, parse_methods
+    from lbb_jax.experiment.sweep_specification import DEFAULT_METHODS, combine, experiment_name, parse_methods
 
 __all__ = [
     "DEFAULT_METHODS",
