@@ -7,6 +7,7 @@ of a pool that is read block by block. Both take a function of your own as the m
 
 from lbb_jax.acquisition.badge import badge
 from lbb_jax.acquisition.batch_bald import batch_bald
+from lbb_jax.acquisition.batch_epig import batch_epig
 from lbb_jax.acquisition.candidates import Ranked, Stream
 from lbb_jax.acquisition.core_set import core_set
 from lbb_jax.acquisition.epig import epig
@@ -34,6 +35,7 @@ __all__ = [
     "badge",
     "bald",
     "batch_bald",
+    "batch_epig",
     "check_options",
     "core_set",
     "epig",

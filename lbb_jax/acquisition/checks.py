@@ -18,6 +18,7 @@ from lbb_jax.arguments import (
     Array,
     are_known,
     as_array,
+    as_class_weights,
     as_embeddings,
     check_finite_and_not_negative,
     check_integer,
@@ -253,10 +254,17 @@ def check_embeddings(name: str, value: Any) -> Array:
     return as_embeddings(name, read(name, value))
 
 
+def check_target_weights(name: str, value: Any) -> Array | None:
+    """Weights of the classes, whose number and values are not looked at; None for None."""
+    return None if value is None else read(name, value)
+
+
 def check_shapes_agree(options: dict[str, Any], shape: tuple[int, int, int]) -> None:
     """Raises ValueError unless the arrays among ``options`` fit predictions of ``shape``."""
     if options.get("targets") is not None:
         check_targets_agree(options["targets"], shape)
+    if options.get("target_weights") is not None:
+        as_class_weights("target_weights", options["target_weights"], shape[2])
     if options.get("embeddings") is not None:
         check_rows_agree("embeddings", options["embeddings"], shape)
 
@@ -287,6 +295,8 @@ def settle_arrays(options: dict[str, Any], available: jax.Array | None = None) -
         targets = predictions_in_float32(options["targets"])
         check_values(targets, np.ones(len(targets), bool), name="targets")
         settled["targets"] = jnp.asarray(targets)
+    if options.get("target_weights") is not None:
+        settled["target_weights"] = jnp.asarray(in_float32(options["target_weights"]))
     if options.get("embeddings") is not None:
         embeddings = jnp.asarray(in_float32(options["embeddings"]))
         _check_range("embeddings", embeddings, available)

@@ -16,6 +16,7 @@ from lbb_jax import arguments, entropy, information
 from lbb_jax.acquisition import checks, exponential_race
 from lbb_jax.acquisition.badge import badge
 from lbb_jax.acquisition.batch_bald import batch_bald, pick_batch_bald
+from lbb_jax.acquisition.batch_epig import batch_epig
 from lbb_jax.acquisition.candidates import Ranked, Stream
 from lbb_jax.acquisition.core_set import core_set
 from lbb_jax.acquisition.epig import epig, mean_information_about
@@ -40,7 +41,11 @@ from lbb_jax.acquisition.pointwise import (
 from lbb_jax.acquisition.selection import Acquisition
 
 # Options that mean the same in every method that has them.
-_COMMON_CHECKS = {"embeddings": checks.check_embeddings, "targets": checks.check_targets}
+_COMMON_CHECKS = {
+    "embeddings": checks.check_embeddings,
+    "targets": checks.check_targets,
+    "target_weights": checks.check_target_weights,
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -239,10 +244,14 @@ METHODS: dict[str, Method] = {
             epig,
             label="EPIG",
             stream=Stream(
-                lambda log_probs, *, targets, **options: mean_information_about(log_probs, targets), needs=("targets",)
+                lambda log_probs, *, targets, target_weights, **options: mean_information_about(
+                    log_probs, targets, target_weights
+                ),
+                needs=("targets",),
             ),
             colours={"EPIG": "#EE7733", "Power EPIG": "#CC3311"},
         ),
+        _row(batch_epig, label="Batch EPIG", colours={"Batch EPIG": "#DDAA33"}),
         _row(core_set, label="Core-set", uses_predictions=False, colours={"Core-set": "#663333"}),
         _row(badge, label="BADGE", samples=True, colours={"BADGE": "#6699CC"}),
     )

@@ -130,11 +130,6 @@ def with_present_names(stored: Mapping[str, Any]) -> dict[str, Any]:
     return {**stored, "acquisition": {**others, "sampling": "power" if sampled else "top"}}
 
 
-def dataset_name(config: ConfigDict) -> str:
-    """The data set's name as tables show it: an ``r`` stands before that of a repeated one."""
-    return config.dataset.name if config.dataset.copies == 1 else f"r{config.dataset.name}"
-
-
 def parse_arguments(
     argument: str | None,
     *,

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lbb_jax import acquisition, analysis, paths
-from lbb_jax.files import write_whole
+from lbb_jax.files import atomic_write
 
 COLOURS = {name: colour for method in acquisition.METHODS.values() for name, colour in method.colours.items()}
 # Paul Tol's "light" scheme, for methods that are not the project's.
@@ -140,4 +140,4 @@ def save(figure: Figure, path: str | os.PathLike) -> None:
     path = paths.output_file(path, name="path", suffixes=SUFFIXES)
     buffer = io.BytesIO()
     figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=150)
-    write_whole(path, buffer.getvalue())
+    atomic_write(path, buffer.getvalue())

@@ -23,6 +23,7 @@ METHODS = [
     ("lbb_released", {}),
     ("log_det", {}),
     ("epig", {"num_targets": 20, "sampling": "power"}),
+    ("batch_epig", {"num_targets": 20}),
     ("core_set", {}),
     ("badge", {}),
 ]
