@@ -153,8 +153,8 @@ def test_a_fault_of_the_code_is_not_told_as_one_of_the_runs(caplog):
 
 
 def test_a_figure_takes_one_row(runs, monkeypatch):
-    row = figures.FIGURES["learning_curves"]
-    monkeypatch.setitem(figures.FIGURES, "of_my_own", row._replace(heading="A figure of my own"))
+    row = figures.FIGURES["learning_curves"]._replace(heading="A figure of my own")
+    monkeypatch.setattr(figures, "FIGURES", {"of_my_own": row})
     assert "A figure of my own" in Page(report.render(runs[:1])).headings
 
 
