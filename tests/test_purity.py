@@ -23,7 +23,7 @@ ORDER = (
     ("text", "datasets"),
     ("components", "labelling"),
     ("checkpoints", "run_folder", "analysis", "figures", "experiment"),
-    ("benchmarks", "approximation", "report"),
+    ("report",),
 )
 LINES = {name: number for number, line in enumerate(ORDER) for name in line}
 # Lines whose modules are pure, and the modules there that are the host's side of acquisition.

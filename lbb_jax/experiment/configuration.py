@@ -117,19 +117,6 @@ def default_config() -> ConfigDict:
     return config
 
 
-def with_present_names(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored configuration of any version, its fields under the names that `default_config` has.
-
-    Earlier versions had a flag ``acquisition.power``, which two methods took, in place of ``sampling``.
-    """
-    fields = stored.get("acquisition")
-    if not isinstance(fields, Mapping) or "power" not in fields:
-        return dict(stored)
-    sampled = fields["power"] is True and fields.get("method") in ("epig", "lbb_released")
-    others = {name: value for name, value in fields.items() if name != "power"}
-    return {**stored, "acquisition": {**others, "sampling": "power" if sampled else "top"}}
-
-
 def parse_arguments(
     argument: str | None,
     *,
