@@ -119,7 +119,7 @@ def sampled(**options):
     return np.asarray(jax.jit(made.sample)(jax.random.key(0), params, small_problem.data().pool))
 
 
-@pytest.mark.parametrize("structure", ["full", "kronecker"])
+@pytest.mark.parametrize("structure", ["full", pytest.param("kronecker", marks=pytest.mark.slow)])
 def test_samples_are_normalised_and_more_informative_than_members_can_be(structure):
     log_probs = sampled(structure=structure)
     assert log_probs.shape == (120, 40, 10)
@@ -164,6 +164,7 @@ def test_a_draw_is_one_function_of_the_input():
     assert np.abs(log_probs[0, 0] - log_probs[0, 1]).max() > 1e-2
 
 
+@pytest.mark.slow
 def test_the_prior_precision_of_each_member_is_found():
     _, params, _ = fitted(structure="kronecker", prior_precision=None)
     for member in range(2):

@@ -18,6 +18,11 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from laplace import Laplace
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:By default .link_approx. is:UserWarning"),
+]
+
 NUM_POINTS, NUM_INPUTS, NUM_FEATURES, NUM_CLASSES, PRIOR_PRECISION = 60, 5, 6, 4, 0.7
 
 
