@@ -14,9 +14,8 @@ import torch
 from batchbald_redux import batchbald
 
 from lbb_jax import acquisition
-from lbb_jax.benchmarks.timing import seconds_of
-
-Record = dict[str, Any]
+from lbb_jax.run_folder import Record
+from paper.benchmarks.timing import seconds_of
 
 
 def run(log_probs: jax.Array, *, num_samples: int, redux_batch_size: int, repetitions: int) -> Iterator[Record]:

@@ -2,15 +2,13 @@
 
 import statistics
 import time
-from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from lbb_jax.benchmarks.training_cases import BATCH_SIZE, NUM_CLASSES
-
-Record = dict[str, Any]
+from lbb_jax.run_folder import Record
+from paper.benchmarks.training_cases import BATCH_SIZE, NUM_CLASSES
 
 
 def time_training(name: str, *, num_steps: int, repetitions: int) -> Record:

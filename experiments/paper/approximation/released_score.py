@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from lbb_jax import acquisition, entropy, information
 from lbb_jax.acquisition.large_batch_bald_released import CHUNK_SIZE, agreement
 from lbb_jax.acquisition.pointwise import mean_probs
-from lbb_jax.approximation.predictions import Predictions
+from paper.approximation.predictions import Predictions
 
 
 def correlations(key: jax.Array, predictions: Predictions, *, num_targets: int, batch_size: int) -> dict[str, Any]:

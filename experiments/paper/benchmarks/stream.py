@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import acquisition
-from lbb_jax.benchmarks import predictions
-from lbb_jax.benchmarks.acquisition_cases import bald_pass
-from lbb_jax.benchmarks.timing import seconds_of
+from paper.benchmarks import predictions
+from paper.benchmarks.acquisition_cases import bald_pass
+from paper.benchmarks.timing import seconds_of
 
 _BLOCK, _GENERATED = 2**17, 8
 _BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024

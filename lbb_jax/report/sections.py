@@ -2,6 +2,7 @@
 
 import base64
 import io
+import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,6 +11,9 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from lbb_jax.datasets import MissingDatasetError
+from lbb_jax.errors import ExperimentError
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Image(NamedTuple):
@@ -19,7 +23,7 @@ class Image(NamedTuple):
     png: str
 
 
-class Part(NamedTuple):
+class Entry(NamedTuple):
     """A figure, a table and a note under one heading, as far as there are any.
 
     Attributes:
@@ -38,20 +42,24 @@ class Part(NamedTuple):
 
 
 class Section(NamedTuple):
-    """Parts under a heading of their own."""
+    """Entries under a heading of their own."""
 
     heading: str
-    parts: list[Part]
+    entries: list[Entry]
     note: str = ""
 
 
-def attempt(heading: str, make: Callable[[], tuple[Figure, pd.DataFrame | None]]) -> Part:
-    """The figure and table that ``make`` returns; the reason in their place where runs or data do not allow them."""
+def attempt(heading: str, draw: Callable[[pd.DataFrame], tuple[Figure, pd.DataFrame]], runs: pd.DataFrame) -> Entry:
+    """The figure and the table that ``draw`` makes of ``runs``, or in their place the reason why there are none."""
     try:
-        figure, table = make()
-    except (ValueError, MissingDatasetError) as error:
-        return Part(heading, note=f"Not shown: {error}.")
-    return Part(heading, image=embed(figure), table=None if table is None else to_html(table))
+        figure, table = draw(runs)
+    except (ExperimentError, FileNotFoundError, MissingDatasetError) as error:
+        return Entry(heading, note=f"Not shown: {error}.")
+    # One figure that fails is not to cost the others; its reason is not to be taken for one of the runs.
+    except Exception as error:
+        _LOGGER.exception("%s: cannot be drawn", heading)
+        return Entry(heading, note=f"Not shown, through a fault of lbb_jax: {type(error).__name__}: {error}.")
+    return Entry(heading, image=embed(figure), table=to_html(table))
 
 
 def embed(figure: Figure) -> Image:

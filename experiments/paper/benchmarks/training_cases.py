@@ -10,14 +10,13 @@ import jax.numpy as jnp
 import optax
 
 from lbb_jax import examples, labelled_set, networks, posteriors, training
-from lbb_jax.benchmarks.timing import seconds_of
 from lbb_jax.loop import Data
+from lbb_jax.run_folder import Record
+from paper.benchmarks.timing import seconds_of
 
 BATCH_SIZE = 64
 NUM_CLASSES = 10
 _NUM_LABELLED = 256
-
-Record = dict[str, Any]
 
 
 class Case(NamedTuple):

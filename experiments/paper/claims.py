@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lbb_jax.paths import input_file
+from lbb_jax.report import Entry, Section, to_html
 
 UNTESTED = "not tested yet"
 VERDICTS = ("holds", "does not hold", "in part", UNTESTED)
@@ -191,3 +192,22 @@ def insert_claims(text: str, claims: Sequence[Claim]) -> str:
 def _to_markdown(table: pd.DataFrame) -> str:
     rows = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n" for row in rows)
+
+
+def section(claims: Sequence[Claim]) -> Section:
+    """What holds of each claim, as a section of a report."""
+    note = (
+        "LBB as printed (pairwise), with the tree bound, and with the score of the released code, where a claim is "
+        "about it. Only what was run has a verdict."
+    )
+    entries = []
+    for claim in claims:
+        table = tabulate_judgements(claim)
+        entries.append(
+            Entry(
+                f"{claim.number}. {claim.text[0].upper()}{claim.text[1:]} ({claim.source})",
+                note=f"Tested by: {claim.experiment}.",
+                table=to_html(table.loc[:, (table != "").any()], is_prose=True),
+            )
+        )
+    return Section("What holds of the paper's claims", entries, note=note)

@@ -1,4 +1,4 @@
-"""How far the approximations of the total correlation are from it, and what each method's batches are worth."""
+"""Figures of the study: how far the approximations are off, what batches are worth, what the released score rewards."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
 from lbb_jax.figures.style import COLOURS, draw_means, empty_panels, legend_below
-from lbb_jax.figures.titles import describe_source, of_measurement, of_seeds
+from lbb_jax.figures.titles import of_seeds, reductions
 
 _APPROXIMATIONS = {
     "pairs_twice": ("pairs twice (as printed)", {"color": COLOURS["LBB (pairwise)"], "linestyle": "--"}),
@@ -38,7 +38,7 @@ def approximation_error(records: Sequence[Mapping[str, Any]], *, title: str | No
     Raises:
       ValueError: If ``records`` are of several sources, or hold none with ``measurement`` "approximation".
     """
-    table = of_measurement(records, "approximation")
+    table = _of_measurement(records, "approximation")
     kinds = table["batch"].unique()
     columns = _columns(table)
     figure, panels = empty_panels(len(kinds), len(columns), size=(0.8 + 3.2 * len(columns), 0.9 + 2.7 * len(kinds)))
@@ -54,7 +54,7 @@ def approximation_error(records: Sequence[Mapping[str, Any]], *, title: str | No
     largest = whole.loc[whole["is_exact"], "b"].max()
     sampled = "" if whole["is_exact"].all() else f"; sampled above b = {largest}"
     spread = of_seeds("median", table) + sampled
-    figure.suptitle(describe_source(table, spread) if title is None else title, fontsize=10)
+    figure.suptitle(_describe_source(table, spread) if title is None else title, fontsize=10)
     return figure
 
 
@@ -72,7 +72,7 @@ def approximation_of_picks(records: Sequence[Mapping[str, Any]], *, title: str |
     Raises:
       ValueError: If ``records`` are of several sources, or hold none with ``measurement`` "picks".
     """
-    table = _sums_over_repetitions(of_measurement(records, "picks"))
+    table = _sums_over_repetitions(_of_measurement(records, "picks"))
     is_large = table["total_correlation"] > np.maximum(_SMALLEST, _STANDARD_ERRORS * table["standard_error"])
     large = table[is_large]
     figure, ((once, tree),) = empty_panels(1, 2, size=(9.6, 5.0))
@@ -87,7 +87,7 @@ def approximation_of_picks(records: Sequence[Mapping[str, Any]], *, title: str |
     once.yaxis.set_minor_formatter(NullFormatter())
     tree.set_ylim(0, 1.05)
     legend_below(figure, once, num_columns=4)
-    figure.suptitle(describe_source(table, of_seeds("mean", table)) if title is None else title, fontsize=10)
+    figure.suptitle(_describe_source(table, of_seeds("mean", table)) if title is None else title, fontsize=10)
     return figure
 
 
@@ -104,7 +104,7 @@ def joint_information(records: Sequence[Mapping[str, Any]], *, title: str | None
     Raises:
       ValueError: If ``records`` are of several sources, or hold none with ``measurement`` "picks".
     """
-    table = of_measurement(records, "picks")
+    table = _of_measurement(records, "picks")
     figure, ((information, overlap),) = empty_panels(1, 2, size=(9.6, 5.0))
     draw_means(information, table, x="b", y="joint_information", band=False)
     draws = table["K"].max()
@@ -114,8 +114,32 @@ def joint_information(records: Sequence[Mapping[str, Any]], *, title: str | None
     overlap.set(xlabel="batch size", ylabel="share of the batch in BatchBALD's", ylim=(-0.02, 1.02))
     overlap.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     legend_below(figure, information, num_columns=4)
-    figure.suptitle(describe_source(table, of_seeds("mean", table)) if title is None else title, fontsize=10)
+    figure.suptitle(_describe_source(table, of_seeds("mean", table)) if title is None else title, fontsize=10)
     return figure
+
+
+def _of_measurement(records: Sequence[Mapping[str, Any]], measurement: str) -> pd.DataFrame:
+    """The records of one kind of measurement as a table."""
+    chosen = [record for record in records if record["measurement"] == measurement]
+    if not chosen:
+        raise ValueError(f"records hold no measurement {measurement!r}: pass those of experiments/approximation.py")
+    return pd.DataFrame(chosen)
+
+
+def _describe_source(table: pd.DataFrame, spread: str) -> str:
+    """Where predictions are from, ``spread`` and reductions.
+
+    Args:
+      table: With the columns ``source``, ``reduced`` and ``seed``.
+      spread: What is shown of how many seeds.
+
+    Raises:
+      ValueError: If the rows are of several sources or there are none.
+    """
+    sources = table["source"].unique()
+    if len(sources) != 1:
+        raise ValueError(f"measurements of {len(sources)} sources ({'; '.join(sources)}): draw each in its own figure")
+    return f"{sources[0]} ({spread}){reductions(table['reduced'].unique())}"
 
 
 def _sums_over_repetitions(table: pd.DataFrame) -> pd.DataFrame:
@@ -159,3 +183,43 @@ def _set_logarithmic(axes: Axes, values: Iterable[int]) -> None:
     axes.set_xscale("log")
     axes.set_xticks(values, [str(value) for value in values])
     axes.minorticks_off()
+
+
+_PANELS = {
+    "agreement": "what the released code adds to BALD",
+    "size_of_agreement": "its absolute value",
+    "score": "the released code's score",
+}
+
+
+def released_score(records: Sequence[Mapping[str, Any]], *, title: str | None = None) -> Figure:
+    """Rank correlations of the released score, and of what it adds to BALD, with what is known of each point.
+
+    Args:
+      records: As ``experiments/approximation.py`` writes them, of one source.
+      title: Above the figure; source, seeds and what was reduced where None.
+
+    Returns:
+      The figure: a panel for each of the two and for the absolute value of the latter, with a row for each quantity,
+      a small point for each seed and a large one for their mean.
+
+    Raises:
+      ValueError: If ``records`` are of several sources, or hold none with ``measurement`` "released_score".
+    """
+    table = _of_measurement(records, "released_score")
+    figure, (panels,) = empty_panels(1, len(_PANELS), size=(10.4, 3.2))
+    for axes, (name, label) in zip(panels, _PANELS.items(), strict=True):
+        correlations = pd.DataFrame(list(table[name])).astype(float)
+        for row, quantity in enumerate(correlations):
+            style = {"color": COLOURS["LBB (released)"], "marker": "o", "linestyle": "none"}
+            axes.plot(correlations[quantity], [row] * len(correlations), markersize=4, alpha=0.5, **style)
+            axes.plot(correlations[quantity].mean(), row, markersize=9, **style)
+        axes.axvline(0, color="#444444", linewidth=0.8, zorder=0)
+        axes.set(xlim=(-1.05, 1.05), ylim=(len(correlations.columns) - 0.5, -0.5), xlabel="rank correlation")
+        axes.set_yticks(range(len(correlations.columns)), correlations.columns)
+        axes.set_title(label, fontsize=9)
+        if axes is not panels[0]:
+            axes.set_yticklabels([])
+    spread = of_seeds("each and mean", table)
+    figure.suptitle(_describe_source(table, spread) if title is None else title, fontsize=10)
+    return figure

@@ -14,9 +14,8 @@ from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.batch_bald import pick_batch_bald
 from lbb_jax.acquisition.large_batch_bald import pick_lbb, pick_power_lbb
 from lbb_jax.acquisition.log_det import pick_log_det
-from lbb_jax.benchmarks.timing import time_beside
-
-Record = dict[str, Any]
+from lbb_jax.run_folder import Record
+from paper.benchmarks.timing import time_beside
 
 
 class Case(NamedTuple):

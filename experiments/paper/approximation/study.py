@@ -9,12 +9,11 @@ import numpy as np
 
 from lbb_jax import acquisition, analysis
 from lbb_jax.acquisition.large_batch_bald_released import agreement
-from lbb_jax.approximation import released_score
-from lbb_jax.approximation.estimates import estimate, is_exact
-from lbb_jax.approximation.predictions import Predictions, first_draws, merge_classes
 from lbb_jax.experiment import default_config
-
-Record = dict[str, Any]
+from lbb_jax.run_folder import Record
+from paper.approximation import released_score
+from paper.approximation.estimates import estimate, is_exact
+from paper.approximation.predictions import Predictions, first_draws, merge_classes
 
 SIZES = (2, 3, 4, 5, 6, 10, 20, 50)
 # Of which the draws and classes are varied.
