@@ -13,8 +13,8 @@ import pytest
 import run_folders
 
 from lbb_jax import experiment
-from lbb_jax.experiment import driver, slurm, sweep
-from lbb_jax.experiment.variants import with_variant
+from lbb_jax.experiment import runner, slurm, sweep
+from lbb_jax.experiment.sweep_specification import with_variant
 from lbb_jax.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("training_settings", "programs_of_runs")
@@ -74,7 +74,7 @@ def test_a_sweep_leaves_a_run_for_every_variant_and_one_table(finished):
 @pytest.mark.slow
 def test_a_finished_sweep_started_again_runs_nothing_and_keeps_its_table(finished, monkeypatch):
     before = (finished / "runs.csv").read_bytes()
-    monkeypatch.setattr(driver, "run", None)
+    monkeypatch.setattr(runner, "run", None)
     monkeypatch.setattr(sweep, "_start", None)
     for num_processes in (1, 2):
         assert experiment.run_sweep(configs_of(), finished, num_processes=num_processes) == {}
@@ -87,8 +87,8 @@ def test_a_stopped_sweep_started_again_gives_the_same_table(finished, tmp_path, 
     with stopped_after_saving(4):
         experiment.run_sweep(configs_of(), tmp_path)
     assert not (tmp_path / "runs.csv").exists()
-    original, ran = driver.Checkpoints.save, []
-    monkeypatch.setattr(driver.Checkpoints, "save", lambda self, states: (ran.append(states), original(self, states)))
+    original, ran = RunFolder.save, []
+    monkeypatch.setattr(RunFolder, "save", lambda self, states: (ran.append(states), original(self, states)))
     assert experiment.run_sweep(configs_of(), tmp_path) == {}
     assert len(ran) == 2 + 3
     pd.testing.assert_frame_equal(table_of(tmp_path), table_of(finished), check_exact=True)
@@ -124,7 +124,7 @@ def fake_run(config, workdir, *, on_round):
 
 
 def test_a_run_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(driver, "run", fake_run)
+    monkeypatch.setattr(runner, "run", fake_run)
     with caplog.at_level("INFO", logger="lbb_jax"):
         failures = experiment.run_sweep(configs_of(), tmp_path)
     assert failures == {"random": "config.final_size=5000: too large", "bald": "RuntimeError: out of memory"}
@@ -144,7 +144,7 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, caplog
 
 
 def test_without_a_complete_run_there_is_no_table(tmp_path, monkeypatch):
-    monkeypatch.setattr(driver, "run", fake_run)
+    monkeypatch.setattr(runner, "run", fake_run)
     assert len(experiment.run_sweep(configs_of(experiment.parse_methods("random,bald")), tmp_path)) == 2
     assert not (tmp_path / "runs.csv").exists()
 
@@ -197,7 +197,7 @@ def test_each_process_sees_one_device_and_leaves_it_to_the_next(tmp_path, monkey
 
 
 def test_several_experiments_have_folders_of_their_own_in_one_table(tmp_path, monkeypatch):
-    monkeypatch.setattr(driver, "run", fake_run)
+    monkeypatch.setattr(runner, "run", fake_run)
     first, second = small_config(), small_config()
     second.batch_size = 5
     configs = experiment.combine({"digits": first, "digits_b=5": second}, {"entropy": {"method": "entropy"}})
@@ -229,7 +229,7 @@ def test_experiments_that_cannot_be_loaded_are_errors(reference, overrides, mess
 @pytest.mark.slow
 def test_jobs_are_submitted_for_what_is_not_complete(tmp_path, monkeypatch):
     pytest.importorskip("submitit")
-    monkeypatch.setattr(driver, "is_complete", lambda config, workdir: workdir.name == "bald")
+    monkeypatch.setattr(runner, "is_complete", lambda config, workdir: workdir.name == "bald")
     monkeypatch.setattr(slurm, "_run", processes.writes_its_name)
     # So that the jobs find it, too.
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "support"))
@@ -255,19 +255,13 @@ def test_parameters_of_jobs_are_parsed_and_those_that_there_are_not_are_errors(t
 
 
 def test_methods_are_parsed_with_their_options():
-    assert experiment.parse_methods("random, lbb,power_lbb:alpha=5:redundancy=tree,batch_bald:num_samples=100") == {
+    assert experiment.parse_methods(
+        "random, epig:alpha=5:sampling=power,power_lbb:alpha=5:redundancy=tree,batch_bald:num_samples=9"
+    ) == {
         "random": {"method": "random"},
-        "lbb": {"method": "lbb"},
+        "epig_power_alpha=5": {"method": "epig", "alpha": 5.0, "sampling": "power"},
         "power_lbb_tree_alpha=5": {"method": "power_lbb", "alpha": 5.0, "redundancy": "tree"},
-        "batch_bald_num_samples=100": {"method": "batch_bald", "num_samples": 100},
-    }
-
-
-def test_switches_are_parsed():
-    assert experiment.parse_methods("epig,epig:power=True:alpha=5,lbb_released:power=false") == {
-        "epig": {"method": "epig"},
-        "epig_power_alpha=5": {"method": "epig", "power": True, "alpha": 5.0},
-        "lbb_released_power=False": {"method": "lbb_released", "power": False},
+        "batch_bald_num_samples=9": {"method": "batch_bald", "num_samples": 9},
     }
 
 
@@ -287,17 +281,15 @@ def test_the_default_methods_are_parsed():
     [
         ("random,bold", r"--methods: 'bold': method='bold': must be one of 'random', .*'power_lbb'"),
         ("", r"--methods: '': method='': must be one of"),
-        ("bald:alpha=2", r"'alpha=2': method 'bald' takes no options"),
+        ("log_det:alpha=2", r"'alpha=2': method 'log_det' takes no options"),
         ("lbb:tree", r"'tree': method 'lbb' takes pair_weight=VALUE, redundancy=VALUE, pairs=VALUE, each once"),
         ("power_bald:alpha=1:alpha=2", r"'alpha=2': method 'power_bald' takes alpha=VALUE, each once"),
         ("power_bald:alpha=five", r"'alpha=five': 'five' is not a number"),
         ("batch_bald:num_samples=1.5", r"'num_samples=1\.5': '1\.5' is not an integer"),
         ("batch_bald:num_samples=0", r"num_samples=0: must be at least 1"),
         ("lbb:redundancy=forest", r"redundancy='forest': must be one of 'pairwise', 'tree'"),
-        ("lbb:redundancy=tree:pair_weight=2", r"pair_weight=2\.0: must be 1 with redundancy='tree'"),
-        ("epig:power=5", r"'power=5': '5' is not True or False"),
-        ("epig:alpha=5", r"alpha=5\.0: must be 1 with power=False"),
-        ("epig:targets=5", r"method 'epig' takes num_targets=VALUE, power=VALUE, alpha=VALUE, each once"),
+        ("epig:sampling=5", r"sampling='5': must be one of 'top', 'power', 'softmax', 'softrank'"),
+        ("epig:targets=5", r"method 'epig' takes num_targets=VALUE, sampling=VALUE, alpha=VALUE, each once"),
         ("power_lbb:alpha=5:redundancy=tree,power_lbb:redundancy=tree:alpha=5.0", r"is named twice"),
     ],
 )

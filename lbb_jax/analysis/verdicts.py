@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from lbb_jax.analysis.paired import PairedDifference, paired_difference
+from lbb_jax.analysis.statistics import PairedDifference, paired_difference
 
 # Accuracies that differ by less are level.
 MARGIN = 0.01

@@ -22,8 +22,8 @@ def wins(values: pd.DataFrame, *, column: str = "area", confidence: float = 0.95
       confidence: The confidence of an interval.
 
     Returns:
-      A row and a column for each variant: the number of experiments that the variant of the row wins against that of the
-      column. NaN where no experiment has two seeds of both.
+      A row and a column for each variant: the number of experiments that the variant of the row wins against that of
+      the column. NaN where no experiment has two seeds of both.
 
     Raises:
       ValueError: As `paired_difference`.

@@ -1,0 +1,142 @@
+"""The runs of a sweep: experiments, and methods of acquisition with options, as a command names them."""
+
+import copy
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from lbb_jax import acquisition
+from lbb_jax.experiment.assembly import check
+from lbb_jax.experiment.configuration import ExperimentError, default_config
+
+DEFAULT_METHODS = (
+    "random,bald,power_bald,lbb:redundancy=pairwise,lbb:redundancy=tree,power_lbb:redundancy=tree,batch_bald"
+)
+
+# The fields of ``config.acquisition`` that a variant sets.
+Fields = dict[str, Any]
+
+_TRUTH_VALUES = {"true": True, "false": False}
+_KINDS = {bool: "True or False", int: "an integer", float: "a number", str: "a text"}
+
+
+def parse_methods(text: str) -> dict[str, Fields]:
+    """Parses a list of methods with options: methods separated by commas, each option after a colon.
+
+    >>> parse_methods("random,power_bald:alpha=5")
+    {'random': {'method': 'random'}, 'power_bald_alpha=5': {'method': 'power_bald', 'alpha': 5.0}}
+    >>> list(parse_methods("lbb,lbb:redundancy=tree,power_lbb:redundancy=tree:alpha=5"))
+    ['lbb', 'lbb_tree', 'power_lbb_tree_alpha=5']
+
+    Args:
+      text: Such as ``"bald,lbb:redundancy=tree"``. Options that are not named are those of the configuration.
+
+    Returns:
+      What each variant sets in ``config.acquisition``, by a name that serves as a folder: the method, then the values
+      of its options, numbers with the option's name.
+
+    Raises:
+      ExperimentError: For an unknown method, an option that the method does not have, a value out of range, the same
+        variant twice, or no method at all; the message says what is allowed.
+    """
+    variants: dict[str, Fields] = {}
+    for part in text.split(","):
+        method, *settings = part.strip().split(":")
+        try:
+            fields = {"method": acquisition.find_method(method).name, **_parse_options(method, settings)}
+        except (TypeError, ValueError) as error:
+            raise ExperimentError(f"--methods: {part!r}: {error}") from error
+        name = _name(fields)
+        if name in variants:
+            raise ExperimentError(f"--methods: {part!r} is named twice; leave one out")
+        variants[name] = fields
+    return variants
+
+
+def experiment_name(reference: str) -> str:
+    """The folder of an experiment in a sweep of several.
+
+    >>> experiment_name("configs/mnist.py:mc_dropout,b=20")
+    'mnist_mc_dropout_b=20'
+
+    Args:
+      reference: A configuration file, with arguments after a colon.
+    """
+    file, _, argument = reference.partition(":")
+    return re.sub(r"[^\w=.-]+", "_", "_".join(filter(None, (Path(file).stem, argument))))
+
+
+def combine(experiments: Mapping[str, ConfigDict], variants: Mapping[str, Fields]) -> dict[str, ConfigDict]:
+    """Every variant of every experiment.
+
+    Args:
+      experiments: By name.
+      variants: By name, as `parse_methods` returns them.
+
+    Returns:
+      The configurations by the folder of their runs: ``EXPERIMENT/VARIANT``, ``VARIANT`` for one experiment alone.
+
+    Raises:
+      ExperimentError: If a field is missing or out of range, or if two variants are the same run, such as where one
+        names an option's default.
+    """
+    configs: dict[str, ConfigDict] = {}
+    for experiment, config in experiments.items():
+        of_variants = {variant: with_variant(config, fields) for variant, fields in variants.items()}
+        _check_runs(of_variants)
+        within = "" if len(experiments) == 1 else f"{experiment}/"
+        configs |= {f"{within}{variant}": of_variant for variant, of_variant in of_variants.items()}
+    return configs
+
+
+def _check_runs(configs: Mapping[str, ConfigDict]) -> None:
+    """Raises ExperimentError if a field is out of range, or two variants are the same run."""
+    for config in configs.values():
+        check(config)
+    names: dict[str, str] = {}
+    for name, config in configs.items():
+        other = names.setdefault(config.to_json(sort_keys=True), name)
+        if other != name:
+            raise ExperimentError(f"--methods: {other} and {name} are the same run; leave one out")
+
+
+def with_variant(config: ConfigDict, fields: Fields) -> ConfigDict:
+    """A copy of ``config`` with ``fields`` in its acquisition."""
+    # ConfigDict(config) would share the fields within fields.
+    config = copy.deepcopy(config)
+    config.acquisition.update(fields)
+    return config
+
+
+def _parse_options(method: str, settings: list[str]) -> Fields:
+    """The options in ``["redundancy=tree", ...]``, checked."""
+    defaults = default_config().acquisition
+    # What is an array, such as targets, is no field.
+    allowed = [name for name in acquisition.METHODS[method].options if name in defaults]
+    options = {}
+    for setting in settings:
+        name, separator, value = setting.partition("=")
+        if name not in allowed or not separator or name in options:
+            takes = ", ".join(f"{option}=VALUE" for option in allowed) + ", each once" if allowed else "no options"
+            raise ValueError(f"{setting!r}: method {method!r} takes {takes}")
+        kind = defaults.get_type(name)
+        try:
+            options[name] = _TRUTH_VALUES[value.lower()] if kind is bool else kind(value)
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"{setting!r}: {value!r} is not {_KINDS[kind]}") from error
+    acquisition.check_options(method, options)
+    return options
+
+
+def _name(fields: Fields) -> str:
+    """The variant's folder: the same however its options were ordered, words first, then switches and numbers."""
+    method = fields["method"]
+    options = {name: fields[name] for name in acquisition.METHODS[method].options if name in fields}
+    words = [value for value in options.values() if isinstance(value, str)]
+    switches = [name if value else f"{name}=False" for name, value in options.items() if isinstance(value, bool)]
+    # A number that is whole looks the same whatever its type.
+    numbers = [f"{name}={value:.15g}" for name, value in options.items() if type(value) in (int, float)]
+    return "_".join([method, *words, *switches, *numbers])
