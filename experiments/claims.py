@@ -1,6 +1,12 @@
-"""Writes the table of the paper's claims in README.md anew, from results/claims.toml.
+"""Decides the paper's claims from the results that are there, and prints them as a table in Markdown.
 
-python experiments/claims.py
+    python experiments/claims.py
+    python experiments/claims.py --results=results --output=claims.md
+
+A claim *holds* if the 95 % interval of each paired difference that it is about lies on the claimed side of 0, *does not
+hold* if one lies on the other side, and is *undecided* otherwise. Intervals are Student's, over seeds, with Holm's
+correction over the differences of a claim; those of the BCa bootstrap stand beside them. "Level" is within 0.01 of
+accuracy. Claims about time or approximation are decided by bounds on what was measured.
 """
 
 import sys
@@ -12,20 +18,23 @@ from lbb_jax import experiment, paths
 from lbb_jax.files import atomic_write
 from paper import claims
 
-_ROOT = Path(__file__).parent.parent
-_CLAIMS = flags.DEFINE_string("claims", str(_ROOT / "results" / "claims.toml"), "The claims and verdicts.")
-_README = flags.DEFINE_string("readme", str(_ROOT / "README.md"), "The file that has the table.")
+_RESULTS = flags.DEFINE_string("results", str(Path(__file__).parent.parent / "results"), "The folder of the results.")
+_OUTPUT = flags.DEFINE_string("output", None, "The file to write; the table is printed if it is not given.")
 
 
 def main() -> None:
-    """Rewrites the table that the flags name."""
-    readme = paths.input_file(_README.value, name="--readme")
+    """Prints the table, or writes it."""
+    root = paths.existing(_RESULTS.value, name="--results")
+    output = None if _OUTPUT.value is None else paths.output_file(_OUTPUT.value, name="--output")
     try:
-        text = claims.insert_claims(readme.read_text(encoding="utf-8"), claims.load_claims(_CLAIMS.value))
+        table = claims.to_markdown(claims.decide_all(root))
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
-    atomic_write(readme, text)
-    print(f"claims: {readme}")
+    if output is None:
+        print(table, end="")
+    else:
+        atomic_write(output, table)
+        print(f"claims: {output}")
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ from lbb_jax.files import atomic_write
 from paper import claims
 from paper.benchmarks import table2
 
-_CLAIMS = Path(__file__).parent.parent / "results" / "claims.toml"
+_RESULTS = Path(__file__).parent.parent / "results"
 
 _OUTPUT = flags.DEFINE_string("output", "report.html", "The report.")
 _BENCHMARK = flags.DEFINE_multi_string("benchmark", [], "JSON lines that benchmark_acquisition.py printed.")
-_CLAIMS_FILE = flags.DEFINE_string("claims", str(_CLAIMS), "The claims and verdicts; nothing to leave them out.")
+_CLAIMS = flags.DEFINE_string("claims", str(_RESULTS), "Results that decide the claims; nothing to leave them out.")
 
 
 def main(folders: list[str]) -> None:
@@ -32,13 +32,17 @@ def main(folders: list[str]) -> None:
     output = paths.output_file(_OUTPUT.value, name="--output", suffixes=(".html", ".htm"))
     experiment.show_warnings()
     try:
-        sections = [claims.section(claims.load_claims(_CLAIMS_FILE.value))] if _CLAIMS_FILE.value else []
+        sections = [_claims_section(_CLAIMS.value)] if _CLAIMS.value else []
         sections += table2.sections(_BENCHMARK.value)
         page = report.render(analysis.find_runs(folders), benchmarks=_BENCHMARK.value, sections=sections)
         atomic_write(output, page)
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     print(f"report: {output}")
+
+
+def _claims_section(results: str) -> report.Section:
+    return claims.section(claims.decide_all(paths.existing(results, name="--claims")))
 
 
 if __name__ == "__main__":

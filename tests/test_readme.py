@@ -15,7 +15,6 @@ from scripts import ROOT
 
 from lbb_jax import acquisition
 from lbb_jax.labelling import command
-from paper import claims
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -136,8 +135,3 @@ def test_tables_name_what_there_is():
 @pytest.mark.parametrize("path", named_files(README))
 def test_files_that_are_named_are_there(path):
     assert (ROOT / path).is_file()
-
-
-def test_the_claims_are_those_of_the_file():
-    loaded = claims.load_claims(ROOT / "results" / "claims.toml")
-    assert claims.insert_claims(README, loaded) == README, "run python experiments/claims.py"

@@ -250,12 +250,12 @@ def test_broken_runs_are_named_and_the_others_shown(tool, tmp_path, caplog):
         ("figures.py", (), "name at least one run's folder"),
         ("report.py", ("--output=report", "results/digits_demo/bald"), "--output=report: must end in .htm or .html"),
         ("report.py", ("--benchmark=nosuch", "results/digits_demo/bald"), "nosuch: there is no such file"),
-        ("report.py", ("--claims=results", "results/digits_demo/bald"), "claims=results: is a folder"),
+        ("report.py", ("--claims=nosuch", "results/digits_demo/bald"), "--claims=nosuch: there is no such file"),
         ("approximation.py", ("--predictions=README.md", "--workdir=runs/a"), "README.md: is no whole .npy"),
         ("approximation.py", ("--predictions=", "--workdir=runs/a"), "--predictions='': is empty"),
         ("benchmark_acquisition.py", ("--predictions=nosuch.npy",), "--predictions=nosuch.npy: there is no such file"),
         ("benchmark_acquisition.py", ("--figure=time",), "--figure=time: must end in"),
-        ("claims.py", ("--readme=results",), "--readme=results: is a folder"),
+        ("claims.py", ("--results=nosuch",), "--results=nosuch: there is no such file or folder"),
     ],
 )
 def test_paths_that_cannot_be_are_messages(tool, arguments, message):

@@ -6,9 +6,8 @@ computed ("released"). Each is judged by itself. What samples, samples with the 
 
 from collections.abc import Callable
 
-from claim_rules import ANY, Measure, Part, ProfileClaim, Run, RunClaim, area, final, from_labels
-
 from lbb_jax.analysis.verdicts import Side
+from paper.claims.rules import ANY, Measure, Part, ProfileClaim, Run, RunClaim, area, final, from_labels
 
 ENSEMBLE, DROPOUT = "deep_ensemble", "mc_dropout"
 BOTH = (ENSEMBLE, DROPOUT)

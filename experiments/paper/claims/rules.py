@@ -253,11 +253,11 @@ def decide_profile(claim: ProfileClaim, curves: Sequence[Curves]) -> list[Row]:
 
 
 def _log_errors(part: Part, runs: Sequence[Curves]) -> float | None:
-    """By how much the logarithm of the error falls; None where a run is missing, or one makes no errors."""
+    """By how much the logarithm of the error falls; None where a run is missing, has one seed or makes no errors."""
     total = 0.0
     for weight, wanted in part.terms:
         found = next((run for run in runs if _is(wanted, run)), None)
-        if found is None:
+        if found is None or len(found.by_seed) < 2:
             return None
         error = 1 - np.mean([final(*curve) for curve in found.by_seed.values()])
         if error <= 0:

@@ -1,0 +1,118 @@
+"""What holds of each claim, and why, as a table."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from lbb_jax.analysis.verdicts import Decision, Verdict, combine
+from lbb_jax.report import Entry, Section, to_html
+from paper.claims.of_measurements import MEASURED_CLAIMS, Bound
+from paper.claims.of_runs import PROFILE_CLAIMS, RUN_CLAIMS
+from paper.claims.rules import Row, decide_claim, decide_profile, load_curves
+
+
+class Finding(NamedTuple):
+    """What holds of a claim, or of one form of LBB in it.
+
+    Attributes:
+      number: The claim's number.
+      text: What the claim says.
+      source: Where the paper says it.
+      form: The form of LBB that is judged; empty where the claim is not about LBB.
+      verdict: What was found.
+      parts: What was found of each part of the claim, in words and figures.
+      command: What makes the runs or the measurements.
+    """
+
+    number: int
+    text: str
+    source: str
+    form: str
+    verdict: Verdict
+    parts: tuple[str, ...]
+    command: str
+
+
+def decide_all(root: Path) -> list[Finding]:
+    """Decides every claim from the results in ``root``, in the order of the claims."""
+    curves = load_curves(root)
+    findings = [
+        _finding(claim, form, [bound.verdict for bound in bounds], map(_describe_bound, bounds))
+        for claim in MEASURED_CLAIMS
+        for form, bounds in claim.measure(root).items()
+    ]
+    for claims, decide in ((RUN_CLAIMS, decide_claim), (PROFILE_CLAIMS, decide_profile)):
+        for claim in claims:
+            rows = decide(claim, curves)
+            for form in claim.parts:
+                of_form = [row for row in rows if row.form == form]
+                findings.append(_finding(claim, form, [row.verdict for row in of_form], _describe_rows(of_form)))
+    return sorted(findings, key=lambda finding: finding.number)
+
+
+def _finding(claim, form: str, verdicts: Sequence[Verdict], parts: Iterable[str]) -> Finding:
+    return Finding(claim.number, claim.text, claim.source, form, combine(verdicts), tuple(parts), claim.command)
+
+
+def _describe_bound(bound: Bound) -> str:
+    if bound.value is None:
+        return f"{bound.text}: not measured"
+    allowed = f"at least {bound.low:g}" if math.isinf(bound.high) else f"{bound.low:g} to {bound.high:g}"
+    return f"{bound.text}: {bound.value:.3g} (claimed: {allowed})"
+
+
+def _describe_rows(rows: Sequence[Row]) -> list[str]:
+    """What each row says; those that were not run stand together at the end."""
+    decided = [f"{row.part}: {_describe(row.decision)}; {row.setting}" for row in rows if row.decision is not None]
+    missing = [row.part for row in rows if row.decision is None]
+    return [*decided, *([f"not run: {', '.join(missing)}"] if missing else [])]
+
+
+def _describe(decision: Decision) -> str:
+    mean, low, high, num_pairs = decision.interval
+    bootstrap = f"bootstrap {decision.bootstrap.low:+.3f} to {decision.bootstrap.high:+.3f}"
+    return f"{decision.verdict}, {mean:+.3f} ({low:+.3f} to {high:+.3f}; {bootstrap}; n = {num_pairs})"
+
+
+def to_markdown(findings: Sequence[Finding]) -> str:
+    """A table with a row for each finding, whose parts are folded."""
+    lines = ["| | claim | LBB | verdict | what was found |", "|---|---|---|---|---|"]
+    for finding in findings:
+        parts = "".join(f"<li>{part}</li>" for part in finding.parts)
+        summary = f"<summary>{len(finding.parts)} parts</summary>"
+        cells = (
+            str(finding.number),
+            f"{finding.text} ({finding.source})",
+            finding.form,
+            finding.verdict,
+            f"<details>{summary}<ul>{parts}</ul><code>{finding.command}</code></details>",
+        )
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def section(findings: Sequence[Finding]) -> Section:
+    """What holds of each claim, as a section of a report."""
+    note = (
+        "LBB as printed (pairwise), with the tree bound, and with the score of the released code, where a claim is "
+        "about it. A claim holds if the 95 % interval of each difference that it is about lies on the claimed side."
+    )
+    entries = []
+    for number, text, source in dict.fromkeys((finding.number, finding.text, finding.source) for finding in findings):
+        of_claim = [finding for finding in findings if (finding.number, finding.text) == (number, text)]
+        rows = [
+            {"LBB": finding.form, "verdict": finding.verdict, "what was found": "; ".join(finding.parts)}
+            for finding in of_claim
+        ]
+        table = pd.DataFrame(rows)
+        entries.append(
+            Entry(
+                f"{number}. {text[0].upper()}{text[1:]} ({source})",
+                note=f"Tested by: {of_claim[0].command}.",
+                table=to_html(table.loc[:, (table != "").any()], is_prose=True),
+            )
+        )
+    return Section("What holds of the paper's claims", entries, note=note)
