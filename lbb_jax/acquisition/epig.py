@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, information
-from lbb_jax.acquisition import race
+from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.pointwise import random
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.chunks import map_chunks, rows_per_chunk
@@ -66,7 +66,9 @@ def epig(
         )
     else:
         scores = mean_information_about(log_probs, targets)
-    return race.highest_or_first_arrivals(key, scores, available, batch_size=batch_size, power=power, alpha=alpha)
+    return exponential_race.highest_or_first_arrivals(
+        key, scores, available, batch_size=batch_size, power=power, alpha=alpha
+    )
 
 
 def mean_information_about(log_probs: jax.Array, targets: jax.Array) -> jax.Array:

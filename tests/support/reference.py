@@ -37,7 +37,7 @@ def least_confident(probs: np.ndarray) -> np.ndarray:
     return 1 - probs.mean(axis=1).max(axis=-1)
 
 
-def lack_of_margin(probs: np.ndarray) -> np.ndarray:
+def margin_score(probs: np.ndarray) -> np.ndarray:
     ascending = np.sort(np.concatenate([probs.mean(axis=1), np.zeros((len(probs), 1))], axis=1))
     return 1 - (ascending[:, -1] - ascending[:, -2])
 
