@@ -6,9 +6,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from generate import api_pages, references
+from generate import api_pages, architecture, claims_page, method_table, references, speed_table, toy_pool
 
 GENERATED = Path(__file__).parent / "generated"
+RESULTS = Path(__file__).parents[1] / "results"
 
 project = "lbb_jax"
 author = "the lbb_jax authors"
@@ -25,7 +26,8 @@ extensions = [
     "sphinxcontrib.bibtex",
 ]
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb", ".rst": "restructuredtext"}
-exclude_patterns = ["generate", "_build"]
+# What is included in other pages is no page.
+exclude_patterns = ["generate", "_build", "generated/*.md"]
 # Notebooks are shown as they are stored; `make notebooks` executes them.
 nb_execution_mode = "off"
 nb_merge_streams = True
@@ -59,6 +61,11 @@ html_theme_options = {
 
 def _generate(app):
     api_pages.write(GENERATED / "api")
+    architecture.write(GENERATED / "architecture.svg")
+    claims_page.write(GENERATED / "claims.md", RESULTS / "claims.toml")
+    method_table.write(GENERATED / "methods.md")
+    speed_table.write(GENERATED / "speed.md", RESULTS / "benchmark" / "paper.jsonl")
+    toy_pool.write(GENERATED / "toy_pool.png", RESULTS / "benchmark" / "paper.jsonl")
 
 
 def _skip_member(app, kind, name, value, skip, options):

@@ -61,4 +61,6 @@ def test_every_public_name_is_on_the_page_of_its_module(module):
 
 
 def test_the_modules_that_users_import_have_pages():
-    assert {"acquisition", "entropy", "information"} <= {each.name.split(".")[1] for each in public_names.public_modules()}
+    assert {"acquisition", "entropy", "information"} <= {
+        each.name.split(".")[1] for each in public_names.public_modules()
+    }

@@ -28,7 +28,9 @@ def write(folder: Path) -> None:
     """Writes ``index.md`` and one page for each public module into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     modules = public_modules()
-    rows = "\n".join(f"| [`{module.name}`]({module.name}.rst) | {_first_sentence(module.summary)} |" for module in modules)
+    rows = "\n".join(
+        f"| [`{module.name}`]({module.name}.rst) | {_first_sentence(module.summary)} |" for module in modules
+    )
     pages = "\n".join(module.name for module in modules)
     (folder / "index.md").write_text(_INDEX.format(rows=rows, pages=pages), encoding="utf-8")
     for module in modules:
