@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import matplotlib
-from generate import imports
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+
+from generate import imports
 
 _WIDTH, _HEIGHT = 1.5, 1.0
 _COLOUR = {"package": "#DDE8F3", "module": "#FFFFFF"}

@@ -35,7 +35,7 @@ def labelled() -> tuple[np.ndarray, np.ndarray]:
 
 
 def log_probs(points: np.ndarray) -> np.ndarray:
-    """Predictions ``[N, K, 3]`` of an ensemble: logistic regressions, each on its own features of the labelled points."""
+    """Predictions ``[N, K, 3]`` of an ensemble of logistic regressions, each on random features of its own."""
     inputs, classes = labelled()
     draws = []
     for seed in range(_NUM_DRAWS):

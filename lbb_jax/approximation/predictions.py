@@ -16,8 +16,9 @@ from lbb_jax.acquisition import checks
 from lbb_jax.acquisition.stored import open_predictions
 from lbb_jax.examples import Data
 from lbb_jax.experiment.assembly import assemble
-from lbb_jax.experiment.configuration import ExperimentError, dataset_name
+from lbb_jax.experiment.configuration import ExperimentError
 from lbb_jax.figures import POSTERIORS
+from lbb_jax.run_folder import dataset_name
 
 
 class Predictions(NamedTuple):

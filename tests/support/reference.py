@@ -150,6 +150,25 @@ def epig_scores(probs: np.ndarray, available: np.ndarray | None = None) -> np.nd
     return scores
 
 
+def batch_epig_gains(
+    probs: np.ndarray, batch: list[int], targets: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """``mean_j I(y_x; y_j | y_batch)`` of every point, with ``weights[T]`` of ``targets[T, K, C]``, by enumeration."""
+
+    def entropy_of_batch(*points):
+        together = np.stack([*probs[batch], *points]) if batch or points else None
+        return 0.0 if together is None else joint_entropy(together)
+
+    known = entropy_of_batch()
+    with_target = [entropy_of_batch(target) for target in targets]
+    gains = np.empty((len(probs), len(targets)))
+    for x, point in enumerate(probs):
+        with_point = entropy_of_batch(point)
+        for j, target in enumerate(targets):
+            gains[x, j] = with_point + with_target[j] - known - entropy_of_batch(point, target)
+    return np.average(gains, axis=1, weights=weights)
+
+
 def core_set_distances(embeddings: np.ndarray, available: np.ndarray | None, batch: list[int]) -> np.ndarray:
     """Distance of every point to the nearest labelled or picked one; without any, to the mean of what is available."""
     embeddings = embeddings.astype(np.float64)
