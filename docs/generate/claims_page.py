@@ -23,7 +23,7 @@ def _overview_row(claim: dict) -> str:
 
 
 def _section(claim: dict) -> str:
-    lines = [f"(claim-{claim['number']})=", f"### {claim['number']}. {_capitalised(claim['text'])}", ""]
+    lines = [f"(claim-{claim['number']})=", f"## {claim['number']}. {_capitalised(claim['text'])}", ""]
     lines += [f"{claim['source']}. Tested by: {claim['experiment']}.", ""]
     for judgement in claim["judgements"]:
         forms = f"LBB ({', '.join(judgement['forms'])}): " if "forms" in judgement else ""
