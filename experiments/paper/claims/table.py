@@ -78,20 +78,33 @@ def _describe(decision: Decision) -> str:
 
 
 def to_markdown(findings: Sequence[Finding]) -> str:
-    """A table with a row for each finding, whose parts are folded."""
-    lines = ["| | claim | LBB | verdict | what was found |", "|---|---|---|---|---|"]
-    for finding in findings:
-        parts = "".join(f"<li>{part}</li>" for part in finding.parts)
-        summary = f"<summary>{len(finding.parts)} parts</summary>"
-        cells = (
-            str(finding.number),
-            f"{finding.text} ({finding.source})",
-            finding.form,
-            finding.verdict,
-            f"<details>{summary}<ul>{parts}</ul><code>{finding.command}</code></details>",
-        )
-        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
-    return "\n".join(lines) + "\n"
+    """A table of the verdicts, and a section for each claim, without a title."""
+    forms = ("pairwise", "tree", "released")
+    overview = ["| | claim | pairwise | tree | released |", "|---|---|---|---|---|"]
+    sections = []
+    for claim, of_claim in _by_claim(findings):
+        verdicts = {finding.form: finding.verdict for finding in of_claim}
+        shown = [verdicts.get(form, verdicts.get("", "")) for form in forms]
+        overview.append(f"| {claim.number} | {claim.text} | {' | '.join(shown)} |")
+        sections += [
+            f"\n## {claim.number}. {_capitalised(claim.text)}\n",
+            f"{claim.source}. Tested by `{claim.command}`.\n",
+        ]
+        for finding in of_claim:
+            sections.append(f"- **{_capitalised(f'{finding.form} {finding.verdict}'.strip())}**")
+            sections += [f"  - {part}" for part in finding.parts]
+    return "\n".join([*overview, *sections]) + "\n"
+
+
+def _by_claim(findings: Sequence[Finding]) -> list[tuple[Finding, list[Finding]]]:
+    """Each claim, as the first of its findings, and all of them."""
+    keys = dict.fromkeys((finding.number, finding.text) for finding in findings)
+    groups = [[finding for finding in findings if (finding.number, finding.text) == key] for key in keys]
+    return [(group[0], group) for group in groups]
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def section(findings: Sequence[Finding]) -> Section:
@@ -101,8 +114,7 @@ def section(findings: Sequence[Finding]) -> Section:
         "about it. A claim holds if the 95 % interval of each difference that it is about lies on the claimed side."
     )
     entries = []
-    for number, text, source in dict.fromkeys((finding.number, finding.text, finding.source) for finding in findings):
-        of_claim = [finding for finding in findings if (finding.number, finding.text) == (number, text)]
+    for claim, of_claim in _by_claim(findings):
         rows = [
             {"LBB": finding.form, "verdict": finding.verdict, "what was found": "; ".join(finding.parts)}
             for finding in of_claim
@@ -110,8 +122,8 @@ def section(findings: Sequence[Finding]) -> Section:
         table = pd.DataFrame(rows)
         entries.append(
             Entry(
-                f"{number}. {text[0].upper()}{text[1:]} ({source})",
-                note=f"Tested by: {of_claim[0].command}.",
+                f"{claim.number}. {_capitalised(claim.text)} ({claim.source})",
+                note=f"Tested by: {claim.command}.",
                 table=to_html(table.loc[:, (table != "").any()], is_prose=True),
             )
         )
