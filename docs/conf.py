@@ -4,9 +4,11 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "experiments")]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(1, str(Path(__file__).parents[1] / "experiments"))
 
 from generate import api_pages, architecture, method_table, references, speed_table, toy_pool
+
 from paper import claims
 
 GENERATED = Path(__file__).parent / "generated"
