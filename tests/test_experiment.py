@@ -11,7 +11,7 @@ import run_folders
 from ml_collections import ConfigDict
 
 from lbb_jax import experiment
-from lbb_jax.experiment import assembly, driver
+from lbb_jax.experiment import build, driver
 from lbb_jax.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("training_settings", "programs_of_runs")
@@ -225,14 +225,14 @@ def test_a_folder_whose_configuration_is_gone_is_not_adopted(stopped, tmp_path):
 
 def test_other_inputs_with_the_same_labels_are_other_data(stopped, tmp_path, monkeypatch):
     shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
-    original = assembly.datasets.load
+    original = build.datasets.load
 
     def other_inputs(**options):
         dataset = original(**options)
         test = dataclasses.replace(dataset.test, features=dataset.test.features.at[0, 0].add(1))
         return dataset._replace(test=test)
 
-    monkeypatch.setattr(assembly.datasets, "load", other_inputs)
+    monkeypatch.setattr(build.datasets, "load", other_inputs)
     with pytest.raises(experiment.ExperimentError, match=r"a run on other data.*bring data\.inputs='[^;]*$"):
         experiment.run(small_config(), tmp_path)
 
@@ -431,7 +431,7 @@ def test_a_full_disk_is_a_clear_error_and_what_was_done_is_kept(finished, tmp_pa
 
 
 def test_a_run_whose_pool_is_exhausted_ends_with_the_curve_so_far(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(assembly, "_check_sizes", lambda *_: None)
+    monkeypatch.setattr(build, "_check_sizes", lambda *_: None)
     records = experiment.run(small_config(seeds=1, initial_size=90, batch_size=8, final_size=120), tmp_path)
     assert [record["labels"] for record in records] == [90, 98, 100]
     assert [len(record["acquired"]) for record in records] == [8, 2, 0]

@@ -15,7 +15,7 @@ from lbb_jax import analysis, labelled_set, loop
 from lbb_jax.acquisition import validation
 from lbb_jax.acquisition.stored import open_predictions
 from lbb_jax.examples import Data
-from lbb_jax.experiment.assembly import assemble
+from lbb_jax.experiment.build import assemble
 from lbb_jax.experiment.configuration import ExperimentError, dataset_name
 from lbb_jax.figures import POSTERIORS
 

@@ -1,6 +1,6 @@
 """The host driver of a run: from a configuration and a folder to metrics, checkpoints and a figure."""
 
-from lbb_jax.experiment import regimes, slurm
+from lbb_jax.experiment import slurm
 from lbb_jax.experiment.compilation import check_platform, use_cache
 from lbb_jax.experiment.config_file import (
     config_name,
@@ -31,7 +31,6 @@ __all__ = [
     "parse_arguments",
     "parse_methods",
     "refuse_overrides",
-    "regimes",
     "run",
     "run_script",
     "run_sweep",

@@ -42,6 +42,15 @@ class TopLevel(TypedDict):
     seeds_at_once: OptionalCount
 
 
+class PosteriorFields(TypedDict):
+    """The fields of the section ``posterior`` that may stand there whatever it names."""
+
+    num_members: Count
+    members_at_once: OptionalCount
+    num_draws: Count
+    num_test_draws: Count
+
+
 class Acquisition(TypedDict):
     """The fields of the section ``acquisition``, and what they may be whatever the method makes of them."""
 
@@ -81,7 +90,7 @@ def default_config() -> ConfigDict:
     config.posterior = ConfigDict()
     config.posterior.name = "deep_ensemble"
     config.posterior.num_members = 5
-    # Members that are trained side by side; None for all, but on a CPU, unless they are perceptrons, for one.
+    # Members that are trained side by side. None: one at a time on a CPU (all at once for perceptrons), all elsewhere.
     config.posterior.members_at_once = config_dict.placeholder(int)
     # Of MC dropout: masks to acquire with and to evaluate with.
     config.posterior.num_draws = 100
@@ -189,7 +198,6 @@ def check_fields(config: ConfigDict) -> None:
         if not isinstance(config[section], ConfigDict):
             raise ExperimentError(f"config.{section}={config[section]!r}: must be a section, a ConfigDict of fields")
     defaults = default_config()
-    check_names("config.posterior", config.posterior, defaults.posterior)
     check_names("config.acquisition", config.acquisition, defaults.acquisition)
     for name in defaults.dataset:
         if name not in config.dataset:
