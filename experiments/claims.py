@@ -9,7 +9,7 @@ from pathlib import Path
 from absl import flags
 
 from lbb_jax import experiment, paths, report
-from lbb_jax.files import write_whole
+from lbb_jax.files import atomic_write
 
 _ROOT = Path(__file__).parent.parent
 _CLAIMS = flags.DEFINE_string("claims", str(_ROOT / "results" / "claims.toml"), "The claims and verdicts.")
@@ -23,7 +23,7 @@ def main() -> None:
         text = report.insert_claims(readme.read_text(encoding="utf-8"), report.load_claims(_CLAIMS.value))
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
-    write_whole(readme, text)
+    atomic_write(readme, text)
     print(f"claims: {readme}")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from absl import flags
 
 from lbb_jax import analysis, experiment, paths, report
-from lbb_jax.files import write_whole
+from lbb_jax.files import atomic_write
 
 _CLAIMS = Path(__file__).parent.parent / "results" / "claims.toml"
 
@@ -32,7 +32,7 @@ def main(folders: list[str]) -> None:
     try:
         claims = report.load_claims(_CLAIMS_FILE.value) if _CLAIMS_FILE.value else []
         page = report.render(analysis.find_runs(folders), benchmarks=_BENCHMARK.value, claims=claims)
-        write_whole(output, page)
+        atomic_write(output, page)
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     print(f"report: {output}")

@@ -78,6 +78,33 @@ def test_targets_that_differ_in_draws_are_refused_by_the_pure_function_too():
         acquisition.epig(jax.random.key(0), log_probs, jnp.ones(8, bool), batch_size=2, targets=log_probs[:, :4])
 
 
+def test_classes_that_count_more_make_their_targets_count_more():
+    pool, targets = (reference.random_probs(seed, size, 5, 3, "sharp") for seed, size in ((1, 8), (2, 5)))
+    of_classes = np.array([0.5, 0.0, 2.0], np.float32)
+    expected = np.average(
+        reference.pairwise_information(pool, targets), axis=1, weights=targets.mean(axis=1) @ of_classes
+    )
+    weighted = score(reference.log32(pool), reference.log32(targets), of_classes)
+    np.testing.assert_allclose(weighted, expected, rtol=0, atol=2e-6)
+    equal = score(reference.log32(pool), reference.log32(targets), np.full(3, 4, np.float32))
+    np.testing.assert_allclose(equal, score(reference.log32(pool), reference.log32(targets)), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.ones(4, np.float32), r"target_weights has shape \(4,\): must be \(3,\)"),
+        (np.ones(3, int), r"target_weights has dtype int64: must be floating point"),
+        (np.array([1, -1, 1], np.float32), r"target_weights=\[ 1. -1.  1.\]: must be finite, at least 0"),
+        (np.zeros(3, np.float32), r"target_weights=\[0. 0. 0.\]: .* above 0 for some class"),
+    ],
+)
+def test_weights_of_classes_that_are_none_are_refused(weights, message):
+    log_probs = reference.log32(reference.random_probs(0, 8, 5, 3))
+    with pytest.raises(ValueError, match=message):
+        acquisition.epig(jax.random.key(0), log_probs, jnp.ones(8, bool), batch_size=2, target_weights=weights)
+
+
 # Targets drawn from the pool.
 
 POOL = reference.random_probs(3, 12, 5, 3, "sharp")

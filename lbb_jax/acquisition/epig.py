@@ -5,12 +5,14 @@ oriented Bayesian active learning", AISTATS 2023) of a point ``x`` is ``mean_j I
 Unlike BALD it counts nothing for parameters that no target depends on. It is at most BALD.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, information
-from lbb_jax.acquisition import race
-from lbb_jax.acquisition.pointwise import random
+from lbb_jax.acquisition import exponential_race
+from lbb_jax.acquisition.pointwise import mean_probs, random
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 
@@ -23,6 +25,7 @@ def epig(
     batch_size: int,
     targets: jax.Array | None = None,
     num_targets: int = 500,
+    target_weights: jax.Array | None = None,
     power: bool = False,
     alpha: jax.Array | float = 1.0,
 ) -> Acquisition:
@@ -43,6 +46,9 @@ def epig(
         pool.
       num_targets: Static, at least 1: how many available points are drawn, uniformly and without replacement, where
         ``targets`` is None; all that are available if these are fewer. Time grows with it.
+      target_weights: ``[C]``, at least 0: how much the classes count. A target weighs ``Σ_c target_weights(c) p_j(c)``
+        in the mean. Where the classes of the targets are known to have the frequencies ``p*``, and those of the pool
+        ``p``, ``p* / p`` makes the pool's points stand for the targets, by importance weights. None for equal weights.
       power: Static: whether to sample without replacement with probability proportional to ``score**alpha``
         (Rubashevskii et al., 2023, Eq. 2.13) instead of picking the highest scores.
       alpha: At least 0, of no effect without ``power``.
@@ -51,69 +57,99 @@ def epig(
       The picks; the scores are in nats.
 
     Raises:
-      ValueError: If ``targets`` and ``log_probs`` differ in draws or classes.
+      ValueError: If ``targets`` and ``log_probs`` differ in draws or classes, or ``target_weights`` are not as above.
     """
     key = arguments.check_key("key", key)
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
+    key, chosen = choose_targets(key, log_probs, available, targets, num_targets, target_weights)
+    scores = _mean_information_about_others(log_probs, chosen)
+    return exponential_race.highest_or_first_arrivals(
+        key, scores, available, batch_size=batch_size, power=power, alpha=alpha
+    )
+
+
+class Targets(NamedTuple):
+    """The points that predictions are wanted for.
+
+    Attributes:
+      log_probs: ``[T, K, C]``; ``-inf`` in places without a target.
+      weights: What each counts in the mean, ``[T]``; 0 in places without a target.
+      indices: Their indices in the pool, ``[T]`` int32; ``N`` for those that are not of it.
+    """
+
+    log_probs: jax.Array
+    weights: jax.Array
+    indices: jax.Array
+
+
+def choose_targets(
+    key: jax.Array,
+    log_probs: jax.Array,
+    available: jax.Array,
+    targets: jax.Array | None,
+    num_targets: int,
+    target_weights: jax.Array | None,
+) -> tuple[jax.Array, Targets]:
+    """The targets that the arguments of `epig` ask for, and a key for what comes after."""
     num_targets = arguments.check_positive_integer("num_targets", num_targets)
-    if targets is not None:
-        targets = arguments.as_predictions("targets", targets, axes="TKC")
-        arguments.check_targets_agree(targets, log_probs.shape)
     if targets is None:
         target_key, key = jax.random.split(key)
-        scores = _mean_information_about_others(
-            log_probs, _draw_targets(target_key, log_probs, available, num_targets=num_targets)
-        )
+        indices = _draw_targets(target_key, log_probs, available, num_targets=num_targets)
+        targets = log_probs.at[indices].get(mode="fill", fill_value=-jnp.inf)
     else:
-        scores = mean_information_about(log_probs, targets)
-    return race.highest_or_first_arrivals(key, scores, available, batch_size=batch_size, power=power, alpha=alpha)
+        targets = arguments.as_predictions("targets", targets, axes="TKC")
+        arguments.check_targets_agree(targets, log_probs.shape)
+        indices = jnp.full(len(targets), len(log_probs), jnp.int32)
+    return key, Targets(targets, _weights(targets, target_weights), indices)
 
 
-def mean_information_about(log_probs: jax.Array, targets: jax.Array) -> jax.Array:
+def _weights(targets: jax.Array, target_weights: jax.Array | None) -> jax.Array:
+    """What each of ``targets[T, K, C]`` counts, by the weights ``[C]`` of the classes: ``[T]``."""
+    if target_weights is None:
+        return jnp.any(targets > -jnp.inf, axis=(1, 2)).astype(targets.dtype)
+    of_classes = jnp.asarray(arguments.as_class_weights("target_weights", target_weights, targets.shape[2]))
+    return jnp.sum(mean_probs(targets) * of_classes.astype(targets.dtype)[None], axis=1)
+
+
+def mean_information_about(
+    log_probs: jax.Array, targets: jax.Array, target_weights: jax.Array | None = None
+) -> jax.Array:
     """``mean_j I(y_n; y_j)`` over the targets, in nats.
 
     Args:
       log_probs: ``[N, K, C]``.
       targets: ``[T, K, C]``.
+      target_weights: ``[C]``, as `epig` takes them.
 
     Returns:
       ``[N]``.
     """
-    chunk_size = rows_per_chunk(len(targets), len(log_probs))
-
-    def of_chunk(start: jax.Array) -> jax.Array:
-        block = jax.lax.dynamic_slice_in_dim(log_probs, start, chunk_size)
-        return jnp.mean(information.pairwise_mutual_information(block, targets), axis=1)
-
-    return map_chunks(of_chunk, len(log_probs), chunk_size)
+    not_of_the_pool = jnp.full(len(targets), len(log_probs), jnp.int32)
+    chosen = Targets(jnp.asarray(targets), _weights(targets, target_weights), not_of_the_pool)
+    return _mean_information_about_others(log_probs, chosen)
 
 
-def _mean_information_about_others(log_probs: jax.Array, targets: jax.Array) -> jax.Array:
-    """As `mean_information_about`, over those targets that are not the point itself.
-
-    Args:
-      log_probs: ``[N, K, C]``.
-      targets: Indices of the targets in the pool, ``[T]`` int32, ``N`` in places without a target.
-
-    Returns:
-      ``[N]``, 0 where there is no other target.
-    """
+def _mean_information_about_others(log_probs: jax.Array, targets: Targets) -> jax.Array:
+    """``mean_j I(y_n; y_j)`` over the targets that are not the point itself, ``[N]``; 0 where there is no other."""
     num_points = len(log_probs)
-    chunk_size = rows_per_chunk(len(targets), num_points)
-    is_target = targets < num_points
-    target_log_probs = log_probs.at[targets].get(mode="fill", fill_value=-jnp.inf)
+    chunk_size = rows_per_chunk(len(targets.weights), num_points)
 
     def of_chunk(start: jax.Array) -> jax.Array:
         block = jax.lax.dynamic_slice_in_dim(log_probs, start, chunk_size)
-        pairs = information.pairwise_mutual_information(block, target_log_probs)
-        is_itself = targets[None] == start + jnp.arange(chunk_size, dtype=jnp.int32)[:, None]
-        # The point's own term is taken off the sum, and not left out of it, so that exact copies have equal sums.
-        about_all = jnp.sum(jnp.where(is_target[None], pairs, 0), axis=1)
-        about_itself = jnp.sum(jnp.where(is_itself, pairs, 0), axis=1)
-        num_others = jnp.sum(is_target) - jnp.sum(is_itself, axis=1)
-        return (about_all - about_itself) / jnp.maximum(num_others, 1).astype(pairs.dtype)
+        pairs = information.pairwise_mutual_information(block, targets.log_probs)
+        return mean_over_others(pairs, start + jnp.arange(chunk_size, dtype=jnp.int32), targets)
 
     return map_chunks(of_chunk, num_points, chunk_size)
+
+
+def mean_over_others(pairs: jax.Array, points: jax.Array, targets: Targets) -> jax.Array:
+    """Mean of ``pairs[n, T]`` over the targets that are not the point itself, by index ``points[n]``: ``[n]``."""
+    is_itself = targets.indices[None] == points[:, None]
+    # The point's own term is taken off the sum, and not left out of it, so that exact copies have equal sums.
+    terms = targets.weights[None] * pairs
+    about_others = jnp.sum(terms, axis=1) - jnp.sum(jnp.where(is_itself, terms, 0), axis=1)
+    weight = jnp.sum(jnp.where(is_itself, 0, targets.weights[None]), axis=1)
+    return jnp.where(weight > 0, about_others / jnp.where(weight > 0, weight, 1), 0)
 
 
 def _draw_targets(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, num_targets: int) -> jax.Array:

@@ -19,7 +19,7 @@ def write(path: Path, records: Sequence[Record]) -> None:
       ExperimentError: If it cannot be written to.
     """
     try:
-        files.write_whole(path, to_lines(records))
+        files.atomic_write(path, to_lines(records))
     except OSError as error:
         raise ExperimentError(f"{path} cannot be written to ({error})") from error
 

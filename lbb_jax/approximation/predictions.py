@@ -12,12 +12,13 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from lbb_jax import analysis, labelled_set, loop
-from lbb_jax.acquisition import validation
+from lbb_jax.acquisition import checks
 from lbb_jax.acquisition.stored import open_predictions
 from lbb_jax.examples import Data
 from lbb_jax.experiment.build import assemble
-from lbb_jax.experiment.configuration import ExperimentError, dataset_name
+from lbb_jax.experiment.configuration import ExperimentError
 from lbb_jax.figures import POSTERIORS
+from lbb_jax.run_folder import dataset_name
 
 
 class Predictions(NamedTuple):
@@ -52,8 +53,8 @@ def from_file(path: str | os.PathLike, *, name: str = "path") -> Predictions:
       PathError: If there is no such file.
       ValueError: If it does not hold log-probabilities ``[N, K, C]``.
     """
-    log_probs = jnp.asarray(validation.predictions_in_float32(open_predictions(path, name=name)))
-    validation.check_values(log_probs, jnp.ones(len(log_probs), bool), name=f"{name}={path}")
+    log_probs = jnp.asarray(checks.predictions_in_float32(open_predictions(path, name=name)))
+    checks.check_values(log_probs, jnp.ones(len(log_probs), bool), name=f"{name}={path}")
     return Predictions(log_probs, Path(path).stem)
 
 

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from lbb_jax import acquisition
-from lbb_jax.acquisition import race
-from lbb_jax.acquisition.batch_bald import pick_greedily as pick_batch_bald
-from lbb_jax.acquisition.large_batch_bald import pick_by_race, pick_greedily
-from lbb_jax.acquisition.log_det import pick_greedily as pick_log_det
+from lbb_jax.acquisition import exponential_race
+from lbb_jax.acquisition.batch_bald import pick_batch_bald
+from lbb_jax.acquisition.large_batch_bald import pick_lbb, pick_power_lbb
+from lbb_jax.acquisition.log_det import pick_log_det
 from lbb_jax.benchmarks.timing import time_beside
 
 Record = dict[str, Any]
@@ -149,14 +149,14 @@ def _counted(case: Case) -> Callable[..., Any]:
         case "lbb":
 
             def lbb(key: jax.Array, log_probs: jax.Array, available: jax.Array, **options: Any) -> Any:
-                return pick_greedily(log_probs, available, batch_size=size, **options)
+                return pick_lbb(log_probs, available, batch_size=size, **options)
 
             return lbb
         case "power_lbb":
 
             def power_lbb(key: jax.Array, log_probs: jax.Array, available: jax.Array, **options: Any) -> Any:
-                variates = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
-                return pick_by_race(variates, log_probs, available, batch_size=size, **options)
+                variates = exponential_race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
+                return pick_power_lbb(variates, log_probs, available, batch_size=size, **options)
 
             return power_lbb
         case "log_det":

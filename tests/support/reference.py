@@ -37,7 +37,7 @@ def least_confident(probs: np.ndarray) -> np.ndarray:
     return 1 - probs.mean(axis=1).max(axis=-1)
 
 
-def lack_of_margin(probs: np.ndarray) -> np.ndarray:
+def margin_score(probs: np.ndarray) -> np.ndarray:
     ascending = np.sort(np.concatenate([probs.mean(axis=1), np.zeros((len(probs), 1))], axis=1))
     return 1 - (ascending[:, -1] - ascending[:, -2])
 
@@ -148,6 +148,25 @@ def epig_scores(probs: np.ndarray, available: np.ndarray | None = None) -> np.nd
     sums = pairs.sum(axis=1) - np.diag(pairs)
     scores[points] = sums / max(1, len(points) - 1)
     return scores
+
+
+def batch_epig_gains(
+    probs: np.ndarray, batch: list[int], targets: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """``mean_j I(y_x; y_j | y_batch)`` of every point, with ``weights[T]`` of ``targets[T, K, C]``, by enumeration."""
+
+    def entropy_of_batch(*points):
+        together = np.stack([*probs[batch], *points]) if batch or points else None
+        return 0.0 if together is None else joint_entropy(together)
+
+    known = entropy_of_batch()
+    with_target = [entropy_of_batch(target) for target in targets]
+    gains = np.empty((len(probs), len(targets)))
+    for x, point in enumerate(probs):
+        with_point = entropy_of_batch(point)
+        for j, target in enumerate(targets):
+            gains[x, j] = with_point + with_target[j] - known - entropy_of_batch(point, target)
+    return np.average(gains, axis=1, weights=weights)
 
 
 def core_set_distances(embeddings: np.ndarray, available: np.ndarray | None, batch: list[int]) -> np.ndarray:

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from jax.sharding import Mesh
+from ml_collections import ConfigDict
 
 from lbb_jax import loop, seeds, sharding
 from lbb_jax.experiment import compilation
+from lbb_jax.experiment.build import Parts
 from lbb_jax.experiment.interruption import wait_for
-from lbb_jax.loop import Data, Round, Settings, State
+from lbb_jax.loop import Data, Round, State
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -40,22 +42,32 @@ class Finished(NamedTuple):
 Advance = Callable[[State], tuple[State, list[Finished]]]
 
 
-def compile_stages(states: State, data: Data, settings: Settings, mesh: Mesh, *, at_once: int) -> Advance:
-    """Compiles the stages of a round, to be called one after the other.
+def compile_driver(config: ConfigDict, parts: Parts, states: State, data: Data, mesh: Mesh) -> Advance:
+    """Compiles the rounds as the configured driver runs them.
 
     Args:
-      states: Of all seeds, on ``mesh``.
-      data: On ``mesh``.
-      settings: Of the run.
+      config: The configuration of the run.
+      parts: What it is made of.
+      states: The states of all seeds, on ``mesh``.
+      data: The data, on ``mesh``.
       mesh: From `sharding.seed_mesh`.
-      at_once: Seeds that a device works on side by side.
 
     Returns:
-      A function that advances by one round.
+      A function that takes the states some rounds further, or to the end of the run where that is nearer.
     """
+    # Where a round takes long, to see and to save each is worth more than what lies between them.
+    rounds_are_short = parts.training.is_short and jax.default_backend() != "cpu"
+    if config.driver == "scan" or (config.driver == "auto" and rounds_are_short):
+        return _compile_rounds(parts, states, data, mesh, num_rounds=config.rounds_at_once)
+    return _compile_stages(parts, states, data, mesh)
+
+
+def _compile_stages(parts: Parts, states: State, data: Data, mesh: Mesh) -> Advance:
+    """Compiles the stages of a round, to be called one after the other."""
+    settings = parts.settings
 
     def of_seeds(stage: Callable[[State, Any, Any], Any]) -> Callable:
-        return jax.jit(sharding.over_seeds(seeds.for_each(stage, at_once=at_once), mesh))
+        return jax.jit(sharding.over_seeds(seeds.for_each(stage, at_once=parts.seeds_at_once), mesh))
 
     train = of_seeds(lambda state, _, data: loop.train(state, data, settings))
     evaluate = of_seeds(lambda state, params, data: loop.evaluate(state, params, data, settings))
@@ -95,25 +107,11 @@ def compile_stages(states: State, data: Data, settings: Settings, mesh: Mesh, *,
     return advance
 
 
-def compile_rounds(
-    states: State, data: Data, settings: Settings, mesh: Mesh, *, at_once: int, num_rounds: int
-) -> Advance:
-    """Compiles ``num_rounds`` rounds as one program.
-
-    Args:
-      states: Of all seeds, on ``mesh``.
-      data: On ``mesh``.
-      settings: Of the run.
-      mesh: From `sharding.seed_mesh`.
-      at_once: Seeds that a device works on side by side.
-      num_rounds: At least 1.
-
-    Returns:
-      A function that advances by ``num_rounds`` rounds, or to the end of the run where it is nearer.
-    """
+def _compile_rounds(parts: Parts, states: State, data: Data, mesh: Mesh, *, num_rounds: int) -> Advance:
+    """Compiles ``num_rounds`` rounds as one program."""
 
     def some_rounds(states: State, _: None, data: Data) -> tuple[State, Round]:
-        return seeds.run_rounds(states, data, settings, num_rounds=num_rounds, at_once=at_once)
+        return seeds.run_rounds(states, data, parts.settings, num_rounds=num_rounds, at_once=parts.seeds_at_once)
 
     program = jax.jit(sharding.over_seeds(some_rounds, mesh))
     if not jax.config.jax_disable_jit:
