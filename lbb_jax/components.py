@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from lbb_jax import ranges
 from lbb_jax.errors import ExperimentError
+from lbb_jax.extras import MissingExtraError
 from lbb_jax.ranges import Range
 
 
@@ -30,13 +31,11 @@ class Component(NamedTuple):
       reference: ``"module:attribute"``.
       title: What figures and tables call it; of a training, its length, with its fields in braces.
       arguments: Arguments that are the same in every configuration.
-      extra: The extra of this package that it needs; empty for none.
     """
 
     reference: str
     title: str
     arguments: Mapping[str, Any] = types.MappingProxyType({})
-    extra: str = ""
 
 
 NETWORKS = {
@@ -76,8 +75,8 @@ DATASETS = {
     # Its label is that of the 100 classes; that of the 20 superclasses is left out.
     "cifar100": _images("CIFAR-100", "cifar100", *_CIFAR),
     # With a frozen encoder, and to fine-tune it.
-    "ag_news": Component("lbb_jax.datasets.ag_news:load", "AG News", {"frozen": True}, extra="text"),
-    "ag_news_tokens": Component("lbb_jax.datasets.ag_news:load", "AG News", {"frozen": False}, extra="text"),
+    "ag_news": Component("lbb_jax.datasets.ag_news:load", "AG News", {"frozen": True}),
+    "ag_news_tokens": Component("lbb_jax.datasets.ag_news:load", "AG News", {"frozen": False}),
 }
 TABLES = {"dataset": DATASETS, "network": NETWORKS, "training": TRAININGS, "posterior": POSTERIORS}
 
@@ -148,13 +147,12 @@ def add_folder(folder: str | os.PathLike) -> None:
         sys.path.append(folder)
 
 
-def load(reference: str, field: str, *, extra: str = "") -> Callable[..., Any]:
+def load(reference: str, field: str) -> Callable[..., Any]:
     """The function or class that ``"module:attribute"`` names.
 
     Args:
       reference: As the configuration has it.
       field: Its field, as messages show it: ``config.network.name='my_models:Net'``.
-      extra: The extra of this package that has what it needs.
 
     Raises:
       ExperimentError: If there is no such module or attribute, or the module fails; the message shows where.
@@ -166,8 +164,9 @@ def load(reference: str, field: str, *, extra: str = "") -> Callable[..., Any]:
     except ModuleNotFoundError as error:
         if f"{module_name}.".startswith(f"{error.name}."):
             raise ExperimentError(f"{remedy}there is no module {error.name!r} in {_show_path()}") from error
-        install = f"pip install 'lbb_jax[{extra}]'" if extra else f"pip install {error.name}"
-        raise ExperimentError(f"{field}: needs {error.name}, which is not installed: {install}") from error
+        is_told = isinstance(error, MissingExtraError)
+        told = str(error) if is_told else f"{error.name} is not installed: pip install {error.name}"
+        raise ExperimentError(f"{field}: {told}") from error
     # Whatever a user's code may raise.
     except Exception as error:
         place = users_place(error) or module_name
@@ -212,8 +211,8 @@ def find(
     else:
         allowed = ranges.choice(*table, more="'module:attribute' of your own")
         ranges.check({"name": allowed}, {"name": name}, prefix=prefix)
-        reference, _, arguments, extra = table[name]
-        make = load(reference, f"{prefix}name={name!r}", extra=extra)
+        reference, _, arguments = table[name]
+        make = load(reference, f"{prefix}name={name!r}")
     found = ranges.parameters(make)
     kinds = {field: parameter.kind for field, parameter in found.items()}
     takes_all = inspect.Parameter.VAR_KEYWORD in kinds.values()

@@ -1,12 +1,14 @@
 """The trainings and networks that a configuration can name."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from lbb_jax import datasets, examples, experiment, labelled_set, loop
+from lbb_jax import datasets, examples, experiment, labelled_set, loop, posteriors
 from lbb_jax.experiment import build, configuration
 from lbb_jax.networks.encoder import Architecture, PretrainedEncoder, param_shapes
 
@@ -49,7 +51,7 @@ def test_posteriors_train_networks_with_and_without_normalisation_in_both_ways(p
     if training_name == "fixed_steps":
         config.training = experiment.default_config().training
     data, settings, *_ = build.assemble(config)
-    init, fit, sample, embed = settings.posterior
+    init, fit, sample, embed, *_ = settings.posterior
     # Shapes show that all parts fit together, and need no compilation.
     params = jax.eval_shape(init, jax.random.key(0), examples.inputs(data.pool, jnp.arange(1)))
     labelled = labelled_set.create(jnp.arange(20), capacity=40)
@@ -62,25 +64,22 @@ def test_posteriors_train_networks_with_and_without_normalisation_in_both_ways(p
 
 
 @pytest.mark.parametrize(("batch_size", "minibatch"), [(10, 50), (60, 60)])
-def test_minibatches_are_as_large_as_the_acquired_batch_but_not_too_small(batch_size, minibatch, monkeypatch):
-    made = []
-    make, names = build._TRAININGS["epochs"]
-
-    def note(**fields):
-        made.append(fields)
-        return make(**fields)
-
-    monkeypatch.setitem(build._TRAININGS, "epochs", (note, names))
-    build.assemble(config_by_epochs(batch_size=batch_size))
-    assert made[0]["batch_size"] == minibatch
-    assert made[0]["decay_epochs"] == (25, 40)
+def test_minibatches_are_as_large_as_the_acquired_batch_but_not_too_small(batch_size, minibatch):
+    config = config_by_epochs(batch_size=batch_size)
+    config.network = experiment.default_config().network
+    data, settings, training, _, _ = build.assemble(config)
+    params = jax.eval_shape(settings.posterior.init, jax.random.key(0), examples.inputs(data.pool, jnp.arange(1)))
+    labelled = labelled_set.create(jnp.arange(20), capacity=40)
+    program = str(jax.make_jaxpr(settings.posterior.fit)(jax.random.key(0), params, data, labelled))
+    assert f"f32[5,{minibatch},8,8,1]" in program
+    assert training.unit == "epoch"
 
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
         ({"training.name": "annealing"}, r"config\.training\.name='annealing'.*'fixed_steps', 'epochs'"),
-        ({"training.name": "fixed_steps"}, r"config\.training has the fields .*momentum.*'fixed_steps' takes"),
+        ({"training.name": "fixed_steps"}, r"config\.training\.\w+=.*: there is no such field; .*'fixed_steps' takes"),
         ({"training.num_epochs": 0}, r"config\.training\.num_epochs=0"),
         ({"training.learning_rate": 0.0}, r"config\.training\.learning_rate=0\.0"),
         ({"training.momentum": 1.0}, r"config\.training\.momentum=1\.0"),
@@ -125,7 +124,10 @@ NAN = float("nan")
         ({"acquisition.method": "bold"}, r"config\.acquisition\.method='bold': must be one of 'random'"),
         ({"training": 5}, r"config\.training=5: must be a section"),
         ({"sseeds": 5}, r"config\.sseeds: there is no such field; there are acquisition, batch_size"),
-        ({"posterior.draws": 5}, r"config\.posterior\.draws: there is no such field; there are members_at_once, name"),
+        (
+            {"posterior.draws": 5},
+            r"config\.posterior\.draws=5: there is no such field; name='deep_ensemble' takes members_at_once",
+        ),
     ],
 )
 def test_a_value_that_cannot_be_is_an_error_before_anything_is_loaded(overrides, message, monkeypatch):
@@ -140,12 +142,14 @@ def test_a_value_that_cannot_be_is_an_error_before_anything_is_loaded(overrides,
             function(config)
 
 
-@pytest.mark.parametrize("field", ["seeds", "posterior", "dataset.copies", "posterior.num_draws", "acquisition.power"])
+@pytest.mark.parametrize(
+    "field", ["seeds", "posterior", "dataset.copies", "posterior.num_members", "acquisition.power"]
+)
 def test_a_field_that_is_missing_is_an_error_that_names_it(field):
     config = experiment.default_config()
     section, _, name = field.rpartition(".")
     del (config[section] if section else config)[name]
-    with pytest.raises(experiment.ExperimentError, match=rf"^config\.{field}: is missing; begin with .*default_config"):
+    with pytest.raises(experiment.ExperimentError, match=rf"^config\.{field}: is missing"):
         build.check(config)
 
 
@@ -190,7 +194,7 @@ def test_augmenting_what_are_no_images_is_an_error(monkeypatch):
     digits = datasets.load("digits", num_pool=100)
     flat = examples.create(digits.pool.features.reshape(100, 64), digits.pool.labels, mean=0.0, std=1.0)
     monkeypatch.setattr(build.datasets, "load", lambda **fields: digits._replace(pool=flat))
-    with pytest.raises(experiment.ExperimentError, match=r"config\.training\.augment=True: .*'digits' are not images"):
+    with pytest.raises(experiment.ExperimentError, match=r"'digits' are not; set config\.training\.augment=False"):
         build.assemble(config_by_epochs())
     config = config_by_epochs(**{"training.augment": False})
     config.network = experiment.default_config().network
@@ -274,17 +278,31 @@ def test_tokens_take_the_network_for_tokens_and_nothing_else_does(tokens, monkey
 def test_fields_of_another_network_are_an_error():
     config = experiment.default_config()
     config.network.name = "convolutional"
-    with pytest.raises(experiment.ExperimentError, match=r"config\.network has the fields.*takes dropout_rates"):
+    with pytest.raises(
+        experiment.ExperimentError,
+        match=r"config\.network\.(hidden_sizes|dropout_rate)=.*: there is no such field; .* takes dropout_rates",
+    ):
         build.assemble(config)
 
 
 @pytest.mark.parametrize(
     ("platform", "network", "field", "at_once"),
-    [("cpu", "mlp", None, 5), ("cpu", "resnet18", None, 1), ("gpu", "resnet18", None, 5), ("cpu", "resnet18", 2, 2)],
+    [
+        ("cpu", "mlp", None, None),
+        ("cpu", "resnet18", None, 1),
+        ("gpu", "resnet18", None, None),
+        ("cpu", "resnet18", 2, 2),
+    ],
 )
 def test_members_are_trained_side_by_side_where_it_is_faster(platform, network, field, at_once, monkeypatch):
-    made = []
-    monkeypatch.setattr(build, "deep_ensemble", lambda network, training, **options: made.append(options))
+    made, make = [], posteriors.deep_ensemble
+
+    @functools.wraps(make)
+    def note(network, training, **options):
+        made.append(options)
+        return make(network, training, **options)
+
+    monkeypatch.setattr(posteriors, "deep_ensemble", note)
     monkeypatch.setattr(jax, "default_backend", lambda: platform)
     config = config_by_epochs() if network == "resnet18" else experiment.default_config()
     config.posterior.members_at_once = field

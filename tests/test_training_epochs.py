@@ -52,7 +52,7 @@ def compiled(**options):
 
 
 def fit(size, **options):
-    return compiled(**options)(jax.random.key(0), start(options["batch_size"]), labelled_points(size))
+    return compiled(**options)(jax.random.key(0), start(options["smallest_batch_size"]), labelled_points(size))
 
 
 @pytest.mark.parametrize(

@@ -13,19 +13,17 @@ with needs("experiments"):
     from lbb_jax.figures.savings import label_savings
     from lbb_jax.figures.style import COLOURS, SUFFIXES, line_styles, save
     from lbb_jax.figures.timing import time_against_batch_size
-    from lbb_jax.figures.titles import DATASETS, NETWORKS, POSTERIORS, describe_experiment, range_of
+    from lbb_jax.figures.titles import dataset_title, describe_experiment, range_of
 
 __all__ = [
     "COLOURS",
-    "DATASETS",
-    "NETWORKS",
-    "POSTERIORS",
     "SUFFIXES",
     "acquired_images",
     "approximation_error",
     "approximation_of_picks",
     "area_differences",
     "batch_diversity",
+    "dataset_title",
     "describe_experiment",
     "joint_information",
     "label_savings",

@@ -5,30 +5,14 @@ from typing import Any
 
 import pandas as pd
 
-from lbb_jax import analysis
+from lbb_jax import analysis, components
 
-# "r" stands for noisy copies, as in the paper's names.
-DATASETS = {
-    "mnist": "MNIST",
-    "rmnist": "RMNIST",
-    "fashion_mnist": "Fashion-MNIST",
-    "kmnist": "KMNIST",
-    "emnist": "EMNIST",
-    "svhn": "SVHN",
-    "cifar10": "CIFAR-10",
-    "rcifar10": "RCIFAR-10",
-    "cifar100": "CIFAR-100",
-    "rcifar100": "RCIFAR-100",
-    "ag_news": "AG News",
-}
-NETWORKS = {
-    "mlp": "MLP",
-    "convolutional": "CNN",
-    "emnist_convolutional": "CNN",
-    "resnet18": "ResNet-18",
-    "text_classifier": "fine-tuned encoder",
-}
-POSTERIORS = {"deep_ensemble": "deep ensemble", "mc_dropout": "MC dropout"}
+
+def dataset_title(name: str) -> str:
+    """What figures call a data set; an ``r`` before its name stands for noisy copies, as in the paper."""
+    if name not in components.DATASETS and name.startswith("r") and name[1:] in components.DATASETS:
+        return f"R{components.title('dataset', name[1:])}"
+    return components.title("dataset", name)
 
 
 def check_one_experiment(table: pd.DataFrame) -> None:
@@ -51,9 +35,9 @@ def describe_experiment(experiment: Mapping[str, Any]) -> str:
     Args:
       experiment: The values of the columns `lbb_jax.analysis.EXPERIMENT` by name.
     """
-    dataset = DATASETS.get(experiment["dataset"], experiment["dataset"])
-    network = NETWORKS.get(experiment["network"], experiment["network"])
-    posterior = POSTERIORS[experiment["posterior"]]
+    dataset = dataset_title(experiment["dataset"])
+    network = components.title("network", experiment["network"])
+    posterior = components.title("posterior", experiment["posterior"])
     size, setup = f"batches of {experiment['batch_size']}", experiment.get("setup", "")
     parts = [dataset, experiment["encoder"], network, posterior, size, setup]
     return ", ".join(filter(None, parts))

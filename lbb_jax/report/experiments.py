@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lbb_jax import analysis, figures
+from lbb_jax import analysis, components, figures
 from lbb_jax.report import batches, configurations
 from lbb_jax.report.parts import Part, Section, attempt, embed, to_html
 
@@ -90,7 +90,7 @@ def _quarters(labels: pd.Series) -> list[int]:
 def _named(table: pd.DataFrame) -> pd.DataFrame:
     """With the columns of an experiment as a reader would call them."""
     table = table.drop(columns=[name for name in ("encoder", "setup") if (table[name] == "").all()])
-    table["dataset"] = table["dataset"].replace(figures.DATASETS)
-    table["network"] = table["network"].replace(figures.NETWORKS)
-    table["posterior"] = table["posterior"].map(figures.POSTERIORS)
+    table["dataset"] = table["dataset"].map(figures.dataset_title)
+    for section in ("network", "posterior"):
+        table[section] = [components.title(section, name) for name in table[section]]
     return table.rename(columns={"dataset": "data set", "batch_size": "b", "setup": "apart by"})
