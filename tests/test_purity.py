@@ -29,7 +29,6 @@ NUMERICS = (
 )
 PURE = (
     *NUMERICS,
-    "approximation.estimates",
     "examples",
     "labelled_set",
     "loop",
