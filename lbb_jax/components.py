@@ -80,8 +80,9 @@ DATASETS = {
 }
 TABLES = {"dataset": DATASETS, "network": NETWORKS, "training": TRAININGS, "posterior": POSTERIORS}
 
-_INSTALLED = tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-_OWN = str(Path(__file__).parent) + os.sep
+# What is not the user's own code: the standard library, installed packages and this one.
+_OTHERS = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_FOLDERS = (sysconfig.get_path("stdlib") + os.sep, str(Path(__file__).parent) + os.sep, "<")
 
 
 class Found(NamedTuple):
@@ -249,9 +250,13 @@ def users_place(error: BaseException) -> str | None:
     if isinstance(error, SyntaxError) and error.filename is not None:
         return f"{error.filename}, line {error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not frame.filename.startswith((_OWN, "<", *_INSTALLED))]
+    own = [frame for frame in frames if _is_users(frame.filename)]
     return f"{own[-1].filename}, line {own[-1].lineno}" if own else None
 
 
+def _is_users(path: str) -> bool:
+    return not path.startswith(_FOLDERS) and not any(part in path + os.sep for part in _OTHERS)
+
+
 def _show_path() -> str:
-    return ", ".join(path or "." for path in sys.path if not path.startswith(_INSTALLED))
+    return ", ".join(path for path in sys.path if path and _is_users(path) and os.path.isdir(path))
