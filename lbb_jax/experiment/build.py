@@ -109,7 +109,7 @@ def assemble(config: ConfigDict) -> Parts:
     gain_side_by_side = _gain_side_by_side(variables, dataset)
     posterior = _posterior(found.posterior, network, training, gain_side_by_side=gain_side_by_side)
     _check_draws(found, posterior, network, dataset)
-    method = acquisition.METHODS[config.acquisition.method]
+    method = acquisition.find_method(config.acquisition.method)
     _require(
         not method.uses_embeddings or posterior.embed is not None,
         f"config.acquisition.method={config.acquisition.method!r}: needs embeddings, which {found.network.field} with "
@@ -267,7 +267,8 @@ def _posterior(found: Found, network: Network, training: Training, *, gain_side_
     fields: Mapping[str, Any] = found.fields
     if found.takes("members_at_once") and fields.get("members_at_once") is None and not gain_side_by_side:
         fields = {**fields, "members_at_once": 1}
-    posterior = found._replace(fields=fields).build(network=network, training=training)
+    with _reported("config.posterior."):
+        posterior = found._replace(fields=fields).build(network=network, training=training)
     _require(
         isinstance(posterior, Posterior),
         f"{found.field}: returns {type(posterior).__name__}; must return lbb_jax.posteriors.Posterior",

@@ -7,10 +7,10 @@ from typing import Annotated, Any, TypedDict
 
 from ml_collections import ConfigDict, config_dict
 
-from lbb_jax import acquisition, paths, ranges
+from lbb_jax import acquisition, components, paths, ranges
 from lbb_jax.errors import ExperimentError
 from lbb_jax.paths import PathError
-from lbb_jax.ranges import Count, NotNegative, OptionalCount, Range, Switch, Text
+from lbb_jax.ranges import Count, NotNegative, OptionalCount, Range, Text
 
 
 def resolve_workdir(workdir: str | os.PathLike, *, to_write: bool = True) -> Path:
@@ -60,8 +60,8 @@ class Acquisition(TypedDict):
     num_targets: Count
     pair_weight: NotNegative
     pairs: Text
-    power: Switch
     redundancy: Text
+    sampling: Text
 
 
 SECTIONS = ("dataset", "network", "posterior", "training", "acquisition")
@@ -107,8 +107,8 @@ def default_config() -> ConfigDict:
     config.acquisition.num_targets = 500
     config.acquisition.pair_weight = 1.0
     config.acquisition.pairs = "exact"
-    config.acquisition.power = False
     config.acquisition.redundancy = "pairwise"
+    config.acquisition.sampling = "top"
 
     # Labels to start with (balanced by class), to acquire in a round, and to end with.
     config.initial_size = 20
@@ -181,6 +181,15 @@ def acquisition_options(config: ConfigDict) -> dict[str, Any]:
         raise ExperimentError(f"config.acquisition.{error}") from error
 
 
+def _find_method(method: Any) -> acquisition.Method:
+    """The method that the configuration names, with the folders of its modules importable."""
+    components.add_folder(Path.cwd())
+    try:
+        return acquisition.find_method(method)
+    except (TypeError, ValueError) as error:
+        raise ExperimentError(f"config.acquisition.{error}") from error
+
+
 def check_fields(config: ConfigDict) -> None:
     """Holds the fields against those of `default_config`, and those that are in no section against their ranges.
 
@@ -193,7 +202,8 @@ def check_fields(config: ConfigDict) -> None:
         if not isinstance(config[section], ConfigDict):
             raise ExperimentError(f"config.{section}={config[section]!r}: must be a section, a ConfigDict of fields")
     defaults = default_config()
-    check_names("config.acquisition", config.acquisition, defaults.acquisition)
+    names = {*defaults.acquisition, *_find_method(config.acquisition.get("method")).options}
+    check_names("config.acquisition", config.acquisition, defaults.acquisition, known=names)
     for name in defaults.dataset:
         if name not in config.dataset:
             raise ExperimentError(f"config.dataset.{name}: is missing; begin with lbb_jax.experiment.default_config()")
@@ -224,8 +234,14 @@ def check_plain(value: Any, name: str = "config") -> None:
         )
 
 
-def check_names(section: str, found: Iterable[str], expected: Collection[str]) -> None:
+def check_names(section: str, found: Iterable[str], expected: Collection[str], *, known: Collection[str] = ()) -> None:
     """Holds the names of a section's fields against those that it has.
+
+    Args:
+      section: Its full name.
+      found: The names in it.
+      expected: The names that must be in it.
+      known: Further names that may be in it.
 
     Raises:
       ExperimentError: For one that is missing or unknown.
@@ -233,8 +249,10 @@ def check_names(section: str, found: Iterable[str], expected: Collection[str]) -
     found = set(found)
     for name in sorted(set(expected) - found):
         raise ExperimentError(f"{section}.{name}: is missing; begin with lbb_jax.experiment.default_config()")
-    for name in sorted(found - set(expected)):
-        raise ExperimentError(f"{section}.{name}: there is no such field; there are {', '.join(sorted(expected))}")
+    for name in sorted(found - {*expected, *known}):
+        raise ExperimentError(
+            f"{section}.{name}: there is no such field; there are {', '.join(sorted({*expected, *known}))}"
+        )
 
 
 def check_ranges(allowed: Mapping[str, Range], values: Mapping[str, Any], section: str) -> None:

@@ -3,7 +3,7 @@
 from lbb_jax.networks.convolutional import ConvolutionalClassifier, EMNISTConvolutionalClassifier
 from lbb_jax.networks.mlp import MLP
 from lbb_jax.networks.modules import create, functional
-from lbb_jax.networks.network import Network, Variables, has_dropout, start_from
+from lbb_jax.networks.network import LastLayer, Network, Variables, has_dropout, last_layer, start_from
 from lbb_jax.networks.residual import ResNet18
 from lbb_jax.networks.text_classifier import TextClassifier
 
@@ -11,6 +11,7 @@ __all__ = [
     "MLP",
     "ConvolutionalClassifier",
     "EMNISTConvolutionalClassifier",
+    "LastLayer",
     "Network",
     "ResNet18",
     "TextClassifier",
@@ -18,5 +19,6 @@ __all__ = [
     "create",
     "functional",
     "has_dropout",
+    "last_layer",
     "start_from",
 ]
