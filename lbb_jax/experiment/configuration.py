@@ -249,10 +249,9 @@ def check_names(section: str, found: Iterable[str], expected: Collection[str], *
     found = set(found)
     for name in sorted(set(expected) - found):
         raise ExperimentError(f"{section}.{name}: is missing; begin with lbb_jax.experiment.default_config()")
-    for name in sorted(found - {*expected, *known}):
-        raise ExperimentError(
-            f"{section}.{name}: there is no such field; there are {', '.join(sorted({*expected, *known}))}"
-        )
+    there = sorted({*expected, *known})
+    for name in sorted(found - set(there)):
+        raise ExperimentError(f"{section}.{name}: there is no such field; there are {', '.join(there)}")
 
 
 def check_ranges(allowed: Mapping[str, Range], values: Mapping[str, Any], section: str) -> None:

@@ -7,7 +7,6 @@ One mask for all inputs, which a draw of MC dropout is, follows from applying a 
 the same key. So its dropout may be Flax's own.
 """
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -195,7 +194,7 @@ def _caster(dtype: jnp.dtype) -> Callable[[Any], Any]:
 
 def _train_argument(kind: type, train: bool) -> dict[str, bool]:
     """The argument ``train`` of a plain module that takes it."""
-    return {"train": train} if "train" in inspect.signature(kind.__call__).parameters else {}
+    return {"train": train} if "train" in ranges.parameters(kind.__call__) else {}
 
 
 def _one_at_a_time(apply: Callable[[jax.Array], jax.Array], inputs: jax.Array) -> jax.Array:
