@@ -175,7 +175,9 @@ def load(reference: str, field: str) -> Callable[..., Any]:
         raise ExperimentError(f"{field}: {place}: {type(error).__name__}: {error}") from error
     found = functools.reduce(lambda thing, name: getattr(thing, name, None), attribute.split("."), module)
     if not callable(found):
-        there = ", ".join(name for name, value in vars(module).items() if callable(value) and not name.startswith("_"))
+        there = ", ".join(
+            name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__
+        )
         file = getattr(module, "__file__", module_name)
         raise ExperimentError(f"{remedy}{file} has no function or class {attribute!r}; it has {there or 'none'}")
     return found
