@@ -11,7 +11,8 @@ from lbb_jax.examples import Examples
 
 
 def identify(dataset: Dataset) -> dict[str, Any]:
-    """Numbers of examples and classes, and hashes of all labels, of all inputs, and of the encoder if there is one.
+    """Numbers of examples and classes, and hashes of all labels, of all inputs, and of the encoder if there is one; and the names
+    of the classes, if they have names.
 
     Inputs are hashed as stored, with what normalises and repeats them.
     """
@@ -24,7 +25,11 @@ def identify(dataset: Dataset) -> dict[str, Any]:
         "labels": hashlib.sha256(b"".join(labels)).hexdigest(),
         "inputs": _hash_inputs(list(parts.values())),
     }
-    return identity | ({"encoder": dataset.encoder_digest} if dataset.encoder_digest else {})
+    if dataset.encoder_digest:
+        identity["encoder"] = dataset.encoder_digest
+    if dataset.class_names:
+        identity["class_names"] = list(dataset.class_names)
+    return identity
 
 
 def _hash_inputs(parts: list[Examples]) -> str:
