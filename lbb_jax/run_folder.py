@@ -356,9 +356,7 @@ def _line(config: Mapping[str, Any], done: Round, seed: int) -> Record:
         "seed": seed,
         "round": int(done.round),
         "labels": int(done.labels),
-        "accuracy": float(done.metrics.accuracy),
-        "nll": float(done.metrics.nll),
-        "ece": float(done.metrics.ece),
+        **{name: float(value) for name, value in done.metrics._asdict().items()},
         **_fields_of_run(config),
         "acquired": done.batch.picked.indices[:count].tolist(),
         "gains": done.batch.picked.scores[:count].tolist(),
@@ -489,7 +487,8 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "acquired": (functools.partial(_is_list_of, _is_count), "a list of indices"),
     "gains": (functools.partial(_is_list_of, _is_finite), "a list of finite numbers"),
 }
-# Older versions did not write all of them.
+# Older versions did not write these, or not all of them.
+_BY_CLASS = ("balanced_accuracy", "macro_f1")
 _SECONDS = ("seconds", "seconds_train", "seconds_predict", "seconds_acquire")
 
 
@@ -498,6 +497,9 @@ def _check_record(run: Description, before: Sequence[Record], record: Record) ->
     for name, (is_right, allowed) in _FIELDS.items():
         if name not in record or not is_right(record[name]):
             raise ValueError(f"{name}={record.get(name)!r}: must be {allowed}")
+    for name in _BY_CLASS:
+        if not _is_finite(record.get(name, 0.0)):
+            raise ValueError(f"{name}={record[name]!r}: must be a finite number")
     for name in _SECONDS:
         if not _is_seconds(record.get(name)):
             raise ValueError(f"{name}={record[name]!r}: must be a number of seconds")

@@ -21,7 +21,7 @@ def test_runs_are_one_table_with_a_row_for_each_run_seed_and_round(tmp_path):
     assert list(runs.columns) == [
         *("path", "experiment", "dataset", "encoder", "network", "posterior", "method", "variant", "batch_size"),
         *("alpha", "reduced", "setup"),
-        *("seed", "round", "labels", "accuracy", "nll", "ece"),
+        *("seed", "round", "labels", "accuracy", "nll", "ece", "balanced_accuracy", "macro_f1"),
         *("seconds", "seconds_train", "seconds_predict", "seconds_acquire"),
     ]
     assert runs["path"].tolist() == [str(path) for path in paths]

@@ -17,7 +17,20 @@ from lbb_jax.run_folder import RunFolder
 pytestmark = pytest.mark.usefixtures("training_settings", "programs_of_runs")
 
 FIELDS = {
-    *("seed", "round", "labels", "accuracy", "nll", "ece", "method", "dataset", "posterior", "batch_size"),
+    *(
+        "seed",
+        "round",
+        "labels",
+        "accuracy",
+        "nll",
+        "ece",
+        "balanced_accuracy",
+        "macro_f1",
+        "method",
+        "dataset",
+        "posterior",
+        "batch_size",
+    ),
     *("acquired", "gains", "seconds", "seconds_train", "seconds_predict", "seconds_acquire"),
 }
 SECONDS = {"seconds", "seconds_train", "seconds_predict", "seconds_acquire"}

@@ -195,6 +195,12 @@ def _as_text(labels: float) -> str:
     return f"{labels:g}" if np.isfinite(labels) else "never"
 
 
+def _uneven(runs: pd.DataFrame) -> list[str]:
+    """The means over classes that are not level with the accuracy."""
+    names = [name for name in ("balanced_accuracy", "macro_f1") if name in runs]
+    return [name for name in names if (runs[name] - runs["accuracy"]).abs().max() >= 0.005]
+
+
 def summarise(runs: pd.DataFrame, *, at_labels: Iterable[int]) -> pd.DataFrame:
     """Accuracy at given numbers of labels, mean of the curve and seconds, for each variant.
 
@@ -204,9 +210,12 @@ def summarise(runs: pd.DataFrame, *, at_labels: Iterable[int]) -> pd.DataFrame:
 
     Returns:
       A row per variant, in the order of ``runs``: for each number of labels the mean accuracy over seeds and, of
-      several seeds, its standard deviation, the mean over the whole curve, and the seconds of all seeds together.
+      several seeds, its standard deviation, the mean over the whole curve, and the seconds of all seeds together. Also
+      the balanced accuracy and the macro F1 score with the most of these labels, where classes are so uneven that they
+      are 0.005 or more away from the accuracy.
     """
     reached = [labels for labels in at_labels if (runs["labels"] == labels).any()]
+    by_class = _uneven(runs)
     rows = []
     for variant, of_variant in runs.groupby("variant", sort=False):
         row = {"method": variant}
@@ -214,6 +223,9 @@ def summarise(runs: pd.DataFrame, *, at_labels: Iterable[int]) -> pd.DataFrame:
             accuracy = of_variant.loc[of_variant["labels"] == labels, "accuracy"]
             spread = f" ± {accuracy.std():.3f}" if len(accuracy) > 1 else ""
             row[f"accuracy at {labels}"] = f"{accuracy.mean():.3f}{spread}"
+        for name in by_class if reached else ():
+            at_last = of_variant.loc[of_variant["labels"] == max(reached), name]
+            row[f"{name.replace('_', ' ').replace('f1', 'F1')} at {max(reached)}"] = f"{at_last.mean():.3f}"
         row["mean of curve"] = f"{of_variant['accuracy'].mean():.3f}"
         row["seconds"] = f"{of_variant['seconds'].sum():.1f}"
         rows.append(row)

@@ -25,9 +25,11 @@ _LOGGER = logging.getLogger(__name__)
 _COLUMNS = (
     *("path", "experiment", "dataset", "encoder", "network", "posterior"),
     *("method", "variant", "batch_size", "alpha", "reduced", "setup"),
-    *("seed", "round", "labels", "accuracy", "nll", "ece"),
+    *("seed", "round", "labels", "accuracy", "nll", "ece", "balanced_accuracy", "macro_f1"),
     *("seconds", "seconds_train", "seconds_predict", "seconds_acquire"),
 )
+# Runs of older versions have none.
+_BY_CLASS = ("balanced_accuracy", "macro_f1")
 
 
 def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
@@ -44,7 +46,8 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
       ``alpha`` (of power sampling, else NaN), ``reduced`` (what was cut down from the whole data set, in words; empty
       for nothing), ``setup`` (in what else it differs from other runs in ``paths`` that would be of the same
       experiment, such as ``training.num_steps=300``; empty for nothing), ``seed``, ``round``, ``labels``, ``accuracy``
-      and ``ece`` (from 0 to 1), ``nll`` (nats), and for each seed's share of the round ``seconds``, ``seconds_train``,
+      and ``ece`` (from 0 to 1), ``nll`` (nats), ``balanced_accuracy`` and ``macro_f1`` (from 0 to 1, NaN in runs of
+      older versions), and for each seed's share of the round ``seconds``, ``seconds_train``,
       ``seconds_predict`` and ``seconds_acquire`` (NaN where stages were not timed apart). The points acquired and their
       gains stay in ``metrics.jsonl``. A ``setup`` that is not empty, and a run that stopped short, are said in
       warnings.
@@ -183,6 +186,7 @@ def _with_seconds(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.reindex(columns=[*frame.columns, *(name for name in stages if name not in frame)])
     # Stages that were not timed are all None, which pandas takes for objects.
     frame[stages] = frame[stages].astype(float)
+    frame = frame.reindex(columns=[*frame.columns, *(name for name in _BY_CLASS if name not in frame)])
     return frame if "seconds" in frame else frame.assign(seconds=frame[stages].sum(axis=1, skipna=False))
 
 

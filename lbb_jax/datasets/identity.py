@@ -11,10 +11,10 @@ from lbb_jax.examples import Examples
 
 
 def identify(dataset: Dataset) -> dict[str, Any]:
-    """Numbers of examples and classes, and hashes of all labels, of all inputs, and of the encoder if there is one; and the names
-    of the classes, if they have names.
+    """Numbers of examples and classes, names of classes, and hashes of labels, inputs and the encoder.
 
-    Inputs are hashed as stored, with what normalises and repeats them.
+    Inputs are hashed as stored, with what normalises and repeats them. Names and an encoder are left out where the data
+    set has none.
     """
     named = {"pool": dataset.pool, "test": dataset.test, "validation": dataset.validation}
     parts = {name: part for name, part in named.items() if part is not None}

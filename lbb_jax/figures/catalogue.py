@@ -69,7 +69,8 @@ def _acquired(runs: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     paths = runs["path"].unique()
     acquired, pool = analysis.load_acquired(paths), analysis.load_pool(paths)
     table = analysis.summarise_diversity(analysis.batch_diversity(acquired, pool))
-    return figures.acquired_images(acquired, pool), table
+    class_names = analysis.describe_runs(paths)[0].data.get("class_names", ())
+    return figures.acquired_images(acquired, pool, class_names=class_names), table
 
 
 FIGURES = {

@@ -1,5 +1,7 @@
 """Figures of runs, each from a table of `lbb_jax.analysis`."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -193,7 +195,13 @@ _FRAME = "#CC3311"
 
 
 def acquired_images(
-    acquired: pd.DataFrame, pool: Examples, *, num_images: int = 10, seed: int = 0, title: str | None = None
+    acquired: pd.DataFrame,
+    pool: Examples,
+    *,
+    class_names: Sequence[str] = (),
+    num_images: int = 10,
+    seed: int = 0,
+    title: str | None = None,
 ) -> Figure:
     """A grid of images: a row for each variant, and in it the first images that it acquired, each with its true label.
 
@@ -203,6 +211,7 @@ def acquired_images(
     Args:
       acquired: As `lbb_jax.analysis.load_acquired` returns them, of one experiment.
       pool: The pool that the points were acquired from, as `lbb_jax.analysis.load_pool` returns it.
+      class_names: The names of the classes; their numbers are shown if it is empty.
       num_images: Columns.
       seed: The seed whose picks are shown.
       title: Above the figure; data set, posterior, batch size, seed and what was reduced where None.
@@ -231,7 +240,8 @@ def acquired_images(
     for row, variant in zip(panels, variants, strict=True):
         bases = of_seed.loc[of_seed["variant"] == variant, "index"].to_numpy()[:num_images] % pool.num_base
         for axes, base, is_copy in zip(row, bases, pd.Series(bases).duplicated(), strict=False):
-            _show(axes, np.asarray(pool.features[base]), int(pool.labels[base]))
+            label = int(pool.labels[base])
+            _show(axes, np.asarray(pool.features[base]), class_names[label] if class_names else str(label))
             if is_copy:
                 _frame(axes)
                 has_copies = True
@@ -244,13 +254,13 @@ def acquired_images(
     return figure
 
 
-def _show(axes: Axes, image: np.ndarray, label: int) -> None:
+def _show(axes: Axes, image: np.ndarray, label: str) -> None:
     """Draws one image ``[height, width, channels]`` with its label above it."""
     if image.shape[2] == 1:
         axes.imshow(image[..., 0], cmap="gray_r")
     else:
         axes.imshow(image)
-    axes.set_title(str(label), fontsize=7, pad=2)
+    axes.set_title(label if len(label) < 13 else f"{label[:11]}…", fontsize=7, pad=2)
 
 
 def _frame(axes: Axes) -> None:
