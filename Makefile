@@ -5,9 +5,9 @@ PYTHON := $(or $(PYTHON),$(shell .ci/find_python 14 13 12 11 || echo python3))
 TORCH ?= torch==2.13.0
 # laplace-torch and what it imports. By themselves they would ask for another PyTorch.
 LAPLACE := laplace-torch asdfghjkl backpack-for-pytorch curvlinops-for-pytorch einconv einops jaxtyping linear_operator \
+	lightning-utilities opt_einsum torchmetrics unfoldNd wadler-lindig
 # The libraries that lbb_jax.adapters serve, without what they do not need here.
 ADAPTED := scikit-activeml makefun baal 'structlog<23' torchmetrics lightning-utilities
-	lightning-utilities opt_einsum torchmetrics unfoldNd wadler-lindig
 
 VENV := .venv
 PARITY_VENV := .venv-parity
