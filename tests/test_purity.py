@@ -21,7 +21,7 @@ ORDER = (
     ("loop", "seeds"),
     ("sharding",),
     ("text", "datasets"),
-    ("components", "labelling"),
+    ("components", "labelling", "adapters"),
     ("checkpoints", "run_folder", "analysis", "figures", "experiment"),
     ("report",),
 )

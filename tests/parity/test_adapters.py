@@ -70,6 +70,8 @@ class TestSkactiveml:
         assert copy.get_params() == {"method": "lbb", "options": {"pair_weight": 2.0}, "random_state": 1}
 
 
+# Its logging warns of what Python will remove.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 class TestBaal:
     @pytest.fixture(autouse=True)
     def library(self):
