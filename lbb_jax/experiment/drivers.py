@@ -27,10 +27,10 @@ class Finished(NamedTuple):
     """A round of all seeds that is done.
 
     Attributes:
-      round: As NumPy arrays, each with a leading axis ``[S]``.
-      seconds: Of the whole round and all seeds.
-      seconds_of_stages: Of ``train``, ``predict`` (the test examples too) and ``acquire``; None where they were not
-        apart.
+      round: What the round did, as NumPy arrays with a leading axis ``[S]``.
+      seconds: What it took for all seeds.
+      seconds_of_stages: What ``train``, ``predict`` (the test examples too) and ``acquire`` took; None where they were
+        not timed apart.
     """
 
     round: Round

@@ -73,8 +73,8 @@ def combine(experiments: Mapping[str, ConfigDict], variants: Mapping[str, Fields
     """Every variant of every experiment.
 
     Args:
-      experiments: By name.
-      variants: By name, as `parse_methods` returns them.
+      experiments: The configurations by name.
+      variants: What each variant sets, as `parse_methods` returns it.
 
     Returns:
       The configurations by the folder of their runs: ``EXPERIMENT/VARIANT``, ``VARIANT`` for one experiment alone.

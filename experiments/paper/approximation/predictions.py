@@ -28,7 +28,7 @@ class Predictions(NamedTuple):
       log_probs: ``[N, K, C]`` float32.
       source: Where they are from, in words: data set, posterior and labels, or the name of a file.
       reduced: What was cut down from the whole data set, in words; empty for nothing.
-      seed: Of the labelled points and of training.
+      seed: The seed of the labelled points and of training.
     """
 
     log_probs: jax.Array
