@@ -1,6 +1,7 @@
 """Classifiers with dropout, as plain functions over their variables."""
 
 from lbb_jax.networks.convolutional import ConvolutionalClassifier, EMNISTConvolutionalClassifier
+from lbb_jax.networks.linear import Linear
 from lbb_jax.networks.mlp import MLP
 from lbb_jax.networks.network import LastLayer, Network, Variables, functional, has_dropout, last_layer, start_from
 from lbb_jax.networks.residual import ResNet18
@@ -11,6 +12,7 @@ __all__ = [
     "ConvolutionalClassifier",
     "EMNISTConvolutionalClassifier",
     "LastLayer",
+    "Linear",
     "Network",
     "ResNet18",
     "TextClassifier",

@@ -3,6 +3,7 @@
 from lbb_jax.training.epochs import epochs
 from lbb_jax.training.fine_tuning import fine_tuning
 from lbb_jax.training.fixed_steps import fixed_steps
+from lbb_jax.training.full_batch import full_batch
 from lbb_jax.training.training import Training
 
-__all__ = ["Training", "epochs", "fine_tuning", "fixed_steps"]
+__all__ = ["Training", "epochs", "fine_tuning", "fixed_steps", "full_batch"]
