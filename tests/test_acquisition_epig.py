@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lbb_jax import acquisition
-from lbb_jax.acquisition.epig import _draw_targets, mean_information_about
+from lbb_jax.acquisition import race
+from lbb_jax.acquisition.epig import _draw_targets, _Pool, mean_information_about, pick_lazily
+from lbb_jax.benchmarks import predictions
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -130,6 +132,40 @@ def test_masking_takes_no_other_target_away():
         )
         assert {point for point in of_all if AVAILABLE[point]} <= of_some
         assert len(of_some) == 5
+
+
+# Many labels, of which few points are scored with every one.
+
+MANY = 64
+
+
+@pytest.mark.parametrize(("num_classes", "power"), [(100, False), (40, True)])
+def test_scoring_only_what_can_win_picks_what_scoring_everything_picks(num_classes, power):
+    def both(key, log_probs, available):
+        indices = _draw_targets(key, log_probs, available, num_targets=60)
+        pool = _Pool(log_probs, log_probs.at[indices].get(mode="fill", fill_value=-jnp.inf), indices)
+        everything = race.highest_or_first_arrivals(key, pool.scores(), available, batch_size=8, power=power, alpha=2.0)
+        return pick_lazily(key, pool, available, batch_size=8, power=power, alpha=2.0), everything
+
+    run, available = jax.jit(both), np.arange(MANY) % 7 != 3
+    for seed, kind in enumerate(["smooth", "sharp", "certain", "copies"]):
+        probs = reference.random_probs(seed, MANY, 5, num_classes, "sharp" if kind == "copies" else kind)
+        if kind == "copies":
+            probs = np.tile(probs[: MANY // 4], (4, 1, 1))
+        picks, everything = run(jax.random.key(seed), jnp.asarray(reference.log32(probs)), available)
+        np.testing.assert_allclose(picks.acquisition.scores, everything.scores, rtol=1e-5, atol=1e-9)
+        np.testing.assert_array_equal(picks.acquisition.indices, everything.indices)
+        assert 8 <= int(picks.num_evaluations) <= available.sum()
+
+
+def test_few_points_are_scored():
+    log_probs = predictions.generate(jax.random.key(0), 400, 5, 100)
+    # As many targets as make the bounds with small groups pay.
+    indices = jnp.arange(0, 400, 3, dtype=jnp.int32)
+    pool = _Pool(log_probs, log_probs[indices], indices)
+    pick = functools.partial(pick_lazily, batch_size=5, power=False, alpha=1.0)
+    picks = jax.jit(pick)(jax.random.key(0), pool, jnp.ones(400, bool))
+    assert 5 <= int(picks.num_evaluations) < 40
 
 
 def test_one_point_alone_has_no_target():

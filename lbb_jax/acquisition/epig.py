@@ -3,16 +3,32 @@
 The expected predictive information gain (Bickford Smith, Kirsch, Farquhar, Gal, Foster and Rainforth, "Prediction-
 oriented Bayesian active learning", AISTATS 2023) of a point ``x`` is ``mean_j I(y_x; y_j)`` over target points ``j``.
 Unlike BALD it counts nothing for parameters that no target depends on. It is at most BALD.
+
+All labels of all targets are one label ``V`` of a random target, and the score is ``I(y_x; V)``. With similar labels
+merged, ``G = g(V)``, it is bounded from both sides at little cost (the chain rule, and ``I(y; V | G) ≤ I(θ; V | G)``):
+
+    I(y_x; G) ≤ I(y_x; V) ≤ I(y_x; G) + I(θ; V) - I(θ; G).
+
+So where targets have many labels, only points that these bounds leave among the best are evaluated
+(`lbb_jax.acquisition.lazy`).
 """
+
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import arguments, information
-from lbb_jax.acquisition import race
+from lbb_jax import arguments, configurations, information
+from lbb_jax.acquisition import lazy, race
 from lbb_jax.acquisition.pointwise import random
-from lbb_jax.acquisition.selection import Acquisition
+from lbb_jax.acquisition.selection import NO_POINT, Acquisition
 from lbb_jax.chunks import map_chunks, rows_per_chunk
+from lbb_jax.relative_entropy import Centred, centre, psi
+
+# Groups that the targets' labels are merged into, for the bounds of all points and for those of the points left open.
+_NUM_GROUPS, _NUM_SMALL_GROUPS = 64, 2048
+# Rounding must not lower a bound below what it bounds.
+_MARGIN = 1e-5
 
 
 def epig(
@@ -61,12 +77,27 @@ def epig(
         arguments.check_targets_agree(targets, log_probs.shape)
     if targets is None:
         target_key, key = jax.random.split(key)
-        scores = _mean_information_about_others(
-            log_probs, _draw_targets(target_key, log_probs, available, num_targets=num_targets)
-        )
+        indices = _draw_targets(target_key, log_probs, available, num_targets=num_targets)
+        targets = log_probs.at[indices].get(mode="fill", fill_value=-jnp.inf)
     else:
-        scores = mean_information_about(log_probs, targets)
+        indices = jnp.full(len(targets), NO_POINT, jnp.int32)
+    pool = _Pool(log_probs, targets, indices)
+    if targets.shape[0] * targets.shape[2] > _NUM_SMALL_GROUPS and 4 * batch_size <= len(log_probs):
+        return pick_lazily(key, pool, available, batch_size=batch_size, power=power, alpha=alpha).acquisition
+    scores = pool.scores()
     return race.highest_or_first_arrivals(key, scores, available, batch_size=batch_size, power=power, alpha=alpha)
+
+
+class Picks(NamedTuple):
+    """Picks, and what they took.
+
+    Attributes:
+      acquisition: The picks and their scores, ``[b]``.
+      num_evaluations: Points that were evaluated with every target, ``[]`` int32.
+    """
+
+    acquisition: Acquisition
+    num_evaluations: jax.Array
 
 
 def mean_information_about(log_probs: jax.Array, targets: jax.Array) -> jax.Array:
@@ -88,32 +119,134 @@ def mean_information_about(log_probs: jax.Array, targets: jax.Array) -> jax.Arra
     return map_chunks(of_chunk, len(log_probs), chunk_size)
 
 
-def _mean_information_about_others(log_probs: jax.Array, targets: jax.Array) -> jax.Array:
-    """As `mean_information_about`, over those targets that are not the point itself.
+class _Pool(NamedTuple):
+    """A pool, and its targets.
 
-    Args:
+    Attributes:
       log_probs: ``[N, K, C]``.
-      targets: Indices of the targets in the pool, ``[T]`` int32, ``N`` in places without a target.
-
-    Returns:
-      ``[N]``, 0 where there is no other target.
+      targets: ``[T, K, C]``, ``-inf`` in places without a target.
+      indices: Each target's index in the pool; -1 for a given one, ``N`` in places without a target. ``[T]`` int32.
     """
-    num_points = len(log_probs)
-    chunk_size = rows_per_chunk(len(targets), num_points)
-    is_target = targets < num_points
-    target_log_probs = log_probs.at[targets].get(mode="fill", fill_value=-jnp.inf)
 
-    def of_chunk(start: jax.Array) -> jax.Array:
-        block = jax.lax.dynamic_slice_in_dim(log_probs, start, chunk_size)
-        pairs = information.pairwise_mutual_information(block, target_log_probs)
-        is_itself = targets[None] == start + jnp.arange(chunk_size, dtype=jnp.int32)[:, None]
+    log_probs: jax.Array
+    targets: jax.Array
+    indices: jax.Array
+
+    def is_target(self) -> jax.Array:
+        """Which places hold a target, ``[T]``."""
+        return self.indices < len(self.log_probs)
+
+    def num_others(self, points: jax.Array) -> jax.Array:
+        """How many targets each of ``points[n]`` has beside itself, at least 1, ``[n]``."""
+        num_targets = jnp.sum(self.is_target()) - jnp.sum(self.indices[None] == points[:, None], axis=1)
+        return jnp.maximum(num_targets, 1).astype(self.log_probs.dtype)
+
+    def scores_of(self, points: jax.Array) -> jax.Array:
+        """The scores of ``points[n]``, ``[n]``: 0 where there is no other target."""
+        pairs = information.pairwise_mutual_information(self.log_probs[points], self.targets)
         # The point's own term is taken off the sum, and not left out of it, so that exact copies have equal sums.
-        about_all = jnp.sum(jnp.where(is_target[None], pairs, 0), axis=1)
-        about_itself = jnp.sum(jnp.where(is_itself, pairs, 0), axis=1)
-        num_others = jnp.sum(is_target) - jnp.sum(is_itself, axis=1)
-        return (about_all - about_itself) / jnp.maximum(num_others, 1).astype(pairs.dtype)
+        about_all = jnp.sum(jnp.where(self.is_target()[None], pairs, 0), axis=1)
+        about_itself = jnp.sum(jnp.where(self.indices[None] == points[:, None], pairs, 0), axis=1)
+        return (about_all - about_itself) / self.num_others(points)
 
-    return map_chunks(of_chunk, num_points, chunk_size)
+    def scores(self) -> jax.Array:
+        """The scores of all points, ``[N]``."""
+        num_points = len(self.log_probs)
+        chunk_size = rows_per_chunk(len(self.targets), num_points)
+
+        def of_chunk(start: jax.Array) -> jax.Array:
+            return self.scores_of(start + jnp.arange(chunk_size, dtype=jnp.int32))
+
+        return map_chunks(of_chunk, num_points, chunk_size)
+
+    def upper_bounds(self, points: jax.Array, merged: "_Merged") -> jax.Array:
+        """Upper bounds of the scores of ``points[n]``, ``[n]``."""
+        block = self.log_probs[points]
+        about_groups = information.information_of_pairs(centre(block), merged.groups)[:, 0]
+        most = jnp.minimum(about_groups + merged.lost, information.mutual_information(block)) * (1 + _MARGIN)
+        # What a target tells about itself is no part of its score, which is a mean over one target less.
+        return most * jnp.sum(self.is_target()).astype(most.dtype) / self.num_others(points)
+
+
+class _Merged(NamedTuple):
+    """The labels of all targets, merged into groups.
+
+    Attributes:
+      groups: One point, whose classes are the groups.
+      lost: What the merging has lost of their information about the parameters, nats, ``[]``.
+    """
+
+    groups: Centred
+    lost: jax.Array
+
+
+def _merge(pool: _Pool, num_groups: int) -> _Merged:
+    """Merges labels of targets that favour the same draw about as much."""
+    targets, is_target = centre(pool.targets), pool.is_target()
+    num_draws, dtype = pool.targets.shape[1], pool.targets.dtype
+    ratios = jnp.moveaxis(targets.ratios, 2, 1).reshape(-1, num_draws)
+    weights = jnp.where(is_target, 1 / jnp.maximum(jnp.sum(is_target), 1).astype(dtype), 0)
+    probs = (targets.mean * weights[:, None]).reshape(-1)
+
+    share = (1 + jnp.max(ratios, axis=1)) / num_draws
+    favourites = jnp.argmax(ratios, axis=1)
+    group = configurations.similar_groups(favourites, jnp.maximum(1 - share, 1e-3), probs, num_groups)
+    mean = jax.ops.segment_sum(probs, group, num_groups)
+    sums = jax.ops.segment_sum(probs[:, None] * ratios, group, num_groups)
+    merged = sums / jnp.where(mean > 0, mean, 1)[:, None]
+
+    everything = jnp.sum(probs * jnp.mean(psi(ratios), axis=1))
+    kept = jnp.sum(mean * jnp.mean(psi(merged), axis=1))
+    lost = jnp.maximum(everything - kept, 0) + _MARGIN * everything
+    return _Merged(Centred(mean[None], merged.T[None]), lost)
+
+
+def pick_lazily(
+    key: jax.Array, pool: _Pool, available: jax.Array, *, batch_size: int, power: bool, alpha: jax.Array | float
+) -> Picks:
+    """The highest scores, or the first arrivals at their rates, where only points that can be among them are scored."""
+    num_points, _, num_classes = pool.log_probs.shape
+    points = jnp.arange(num_points, dtype=jnp.int32)
+    variates = race.variates(key, points, pool.log_probs.dtype) if power else None
+    block_size = rows_per_chunk(len(pool.targets) * num_classes**2, num_points)
+    # Bounds with small groups pay where one point takes long.
+    num_levels = 2 if block_size == 1 else 1
+    groups, small_groups = _merge(pool, _NUM_GROUPS), _merge(pool, _NUM_SMALL_GROUPS)
+
+    def rank(scores: jax.Array, points: jax.Array) -> jax.Array:
+        if not power:
+            return scores
+        return race.first_keys(jax.tree.map(lambda leaf: leaf[points], variates), race.log_rate(scores, alpha))
+
+    def bounds_of_chunk(start: jax.Array) -> jax.Array:
+        return pool.upper_bounds(start + jnp.arange(chunk_size, dtype=jnp.int32), groups)
+
+    def refresh(points: jax.Array, known: lazy.Candidates, details: Any) -> tuple[lazy.Candidates, Any]:
+        if num_levels == 1:
+            scores = pool.scores_of(points)
+        else:
+            scores = jax.lax.cond(
+                known.num_seen[0] == 0,
+                lambda: jnp.minimum(known.state, pool.upper_bounds(points, small_groups)),
+                lambda: pool.scores_of(points),
+            )
+        return lazy.Candidates(rank(scores, points), known.num_seen + 1, scores), details
+
+    def is_evaluated(new: lazy.Candidates, old: lazy.Candidates) -> jax.Array:
+        del old
+        return (new.num_seen == num_levels).astype(jnp.int32)
+
+    def pick(search: lazy.Search, _: None) -> tuple[lazy.Search, Acquisition]:
+        search = lazy.settle(search, rules, num_levels, block_size=block_size)
+        index, _, score, _, search = lazy.take_best(search)
+        return search, Acquisition(index, jnp.where(index != NO_POINT, score, -jnp.inf))
+
+    chunk_size = rows_per_chunk(num_classes * _NUM_GROUPS, num_points)
+    scores = map_chunks(bounds_of_chunk, num_points, chunk_size)
+    rules = lazy.Rules(refresh, count=is_evaluated)
+    search = lazy.begin(jnp.where(available, rank(scores, points), -jnp.inf), scores, rules)
+    search, acquisition = jax.lax.scan(pick, search, length=batch_size)
+    return Picks(acquisition, search.num_evaluations)
 
 
 def _draw_targets(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, num_targets: int) -> jax.Array:
