@@ -139,6 +139,7 @@ def test_masking_takes_no_other_target_away():
 MANY = 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("num_classes", "power"), [(100, False), (40, True)])
 def test_scoring_only_what_can_win_picks_what_scoring_everything_picks(num_classes, power):
     def both(key, log_probs, available):
@@ -158,6 +159,7 @@ def test_scoring_only_what_can_win_picks_what_scoring_everything_picks(num_class
         assert 8 <= int(picks.num_evaluations) <= available.sum()
 
 
+@pytest.mark.slow
 def test_few_points_are_scored():
     log_probs = predictions.generate(jax.random.key(0), 400, 5, 100)
     # As many targets as make the bounds with small groups pay.

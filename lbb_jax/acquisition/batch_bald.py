@@ -151,7 +151,7 @@ def _pick(points: "_Points", remaining: jax.Array, log_likelihoods: jax.Array, w
         else:
             gains = jax.lax.cond(
                 known.num_seen[0] == 0,
-                lambda: jnp.minimum(known.bounds, _conditional_information(block, *groups)),
+                lambda: jnp.minimum(known.bounds, _conditional_information(block, *groups) * (1 + _RESOLUTION)),
                 lambda: _conditional_information(block, posterior, weights),
             )
         return known._replace(bounds=gains, num_seen=known.num_seen + 1), details
