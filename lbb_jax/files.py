@@ -1,6 +1,5 @@
-"""Files written whole or appended to, the cache folder, and failures of the file system told by name."""
+"""Files written whole or appended to, and the cache folder."""
 
-import errno
 import os
 import tempfile
 from pathlib import Path
@@ -9,15 +8,8 @@ import platformdirs
 
 from lbb_jax import paths
 
-# The failures that pass when a disk has room again, a mount is back or a limit is raised.
-_PASSING = (
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
-    *(errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE, errno.ENODEV, errno.ENXIO),
-    *(errno.ENOTCONN, errno.EHOSTDOWN, errno.EBUSY, errno.EAGAIN, errno.ENOMEM),
-)
 
-
-def write_whole(path: Path, content: str | bytes) -> None:
+def atomic_write(path: Path, content: str | bytes) -> None:
     """Writes ``content`` to a temporary file beside ``path`` and renames it into place; makes the folder if needed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,31 +55,3 @@ def cache_folder(kind: str) -> Path:
       PathError: If ``XDG_CACHE_HOME`` names no local path.
     """
     return paths.resolve(platformdirs.user_cache_path("lbb_jax"), name="XDG_CACHE_HOME") / kind
-
-
-def passing_failure(error: BaseException | None) -> OSError | None:
-    """The failure of the file system that an error comes from, whichever library noticed it.
-
-    Libraries wrap what the system says, or keep only its words: all errors that led to ``error`` are looked through,
-    and their texts.
-
-    Args:
-      error: The exception, whatever its class.
-
-    Returns:
-      The failure, if it is one that says nothing about a file itself, such as a full disk or a mount that is gone; None
-      for any other error.
-    """
-    waiting, seen = [error], set()
-    while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        if isinstance(one, OSError) and one.errno in _PASSING:
-            return one
-        code = next((code for code in _PASSING if os.strerror(code) in str(one)), None)
-        if code is not None:
-            return OSError(code, os.strerror(code))
-        waiting += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
-    return None

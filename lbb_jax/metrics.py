@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lbb_jax import arguments
-from lbb_jax.acquisition import validation
+from lbb_jax.acquisition import checks
 
 _NUM_BINS = 15
 # A sum of rounded probabilities may be a little above 1.
@@ -40,9 +40,9 @@ def mean_prediction(log_probs: jax.Array) -> jax.Array:
     """
     log_probs = arguments.as_array("log_probs", log_probs)
     arguments.check_predictions(log_probs)
-    in_float32 = validation.predictions_in_float32(log_probs)
+    in_float32 = checks.predictions_in_float32(log_probs)
     if arguments.are_known(log_probs):
-        validation.check_values(in_float32, np.ones(len(log_probs), bool))
+        checks.check_values(in_float32, np.ones(len(log_probs), bool))
     log_probs = jnp.asarray(in_float32 if log_probs.dtype.itemsize == 2 else log_probs)
     return jax.nn.logsumexp(log_probs, axis=1) - jnp.log(log_probs.shape[1])
 

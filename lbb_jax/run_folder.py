@@ -1,24 +1,36 @@
 """The folder of a run: the one place that knows its files, reads them back, checks them and writes them.
 
 ``config.json`` says what the run is: its configuration, its data and what it ran under. ``metrics.jsonl`` has a line
-for each seed and round, appended round by round. ``checkpoints/`` and ``figures/`` lie beside them.
+for each seed and round, appended round by round. ``checkpoints/`` holds the states to go on with, ``figures/`` the
+learning curve, and ``.lock`` keeps other processes out.
 """
 
 import contextlib
+import errno
 import functools
 import json
+import logging
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import filelock
+import jax
 
-from lbb_jax import files
+from lbb_jax import checkpoints, files
 from lbb_jax.errors import ExperimentError
+from lbb_jax.loop import Round, State
 from lbb_jax.paths import PathError, resolve
 
+_LOGGER = logging.getLogger(__name__)
+
+# The bytes that the files of a run may need, its figure above all.
+_SMALLEST_ROOM = 2**20
+
+# A line of JSON: in a run, what is written of one round of one seed.
 Record = dict[str, Any]
 
 
@@ -100,7 +112,7 @@ class RunFolder:
     def write_description(self, description: Description) -> None:
         """Writes ``config.json``."""
         with self.writing():
-            files.write_whole(self.config, json.dumps(description._asdict(), indent=2) + "\n")
+            files.atomic_write(self.config, json.dumps(description._asdict(), indent=2) + "\n")
 
     def read_records(self) -> list[Record]:
         """The lines of ``metrics.jsonl``, oldest first; none where there is no such file.
@@ -123,21 +135,101 @@ class RunFolder:
         content = to_lines(records)
         with self.writing():
             if not (os.path.lexists(self.metrics) and self.metrics.read_bytes() == content.encode()):
-                files.write_whole(self.metrics, content)
+                files.atomic_write(self.metrics, content)
 
     def append_records(self, records: Sequence[Record]) -> None:
         """Appends the lines of a round to ``metrics.jsonl``."""
         with self.writing():
             files.append(self.metrics, to_lines(records))
 
+    def check_config(self, config: Mapping[str, Any]) -> None:
+        """Compares a configuration with that of the run in this folder, if there is one.
+
+        Raises:
+          ExperimentError: If they differ; the message shows every field that does.
+        """
+        begun = self.describe()
+        differences = [] if begun is None else _differences(begun.config, config, "config")
+        if differences:
+            raise ExperimentError(
+                f"{self} holds a run of another configuration (config.json); choose another --workdir, or set "
+                + "; ".join(differences)
+            )
+
+    def check_data(self, identity: Mapping[str, Any]) -> None:
+        """Compares what tells data from others with what the run in this folder, if there is one, began with.
+
+        Raises:
+          ExperimentError: If they differ; the message shows in what.
+        """
+        begun = self.describe()
+        # Older versions recorded less of the data.
+        known = {} if begun is None else {name: identity.get(name) for name in begun.data}
+        differences = [] if begun is None else _differences(begun.data, known, "data")
+        if differences:
+            raise ExperimentError(
+                f"{self} holds a run on other data, or with another encoder (config.json); choose another --workdir, "
+                "or bring " + "; ".join(differences)
+            )
+
+    def save(self, states: State) -> None:
+        """Saves the states of all seeds, which `go_on` returns."""
+        with self.writing():
+            checkpoints.save(self.checkpoints, states)
+
+    def go_on(self, first: State) -> State:
+        """The states to go on with, after the last round that has both its lines and its checkpoint.
+
+        Lines without a checkpoint are removed, as their rounds are made again, and damaged checkpoints are renamed;
+        warnings say so.
+
+        Args:
+          first: The states before the first round, which are returned if there is no checkpoint.
+
+        Raises:
+          ExperimentError: If lines are missing, or a file cannot be read; then nothing is changed.
+        """
+        done = self.read_records()
+        with self.reading(self.checkpoints):
+            restored = checkpoints.restore(self.checkpoints, like=first)
+        states = first if restored.states is None else restored.states
+        round_number, num_seeds = int(states.round[0]), len(states.round)
+        num_lines = round_number * num_seeds
+        if len(done) < num_lines:
+            raise ExperimentError(
+                f"{self.metrics} holds {len(done)} lines of the {round_number} rounds before the last checkpoint, not "
+                f"{num_lines}; restore it, or remove {self.checkpoints} to start again"
+            )
+        with self.writing():
+            for path, reason in restored.damaged.items():
+                aside = checkpoints.set_aside(path)
+                _LOGGER.warning("checkpoint %s is damaged (%s); set aside as %s", path, reason, aside.name)
+        if len(done) > num_lines:
+            _LOGGER.warning(
+                "%s: %s of the %d rounds that %s has lines of; the others are made again",
+                self,
+                f"there is a checkpoint after {round_number}" if round_number else "there is no checkpoint of any",
+                -(-len(done) // num_seeds),
+                self.metrics.name,
+            )
+        elif done:
+            _LOGGER.info("%s: going on at round %d", self, round_number)
+        self.keep_records(done[:num_lines])
+        return states
+
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Makes the folder if needed and keeps other processes out of it."""
+        """Makes the folder if needed and keeps other processes out of it.
+
+        Raises:
+          ExperimentError: If another process runs there, or it cannot be written to or has no room for a run's files.
+        """
         for folder in (self.checkpoints, self.figure.parent):
             if os.path.lexists(folder) and not folder.is_dir():
                 raise ExperimentError(f"--workdir={self.path}: {folder} is no folder, and a run writes there; move it")
         with self.writing():
             self.path.mkdir(parents=True, exist_ok=True)
+            _check_room(self.path)
             lock = filelock.FileLock(self.path / ".lock", blocking=False)
             try:
                 lock.acquire()
@@ -239,9 +331,87 @@ def to_lines(records: Sequence[Record]) -> str:
     return "".join(json.dumps(record, allow_nan=False) + "\n" for record in records)
 
 
+def lines_of_round(
+    config: Mapping[str, Any], done: Round, *, seconds: float, seconds_of_stages: Mapping[str, float] | None
+) -> list[Record]:
+    """The lines of a round, one for each seed.
+
+    Args:
+      config: The configuration of the run.
+      done: The round, as NumPy arrays with a leading axis ``[S]``.
+      seconds: What the round took for all seeds; each line has a seed's share.
+      seconds_of_stages: What each stage of it took, if they were timed apart.
+    """
+    num_seeds = len(done.round)
+    stages = seconds_of_stages or dict.fromkeys(("train", "predict", "acquire"))
+    times = {"seconds": seconds} | {f"seconds_{stage}": of_stage for stage, of_stage in stages.items()}
+    shares = {name: None if time is None else round(time / num_seeds, 6) for name, time in times.items()}
+    return [_line(config, done, seed) | shares for seed in range(num_seeds)]
+
+
+def _line(config: Mapping[str, Any], done: Round, seed: int) -> Record:
+    done = jax.tree.map(lambda leaf: leaf[seed], done)
+    count = int(done.batch.num_labelled)
+    return {
+        "seed": seed,
+        "round": int(done.round),
+        "labels": int(done.labels),
+        "accuracy": float(done.metrics.accuracy),
+        "nll": float(done.metrics.nll),
+        "ece": float(done.metrics.ece),
+        **_fields_of_run(config),
+        "acquired": done.batch.picked.indices[:count].tolist(),
+        "gains": done.batch.picked.scores[:count].tolist(),
+    }
+
+
+def dataset_name(config: Mapping[str, Any]) -> str:
+    """The name of a configuration's data set in tables; it begins with ``r`` if the pool holds noisy copies."""
+    dataset = config["dataset"]
+    return dataset["name"] if dataset["copies"] == 1 else f"r{dataset['name']}"
+
+
+def _fields_of_run(config: Mapping[str, Any]) -> Record:
+    """What every line says of its run."""
+    return {
+        "method": config["acquisition"]["method"],
+        "dataset": dataset_name(config),
+        "posterior": config["posterior"]["name"],
+        "batch_size": config["batch_size"],
+    }
+
+
+def _differences(before: Any, here: Any, name: str) -> list[str]:
+    """``field=value there (value here)`` for every field that differs between two nested dictionaries."""
+    if isinstance(before, Mapping) and isinstance(here, Mapping):
+        fields = sorted(before.keys() | here.keys())
+        return [
+            line for field in fields for line in _differences(before.get(field), here.get(field), f"{name}.{field}")
+        ]
+    return [] if before == here else [f"{name}={before!r} (here: {here!r})"]
+
+
+def _check_room(path: Path) -> None:
+    """Raises OSError if the disk is as good as full, before hours of training end there."""
+    usage = shutil.disk_usage(path)
+    # Some file systems do not tell their size.
+    if usage.total > 0 and usage.free < _SMALLEST_ROOM:
+        raise OSError(
+            errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {usage.free:,} bytes are free, {_SMALLEST_ROOM:,} needed"
+        )
+
+
 def _is_something(path: Path) -> bool:
     """Whether a file or link is there, or a folder with something in it."""
     return any(path.iterdir()) if path.is_dir() else os.path.lexists(path)
+
+
+def default_fields() -> dict[str, Any]:
+    """The default configuration as ``config.json`` has it."""
+    # That package imports this module.
+    from lbb_jax.experiment.configuration import default_config
+
+    return json.loads(default_config().to_json())
 
 
 def _complete(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,10 +420,7 @@ def _complete(stored: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
       ValueError: If a field that every configuration has is of another kind.
     """
-    # That package imports this module.
-    from lbb_jax.experiment.configuration import default_config
-
-    return _with_defaults(stored, json.loads(default_config().to_json()), "config")
+    return _with_defaults(stored, default_fields(), "config")
 
 
 def _with_defaults(stored: Mapping[str, Any], defaults: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -334,14 +501,8 @@ def _check_record(run: Description, before: Sequence[Record], record: Record) ->
             raise ValueError(f"{name}={record.get(name)!r}, where config.json has {expected!r}")
 
 
-def _expected_fields(run: Description, round_number: int) -> dict[str, Any]:
-    """What every line of a round says of its run."""
-    config, dataset = run.config, run.config["dataset"]
+def _expected_fields(run: Description, round_number: int) -> Record:
+    """What every line of a round says of its run, and how many labels there are."""
+    config = run.config
     num_labels = config["initial_size"] + round_number * config["batch_size"]
-    return {
-        "method": config["acquisition"]["method"],
-        "dataset": dataset["name"] if dataset["copies"] == 1 else f"r{dataset['name']}",
-        "posterior": config["posterior"]["name"],
-        "batch_size": config["batch_size"],
-        "labels": min(num_labels, config["final_size"], run.data.get("pool", num_labels)),
-    }
+    return _fields_of_run(config) | {"labels": min(num_labels, config["final_size"], run.data.get("pool", num_labels))}

@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from lbb_jax import arguments
-from lbb_jax.acquisition import validation
+from lbb_jax.acquisition import checks
 
 POOL_AXIS = "pool"
 SEED_AXIS = "seeds"
@@ -58,9 +58,9 @@ def shard_pool(log_probs: Any, available: Any = None, *, mesh: Mesh | None = Non
         ``[N]``, or ``mesh`` not one of `pool_mesh`.
       TypeError: For an argument of the wrong kind.
     """
-    predictions = validation.read_predictions("log_probs", log_probs)
+    predictions = checks.read_predictions("log_probs", log_probs)
     num_points, num_draws, num_classes = predictions.shape
-    mask = np.asarray(validation.check_available(available, predictions.shape))
+    mask = np.asarray(checks.check_available(available, predictions.shape))
     mesh = pool_mesh() if mesh is None else mesh
     if not isinstance(mesh, Mesh) or mesh.axis_names != (POOL_AXIS,):
         raise ValueError(f"mesh={mesh!r}: must be a mesh from sharding.pool_mesh")
@@ -70,7 +70,7 @@ def shard_pool(log_probs: Any, available: Any = None, *, mesh: Mesh | None = Non
     def rows_of(array: arguments.Array, index: tuple[slice, ...]) -> np.ndarray:
         start, stop, _ = index[0].indices(num_rows)
         rows = array[start : min(stop, num_points)]
-        rows = np.asarray(rows if array is mask else validation.predictions_in_float32(rows))
+        rows = np.asarray(rows if array is mask else checks.predictions_in_float32(rows))
         return np.concatenate([rows, np.zeros((stop - start - len(rows), *rows.shape[1:]), rows.dtype)])
 
     return (

@@ -60,9 +60,9 @@ def programs_of_runs():
 
     test_killed_runs goes on in another process, as users do.
     """
-    from lbb_jax.experiment import driver
+    from lbb_jax.experiment import drivers
 
-    compiled, original = {}, driver._compile
+    compiled, original = {}, drivers.compile_driver
 
     def compile_once(config, *arguments):
         key = config.to_json()
@@ -71,18 +71,18 @@ def programs_of_runs():
         return compiled[key]
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(driver, "_compile", compile_once)
+        patched.setattr(drivers, "compile_driver", compile_once)
         yield compiled
 
 
 @pytest.fixture
 def stopped_after_saving(monkeypatch):
     """A context in which whatever runs is stopped once so many checkpoints have been saved, as by Ctrl-C."""
-    from lbb_jax.experiment import driver
+    from lbb_jax.run_folder import RunFolder
 
     @contextlib.contextmanager
     def stopped(count):
-        original, saved = driver.Checkpoints.save, []
+        original, saved = RunFolder.save, []
 
         def save(self, states):
             original(self, states)
@@ -91,7 +91,7 @@ def stopped_after_saving(monkeypatch):
                 raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:
-            patched.setattr(driver.Checkpoints, "save", save)
+            patched.setattr(RunFolder, "save", save)
             with pytest.raises(KeyboardInterrupt):
                 yield
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from test_acquisition_power import NUM_KEYS, assert_frequencies
 
 from lbb_jax import acquisition
-from lbb_jax.acquisition import race
+from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.badge import _residuals, _squared_distances
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -34,7 +34,9 @@ def pick(probs, embeddings, *, seed=0, available=None):
 
 distances_to = jax.jit(lambda log_probs, *arguments: _squared_distances(_residuals(log_probs), *arguments))
 gumbel = jax.jit(
-    lambda key, place: race.variates(jax.random.fold_in(key, place), jnp.arange(NUM_POINTS), jnp.float32).gumbel
+    lambda key, place: (
+        exponential_race.variates(jax.random.fold_in(key, place), jnp.arange(NUM_POINTS), jnp.float32).gumbel
+    )
 )
 
 pools = st.tuples(

@@ -12,9 +12,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lbb_jax import acquisition
-from lbb_jax.acquisition import race
-from lbb_jax.acquisition.epig import _draw_targets, _Pool, mean_information_about, pick_lazily
-from lbb_jax.benchmarks import predictions
+from lbb_jax.acquisition import exponential_race
+from lbb_jax.acquisition.epig import (
+    _draw_targets,
+    _mean_information_about_others,
+    choose_targets,
+    mean_information_about,
+    pick_lazily,
+)
+from paper.benchmarks import predictions
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -80,6 +86,33 @@ def test_targets_that_differ_in_draws_are_refused_by_the_pure_function_too():
         acquisition.epig(jax.random.key(0), log_probs, jnp.ones(8, bool), batch_size=2, targets=log_probs[:, :4])
 
 
+def test_classes_that_count_more_make_their_targets_count_more():
+    pool, targets = (reference.random_probs(seed, size, 5, 3, "sharp") for seed, size in ((1, 8), (2, 5)))
+    of_classes = np.array([0.5, 0.0, 2.0], np.float32)
+    expected = np.average(
+        reference.pairwise_information(pool, targets), axis=1, weights=targets.mean(axis=1) @ of_classes
+    )
+    weighted = score(reference.log32(pool), reference.log32(targets), of_classes)
+    np.testing.assert_allclose(weighted, expected, rtol=0, atol=2e-6)
+    equal = score(reference.log32(pool), reference.log32(targets), np.full(3, 4, np.float32))
+    np.testing.assert_allclose(equal, score(reference.log32(pool), reference.log32(targets)), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.ones(4, np.float32), r"target_weights has shape \(4,\): must be \(3,\)"),
+        (np.ones(3, int), r"target_weights has dtype int64: must be floating point"),
+        (np.array([1, -1, 1], np.float32), r"target_weights=\[ 1. -1.  1.\]: must be finite, at least 0"),
+        (np.zeros(3, np.float32), r"target_weights=\[0. 0. 0.\]: .* above 0 for some class"),
+    ],
+)
+def test_weights_of_classes_that_are_none_are_refused(weights, message):
+    log_probs = reference.log32(reference.random_probs(0, 8, 5, 3))
+    with pytest.raises(ValueError, match=message):
+        acquisition.epig(jax.random.key(0), log_probs, jnp.ones(8, bool), batch_size=2, target_weights=weights)
+
+
 # Targets drawn from the pool.
 
 POOL = reference.random_probs(3, 12, 5, 3, "sharp")
@@ -143,10 +176,11 @@ MANY = 64
 @pytest.mark.parametrize(("num_classes", "power"), [(100, False), (40, True)])
 def test_scoring_only_what_can_win_picks_what_scoring_everything_picks(num_classes, power):
     def both(key, log_probs, available):
-        indices = _draw_targets(key, log_probs, available, num_targets=60)
-        pool = _Pool(log_probs, log_probs.at[indices].get(mode="fill", fill_value=-jnp.inf), indices)
-        everything = race.highest_or_first_arrivals(key, pool.scores(), available, batch_size=8, power=power, alpha=2.0)
-        return pick_lazily(key, pool, available, batch_size=8, power=power, alpha=2.0), everything
+        key, targets = choose_targets(key, log_probs, available, None, 60, None)
+        options = {"batch_size": 8, "power": power, "alpha": 2.0}
+        scores = _mean_information_about_others(log_probs, targets)
+        everything = exponential_race.highest_or_first_arrivals(key, scores, available, **options)
+        return pick_lazily(key, log_probs, targets, available, **options), everything
 
     run, available = jax.jit(both), np.arange(MANY) % 7 != 3
     for seed, kind in enumerate(["smooth", "sharp", "certain", "copies"]):
@@ -161,12 +195,15 @@ def test_scoring_only_what_can_win_picks_what_scoring_everything_picks(num_class
 
 @pytest.mark.slow
 def test_few_points_are_scored():
-    log_probs = predictions.generate(jax.random.key(0), 400, 5, 100)
-    # As many targets as make the bounds with small groups pay.
-    indices = jnp.arange(0, 400, 3, dtype=jnp.int32)
-    pool = _Pool(log_probs, log_probs[indices], indices)
-    pick = functools.partial(pick_lazily, batch_size=5, power=False, alpha=1.0)
-    picks = jax.jit(pick)(jax.random.key(0), pool, jnp.ones(400, bool))
+    log_probs, available = predictions.generate(jax.random.key(0), 400, 5, 100), jnp.ones(400, bool)
+
+    @jax.jit
+    def pick(key, log_probs):
+        # As many targets as make the bounds with small groups pay.
+        key, targets = choose_targets(key, log_probs, available, None, 134, None)
+        return pick_lazily(key, log_probs, targets, available, batch_size=5, power=False, alpha=1.0)
+
+    picks = pick(jax.random.key(0), log_probs)
     assert 5 <= int(picks.num_evaluations) < 40
 
 

@@ -10,10 +10,10 @@ import pytest
 import reference
 
 from lbb_jax import acquisition
-from lbb_jax.acquisition import lazy, race
-from lbb_jax.acquisition.batch_bald import pick_greedily as pick_batch_bald
-from lbb_jax.acquisition.large_batch_bald import pick_by_race, pick_greedily
-from lbb_jax.benchmarks import predictions
+from lbb_jax.acquisition import exponential_race, lazy
+from lbb_jax.acquisition.batch_bald import pick_batch_bald
+from lbb_jax.acquisition.large_batch_bald import pick_lbb, pick_power_lbb
+from paper.benchmarks import predictions
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -60,11 +60,11 @@ def compiled(name: str, front_size: int, batch_size: int):
 
     def lbb(key, log_probs, available):
         del key
-        return pick_greedily(log_probs, available, **options)
+        return pick_lbb(log_probs, available, **options)
 
     def power_lbb(key, log_probs, available):
-        variates = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
-        return pick_by_race(variates, log_probs, available, **options)
+        variates = exponential_race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
+        return pick_power_lbb(variates, log_probs, available, **options)
 
     def batch_bald(key, log_probs, available):
         del options["front_size"]
@@ -144,10 +144,10 @@ def large_pool() -> tuple[jax.Array, jax.Array]:
 def test_few_pairs_are_evaluated(power):
     log_probs, available = large_pool()
     if power:
-        variates = race.variates(jax.random.key(0), jnp.arange(LARGE), jnp.float32)
-        pick = functools.partial(pick_by_race, variates)
+        variates = exponential_race.variates(jax.random.key(0), jnp.arange(LARGE), jnp.float32)
+        pick = functools.partial(pick_power_lbb, variates)
     else:
-        pick = pick_greedily
+        pick = pick_lbb
     picks = jax.jit(functools.partial(pick, batch_size=20, redundancy="tree"))(log_probs, available)
     dense_pairs = 19 * LARGE
     assert 0 < int(picks.num_pairs) < dense_pairs / 10

@@ -9,8 +9,8 @@ import pytest
 import reference
 
 from lbb_jax.acquisition import lazy
-from lbb_jax.acquisition.log_det import _Pool, _whitening, gains_by_themselves, pick_greedily
-from lbb_jax.benchmarks import predictions
+from lbb_jax.acquisition.log_det import _Pool, _whitening, gains_by_themselves, pick_log_det
+from paper.benchmarks import predictions
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -21,7 +21,7 @@ SHAPES = ((1, 4), (2, 2), (5, 4), (5, 1), (12, 3), (100, 2), (3, 1_000))
 
 @functools.cache
 def _program(batch_size: int, front_size: int):
-    return jax.jit(functools.partial(pick_greedily, batch_size=batch_size, front_size=front_size))
+    return jax.jit(functools.partial(pick_log_det, batch_size=batch_size, front_size=front_size))
 
 
 def pick(log_probs, batch_size=BATCH_SIZE, *, available=None, front_size=8):

@@ -19,7 +19,7 @@ from lbb_jax import (
     seeds,
     sharding,
 )
-from lbb_jax.acquisition import validation
+from lbb_jax.acquisition import checks
 
 LOG_PROBS = reference.log32(reference.random_probs(2, 12, 6, 3))
 KEY = jax.random.key(0)
@@ -49,7 +49,7 @@ def test_half_precision_is_taken_as_far_as_it_holds(dtype, num_classes):
     logits = np.random.default_rng(0).normal(size=(200, 3, num_classes)).astype(np.float32)
     log_probs = np.asarray(jax.nn.log_softmax(logits)).astype(dtype)
     for array in (log_probs, jnp.asarray(log_probs)):
-        converted = validation.predictions_in_float32(array)
+        converted = checks.predictions_in_float32(array)
         assert converted.dtype == np.float32
         np.testing.assert_allclose(np.exp(converted).sum(axis=-1), 1, atol=1e-5)
         # All classes of a row move alike.
@@ -65,9 +65,9 @@ def test_half_precision_is_no_excuse(dtype):
 
 def test_other_precisions_are_not_normalised():
     almost = LOG_PROBS + np.float32(5e-4)
-    assert validation.predictions_in_float32(almost) is almost
+    assert checks.predictions_in_float32(almost) is almost
     wide = almost.astype(np.float64)
-    np.testing.assert_array_equal(validation.predictions_in_float32(wide), almost)
+    np.testing.assert_array_equal(checks.predictions_in_float32(wide), almost)
 
 
 def test_a_pool_in_half_precision_can_be_spread():

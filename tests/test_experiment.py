@@ -11,7 +11,7 @@ import run_folders
 from ml_collections import ConfigDict
 
 from lbb_jax import experiment
-from lbb_jax.experiment import assembly, driver
+from lbb_jax.experiment import assembly, runner
 from lbb_jax.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("training_settings", "programs_of_runs")
@@ -84,7 +84,7 @@ def test_the_same_run_compiled_again_elsewhere_gives_the_same_bits(finished, pro
 def test_a_complete_run_started_again_changes_nothing(finished, monkeypatch, caplog):
     workdir, records = finished
     before = {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
-    monkeypatch.setattr(driver, "_run_rounds", None)
+    monkeypatch.setattr(runner, "_run_rounds", None)
     with caplog.at_level("INFO", logger="lbb_jax"):
         assert experiment.run(small_config(), workdir) == records
     assert "nothing to do" in caplog.text
@@ -95,10 +95,10 @@ def test_a_complete_run_without_its_figure_only_draws_it(finished, tmp_path, mon
     workdir, records = finished
     shutil.copytree(workdir, tmp_path, dirs_exist_ok=True)
     shutil.rmtree(tmp_path / "figures")
-    assert not driver.is_complete(small_config(), tmp_path)
-    monkeypatch.setattr(driver, "assemble", None)
+    assert not runner.is_complete(small_config(), tmp_path)
+    monkeypatch.setattr(runner, "assemble", None)
     assert experiment.run(small_config(), tmp_path) == records
-    assert driver.is_complete(small_config(), tmp_path)
+    assert runner.is_complete(small_config(), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_complete_run_without_its_figure_only_draws_it(finished, tmp_path, mon
 def test_a_damaged_file_is_a_clear_error(name, content, message, finished, tmp_path):
     shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
     (tmp_path / name).write_text(content)
-    assert not driver.is_complete(small_config(), tmp_path)
+    assert not runner.is_complete(small_config(), tmp_path)
     with pytest.raises(experiment.ExperimentError, match=message):
         experiment.run(small_config(), tmp_path)
 
@@ -139,7 +139,7 @@ def test_going_on_with_other_data_is_an_error_that_shows_the_difference(tmp_path
 def stopped(training_settings, programs_of_runs, tmp_path_factory):
     """The folder of a run that was stopped after two rounds; to be copied."""
     workdir = tmp_path_factory.mktemp("stopped")
-    original = driver.Checkpoints.save
+    original = RunFolder.save
 
     def save(self, states):
         original(self, states)
@@ -147,7 +147,7 @@ def stopped(training_settings, programs_of_runs, tmp_path_factory):
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(driver.Checkpoints, "save", save)
+        patched.setattr(RunFolder, "save", save)
         with pytest.raises(KeyboardInterrupt):
             experiment.run(small_config(), workdir)
     return workdir
@@ -203,13 +203,8 @@ def test_a_run_of_an_older_version_goes_on_with_the_same_bits(stopped, finished,
         settings=dict.fromkeys(SETTINGS, ...),
         platform={"processor": ..., "xla_flags": ...},
     )
-    for hashes in tmp_path.glob("checkpoints/*/files.json"):
-        hashes.unlink()
     assert without_seconds(experiment.run(small_config(), tmp_path)) == without_seconds(finished[1])
-    # Orbax has warnings of its own, of slow disks.
-    assert not [
-        record for record in caplog.records if record.name.startswith("lbb_jax") and record.levelname == "WARNING"
-    ]
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
 
 
 def test_a_folder_whose_configuration_is_gone_is_not_adopted(stopped, tmp_path):
@@ -264,7 +259,7 @@ def uninterrupted(training_settings, tmp_path_factory, finished):
 
 
 STOP_BEFORE_THE_LINE = (RunFolder, "append_records")
-STOP_BETWEEN_LINE_AND_CHECKPOINT = (driver.Checkpoints, "save")
+STOP_BETWEEN_LINE_AND_CHECKPOINT = (RunFolder, "save")
 
 
 @pytest.mark.parametrize(
@@ -314,20 +309,14 @@ HOST, SCAN = ({"driver": "host"}, 2), ({"driver": "scan", "rounds_at_once": 3}, 
 
 @pytest.mark.parametrize("training", [None, pytest.param(BY_EPOCHS, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("fields", "later_round"), [HOST, SCAN])
-def test_rounds_after_the_first_compile_nothing(
-    fields, later_round, training, uninterrupted, tmp_path, compilations, monkeypatch
-):
+def test_rounds_after_the_first_compile_nothing(fields, later_round, training, uninterrupted, tmp_path, compilations):
     # After a run that nothing stopped: what is compiled to write the first checkpoint is there.
     del uninterrupted
     counts = []
-    original = driver._show_progress
-    monkeypatch.setattr(
-        driver, "_show_progress", lambda *arguments: (counts.append(len(compilations)), original(*arguments))
-    )
     config = small_config(**fields)
     if training is not None:
         config.training = ConfigDict(training)
-    experiment.run(config, tmp_path)
+    experiment.run(config, tmp_path, on_round=lambda _: counts.append(len(compilations)))
     assert len(counts) == 4
     assert counts[later_round - 1] == counts[later_round]
 
@@ -364,7 +353,7 @@ def test_another_configuration_in_the_same_folder_is_an_error_that_shows_the_dif
     ],
 )
 def test_a_field_out_of_range_is_an_error_before_training(overrides, message, tmp_path, monkeypatch):
-    monkeypatch.setattr(driver, "_run_rounds", None)
+    monkeypatch.setattr(runner, "_run_rounds", None)
     with pytest.raises(experiment.ExperimentError, match=message):
         experiment.run(small_config(**overrides), tmp_path)
 
@@ -373,6 +362,16 @@ def test_a_folder_that_cannot_be_written_to_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(experiment.ExperimentError, match=r"--workdir=.*cannot be written to"):
         experiment.run(small_config(), tmp_path / "file" / "run")
+
+
+@pytest.mark.slow
+def test_rounds_as_one_program_do_what_rounds_from_the_host_do_by_epochs(training_settings, tmp_path):
+    records = []
+    for fields in (HOST[0], SCAN[0]):
+        config = small_config(**fields, **{"dataset.num_validation": 20, "dataset.num_pool": 80})
+        config.training = ConfigDict(BY_EPOCHS)
+        records.append(without_seconds(experiment.run(config, tmp_path / config.driver)))
+    assert records[0] == records[1]
 
 
 @pytest.mark.parametrize("posterior", ["deep_ensemble", "mc_dropout"])
@@ -386,7 +385,7 @@ def test_rounds_as_one_program_do_what_rounds_from_the_host_do(posterior, uninte
 def test_a_stopped_run_of_several_rounds_a_program_goes_on_with_the_same_bits(uninterrupted, tmp_path, monkeypatch):
     config = small_config(driver="scan", rounds_at_once=3)
     with monkeypatch.context() as patched:
-        patched.setattr(driver.Checkpoints, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(RunFolder, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             experiment.run(config, tmp_path)
     assert without_seconds(experiment.run(config, tmp_path)) == without_seconds(uninterrupted["deep_ensemble"])
@@ -395,9 +394,7 @@ def test_a_stopped_run_of_several_rounds_a_program_goes_on_with_the_same_bits(un
 def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(uninterrupted, tmp_path, stopped_after_saving, caplog):
     with stopped_after_saving(3):
         experiment.run(small_config(), tmp_path)
-    for path in (tmp_path / "checkpoints" / "3").rglob("*"):
-        if path.is_file():
-            path.write_bytes(b"")
+    (tmp_path / "checkpoints" / "3.json").write_bytes(b"")
     records = experiment.run(small_config(), tmp_path)
     assert "is damaged" in caplog.text
     assert without_seconds(records) == without_seconds(uninterrupted["deep_ensemble"])
@@ -428,15 +425,6 @@ def test_a_full_disk_is_a_clear_error_and_what_was_done_is_kept(finished, tmp_pa
             experiment.run(small_config(), tmp_path)
     assert len(RunFolder(tmp_path).read_records()) == 4
     assert without_seconds(experiment.run(small_config(), tmp_path)) == without_seconds(expected)
-
-
-def test_a_run_whose_pool_is_exhausted_ends_with_the_curve_so_far(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(assembly, "_check_sizes", lambda *_: None)
-    records = experiment.run(small_config(seeds=1, initial_size=90, batch_size=8, final_size=120), tmp_path)
-    assert [record["labels"] for record in records] == [90, 98, 100]
-    assert [len(record["acquired"]) for record in records] == [8, 2, 0]
-    assert "the pool is exhausted: all its 100 points" in caplog.text
-    assert (tmp_path / "figures" / "learning_curve.png").exists()
 
 
 def test_a_second_process_in_the_same_folder_stops_with_an_error(tmp_path):

@@ -8,7 +8,6 @@ from lbb_jax import examples
 from lbb_jax.acquisition import Acquisition
 from lbb_jax.errors import ExperimentError
 from lbb_jax.experiment.faults import check_finite
-from lbb_jax.experiment.rounds import Finished
 from lbb_jax.loop import Batch, Data, Round
 from lbb_jax.metrics import Metrics
 
@@ -29,9 +28,7 @@ def finished(losses=FINITE, num_faults=0, **metrics):
     }
     picked = Acquisition(np.zeros((1, 1), int), np.zeros((1, 1)))
     batch = Batch(picked, np.ones(1, int), np.array([num_faults]))
-    return Finished(
-        Round(np.full(1, 4), np.full(1, 20), Metrics(**values), np.array([losses], np.float32), batch), 1.0, None
-    )
+    return Round(np.full(1, 4), np.full(1, 20), Metrics(**values), np.array([losses], np.float32), batch)
 
 
 def message_of(done, on=None, unit="step"):

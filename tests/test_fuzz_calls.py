@@ -95,7 +95,7 @@ def gains_of(method, arguments, available):
     pointwise = {
         "random": lambda probs: np.zeros(len(probs)),
         "least_confident": reference.least_confident,
-        "margin": reference.lack_of_margin,
+        "margin": reference.margin_score,
         "entropy": reference.marginal_entropy,
         "bald": reference.bald,
         "power_bald": reference.bald,

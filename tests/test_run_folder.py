@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 
 import pytest
 import run_folders
@@ -157,6 +158,14 @@ def test_fields_of_another_kind_are_errors_that_name_them(name, value, folder):
     run_folders.change_config(folder.path, config={name: value})
     with pytest.raises(ExperimentError, match=rf"config\.json is damaged \(config\.{name}=.*: must be like"):
         folder.describe()
+
+
+def test_a_disk_without_room_is_an_error_before_anything_is_computed(folder, monkeypatch):
+    usage = shutil.disk_usage(folder.path)._replace(free=100_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    message = r"run: cannot be written to .*No space left.*100,000 bytes are free"
+    with pytest.raises(ExperimentError, match=message), folder.alone():
+        pass
 
 
 def test_a_file_where_a_run_writes_a_folder_is_an_error_before_anything_is_written(tmp_path):

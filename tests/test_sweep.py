@@ -13,8 +13,8 @@ import pytest
 import run_folders
 
 from lbb_jax import experiment
-from lbb_jax.experiment import driver, slurm, sweep
-from lbb_jax.experiment.variants import with_variant
+from lbb_jax.experiment import runner, slurm, sweep
+from lbb_jax.experiment.sweep_specification import with_variant
 from lbb_jax.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("training_settings", "programs_of_runs")
@@ -74,7 +74,7 @@ def test_a_sweep_leaves_a_run_for_every_variant_and_one_table(finished):
 @pytest.mark.slow
 def test_a_finished_sweep_started_again_runs_nothing_and_keeps_its_table(finished, monkeypatch):
     before = (finished / "runs.csv").read_bytes()
-    monkeypatch.setattr(driver, "run", None)
+    monkeypatch.setattr(runner, "run", None)
     monkeypatch.setattr(sweep, "_start", None)
     for num_processes in (1, 2):
         assert experiment.run_sweep(configs_of(), finished, num_processes=num_processes) == {}
@@ -87,8 +87,8 @@ def test_a_stopped_sweep_started_again_gives_the_same_table(finished, tmp_path, 
     with stopped_after_saving(4):
         experiment.run_sweep(configs_of(), tmp_path)
     assert not (tmp_path / "runs.csv").exists()
-    original, ran = driver.Checkpoints.save, []
-    monkeypatch.setattr(driver.Checkpoints, "save", lambda self, states: (ran.append(states), original(self, states)))
+    original, ran = RunFolder.save, []
+    monkeypatch.setattr(RunFolder, "save", lambda self, states: (ran.append(states), original(self, states)))
     assert experiment.run_sweep(configs_of(), tmp_path) == {}
     assert len(ran) == 2 + 3
     pd.testing.assert_frame_equal(table_of(tmp_path), table_of(finished), check_exact=True)
@@ -124,7 +124,7 @@ def fake_run(config, workdir, *, on_round):
 
 
 def test_a_run_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(driver, "run", fake_run)
+    monkeypatch.setattr(runner, "run", fake_run)
     with caplog.at_level("INFO", logger="lbb_jax"):
         failures = experiment.run_sweep(configs_of(), tmp_path)
     assert failures == {"random": "config.final_size=5000: too large", "bald": "RuntimeError: out of memory"}
@@ -144,7 +144,7 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path, monkeypatch, caplog
 
 
 def test_without_a_complete_run_there_is_no_table(tmp_path, monkeypatch):
-    monkeypatch.setattr(driver, "run", fake_run)
+    monkeypatch.setattr(runner, "run", fake_run)
     assert len(experiment.run_sweep(configs_of(experiment.parse_methods("random,bald")), tmp_path)) == 2
     assert not (tmp_path / "runs.csv").exists()
 
@@ -197,7 +197,7 @@ def test_each_process_sees_one_device_and_leaves_it_to_the_next(tmp_path, monkey
 
 
 def test_several_experiments_have_folders_of_their_own_in_one_table(tmp_path, monkeypatch):
-    monkeypatch.setattr(driver, "run", fake_run)
+    monkeypatch.setattr(runner, "run", fake_run)
     first, second = small_config(), small_config()
     second.batch_size = 5
     configs = experiment.combine({"digits": first, "digits_b=5": second}, {"entropy": {"method": "entropy"}})
@@ -229,7 +229,7 @@ def test_experiments_that_cannot_be_loaded_are_errors(reference, overrides, mess
 @pytest.mark.slow
 def test_jobs_are_submitted_for_what_is_not_complete(tmp_path, monkeypatch):
     pytest.importorskip("submitit")
-    monkeypatch.setattr(driver, "is_complete", lambda config, workdir: workdir.name == "bald")
+    monkeypatch.setattr(runner, "is_complete", lambda config, workdir: workdir.name == "bald")
     monkeypatch.setattr(slurm, "_run", processes.writes_its_name)
     # So that the jobs find it, too.
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "support"))

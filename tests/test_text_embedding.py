@@ -168,7 +168,7 @@ def test_vectors_that_cannot_be_written_are_an_error_that_names_the_folder(encod
     def full_disk(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(embedding, "write_whole", full_disk)
+    monkeypatch.setattr(embedding, "atomic_write", full_disk)
     with pytest.raises(text.CacheError, match=f"{tmp_path}: cannot be written to .*No space left.*XDG_CACHE_HOME"):
         embed(encoder, tmp_path)
 

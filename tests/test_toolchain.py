@@ -7,6 +7,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -49,3 +51,17 @@ def test_the_makefile_looks_for_the_versions_that_are_supported():
     supported = [name.rpartition("3.")[2] for name in PROJECT["classifiers"] if name.startswith("Programming Language")]
     assert PROJECT["requires-python"] == f">=3.{supported[0]}"
     assert f"find_python {' '.join(reversed(supported))} " in (ROOT / "Makefile").read_text()
+
+
+def test_continuous_integration_runs_what_a_change_must_pass():
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text())["jobs"]
+    commands = " ".join(step.get("run", "") for job in jobs.values() for step in job["steps"])
+    targets = re.findall(r"^ *make ([\w-]+)$", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE)
+    assert set(re.findall(r"make ([\w-]+)", commands)) == set(targets)
+    supported = [name.rpartition(" ")[2] for name in PROJECT["classifiers"] if name.startswith("Programming Language")]
+    assert jobs["newest"]["strategy"]["matrix"]["python"] == supported
+
+
+def test_every_place_names_the_same_linter():
+    (hooks,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert f"ruff=={hooks['rev'].removeprefix('v')}" in PROJECT["optional-dependencies"]["dev"]

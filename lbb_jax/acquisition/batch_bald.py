@@ -64,10 +64,10 @@ def batch_bald(
     key = arguments.check_key("key", key)
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     num_samples = arguments.check_positive_integer("num_samples", num_samples)
-    return pick_greedily(key, log_probs, available, batch_size=batch_size, num_samples=num_samples).acquisition
+    return pick_batch_bald(key, log_probs, available, batch_size=batch_size, num_samples=num_samples).acquisition
 
 
-class Picks(NamedTuple):
+class BatchBaldPicks(NamedTuple):
     """Picks, and what they took.
 
     Attributes:
@@ -85,9 +85,9 @@ class Picks(NamedTuple):
     most_per_bald: jax.Array
 
 
-def pick_greedily(
+def pick_batch_bald(
     key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, num_samples: int = 10_000
-) -> Picks:
+) -> BatchBaldPicks:
     """The picks of `batch_bald`, whose arguments these are, with what they took."""
     _, num_draws, num_classes = log_probs.shape
     points = _relative_to_mean(log_probs)
@@ -97,7 +97,7 @@ def pick_greedily(
     log_likelihoods = configurations.empty(num_draws, log_probs.dtype)
     scores = information.mutual_information(log_probs)
     first = jax.tree.map(lambda leaf: leaf[0], highest(scores, available, batch_size=1))
-    picks, remaining = [Picks(first, jnp.int32(1), jnp.int32(0), jnp.ones((), scores.dtype))], available
+    picks, remaining = [BatchBaldPicks(first, jnp.int32(1), jnp.int32(0), jnp.ones((), scores.dtype))], available
     while len(picks) < num_enumerated:
         last = picks[-1].acquisition.indices
         remaining = remove(remaining, last)
@@ -113,7 +113,7 @@ def pick_greedily(
     log_likelihoods = configurations.sample_all(history_key, log_probs[indices[:-1]], draws)
     equal_weights = jnp.full(num_samples, 1 / num_samples, log_probs.dtype)
 
-    def extend(carry: tuple, step_key: jax.Array) -> tuple[tuple, Picks]:
+    def extend(carry: tuple, step_key: jax.Array) -> tuple[tuple, BatchBaldPicks]:
         log_likelihoods, remaining, last = carry
         remaining = remove(remaining, last)
         log_likelihoods = configurations.sample_labels(step_key, log_likelihoods, draws, log_probs[last])
@@ -134,7 +134,7 @@ def _num_enumerated_picks(num_classes: int, batch_size: int, num_samples: int) -
     return picks
 
 
-def _pick(points: "_Points", remaining: jax.Array, log_likelihoods: jax.Array, weights: jax.Array) -> Picks:
+def _pick(points: "_Points", remaining: jax.Array, log_likelihoods: jax.Array, weights: jax.Array) -> BatchBaldPicks:
     """The point with the highest gain, given the configurations ``[M, K]`` of the batch so far and their weights."""
     posterior = _posterior(log_likelihoods)
     bounds = _conditional_information(points, *_merge_by_favourite(posterior, weights))
@@ -144,7 +144,7 @@ def _pick(points: "_Points", remaining: jax.Array, log_likelihoods: jax.Array, w
     num_levels = 2 if block_size == 1 and len(weights) > _GROUP_SIZE * posterior.shape[1] else 1
     groups = _merge_similar(posterior, weights)
 
-    def refresh(places: jax.Array, known: lazy.Candidates, details: Any) -> tuple[lazy.Candidates, Any]:
+    def refresh(places: jax.Array, known: lazy.Known, details: Any) -> tuple[lazy.Known, Any]:
         block = jax.tree.map(lambda leaf: leaf[places], points)
         if num_levels == 1:
             gains = _conditional_information(block, posterior, weights)
@@ -166,7 +166,7 @@ def _pick(points: "_Points", remaining: jax.Array, log_likelihoods: jax.Array, w
     index, gain, _, _, search = lazy.take_best(search, num_levels, resolution=_RESOLUTION)
     # The gain is at most `Σ_k w̄_k KL(p_k ‖ q)`, and BALD is the same with the weights `1 / K`.
     most_per_bald = posterior.shape[1] * jnp.max(weights @ posterior)
-    return Picks(Acquisition(index, gain), jnp.int32(len(weights)), search.num_evaluations, most_per_bald)
+    return BatchBaldPicks(Acquisition(index, gain), jnp.int32(len(weights)), search.num_evaluations, most_per_bald)
 
 
 def _posterior(log_likelihoods: jax.Array) -> jax.Array:

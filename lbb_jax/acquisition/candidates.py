@@ -12,13 +12,12 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import entropy, information
-from lbb_jax.acquisition import race
-from lbb_jax.acquisition.batch_bald import pick_greedily as pick_batch_bald
+from lbb_jax.acquisition import exponential_race
+from lbb_jax.acquisition.batch_bald import pick_batch_bald
 from lbb_jax.acquisition.epig import mean_information_about
-from lbb_jax.acquisition.large_batch_bald import pick_by_race, pick_greedily
-from lbb_jax.acquisition.log_det import gains_by_themselves
-from lbb_jax.acquisition.log_det import pick_greedily as pick_log_det
-from lbb_jax.acquisition.pointwise import lack_of_confidence, lack_of_margin
+from lbb_jax.acquisition.large_batch_bald import pick_lbb, pick_power_lbb
+from lbb_jax.acquisition.log_det import gains_by_themselves, pick_log_det
+from lbb_jax.acquisition.pointwise import least_confident_score, margin_score
 from lbb_jax.acquisition.selection import Acquisition, highest
 
 # Methods whose picks do not change what other points are worth.
@@ -82,9 +81,9 @@ def scores_by_themselves(method: str, log_probs: jax.Array, options: Mapping[str
         case "random":
             return jnp.zeros(len(log_probs), log_probs.dtype)
         case "least_confident":
-            return lack_of_confidence(log_probs)
+            return least_confident_score(log_probs)
         case "margin":
-            return lack_of_margin(log_probs)
+            return margin_score(log_probs)
         case "entropy":
             return entropy.marginal_entropy(log_probs)
         case "log_det":
@@ -100,11 +99,11 @@ def worth_by_itself(
 ) -> jax.Array:
     """What the points with the indices ``points[n]`` and the predictions ``log_probs[n, K, C]`` are worth, ``[n]``."""
     if method == "random":
-        return race.variates(key, points, log_probs.dtype).gumbel
+        return exponential_race.variates(key, points, log_probs.dtype).gumbel
     scores = scores_by_themselves(method, log_probs, options)
     if is_race(method, options):
-        variates = race.variates(key, points, log_probs.dtype)
-        return race.first_keys(variates, race.log_rate(scores, options["alpha"]))
+        variates = exponential_race.variates(key, points, log_probs.dtype)
+        return exponential_race.first_keys(variates, exponential_race.log_rate(scores, options["alpha"]))
     return scores
 
 
@@ -154,10 +153,10 @@ def choose(
     most = jnp.ones(batch_size, worth.dtype)
     match method:
         case "lbb":
-            picked, picked_worth, _ = pick_greedily(log_probs, available, batch_size=batch_size, **options)
+            picked, picked_worth, _ = pick_lbb(log_probs, available, batch_size=batch_size, **options)
         case "power_lbb":
-            variates = race.variates(key, points, log_probs.dtype)
-            picked, picked_worth, _ = pick_by_race(variates, log_probs, available, batch_size=batch_size, **options)
+            variates = exponential_race.variates(key, points, log_probs.dtype)
+            picked, picked_worth, _ = pick_power_lbb(variates, log_probs, available, batch_size=batch_size, **options)
         case "log_det":
             picked = pick_log_det(log_probs, available, batch_size=batch_size).acquisition
             picked_worth = picked.scores

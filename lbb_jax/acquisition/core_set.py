@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, entropy
-from lbb_jax.acquisition.centres import SquaredDistances, add_centre, pick_centres
+from lbb_jax.acquisition.k_center import SquaredDistances, add_centre, pick_centres
 from lbb_jax.acquisition.selection import Acquisition, highest
 
 

@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, configurations, information
-from lbb_jax.acquisition import lazy, race
-from lbb_jax.acquisition.pointwise import random
+from lbb_jax.acquisition import exponential_race, lazy
+from lbb_jax.acquisition.pointwise import mean_probs, random
 from lbb_jax.acquisition.selection import NO_POINT, Acquisition
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import Centred, centre, psi
@@ -39,6 +39,7 @@ def epig(
     batch_size: int,
     targets: jax.Array | None = None,
     num_targets: int = 500,
+    target_weights: jax.Array | None = None,
     power: bool = False,
     alpha: jax.Array | float = 1.0,
 ) -> Acquisition:
@@ -59,6 +60,9 @@ def epig(
         pool.
       num_targets: Static, at least 1: how many available points are drawn, uniformly and without replacement, where
         ``targets`` is None; all that are available if these are fewer. Time grows with it.
+      target_weights: ``[C]``, at least 0: how much the classes count. A target weighs ``Σ_c target_weights(c) p_j(c)``
+        in the mean. Where the classes of the targets are known to have the frequencies ``p*``, and those of the pool
+        ``p``, ``p* / p`` makes the pool's points stand for the targets, by importance weights. None for equal weights.
       power: Static: whether to sample without replacement with probability proportional to ``score**alpha``
         (Rubashevskii et al., 2023, Eq. 2.13) instead of picking the highest scores.
       alpha: At least 0, of no effect without ``power``.
@@ -67,25 +71,19 @@ def epig(
       The picks; the scores are in nats.
 
     Raises:
-      ValueError: If ``targets`` and ``log_probs`` differ in draws or classes.
+      ValueError: If ``targets`` and ``log_probs`` differ in draws or classes, or ``target_weights`` are not as above.
     """
     key = arguments.check_key("key", key)
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
-    num_targets = arguments.check_positive_integer("num_targets", num_targets)
-    if targets is not None:
-        targets = arguments.as_predictions("targets", targets, axes="TKC")
-        arguments.check_targets_agree(targets, log_probs.shape)
-    if targets is None:
-        target_key, key = jax.random.split(key)
-        indices = _draw_targets(target_key, log_probs, available, num_targets=num_targets)
-        targets = log_probs.at[indices].get(mode="fill", fill_value=-jnp.inf)
-    else:
-        indices = jnp.full(len(targets), NO_POINT, jnp.int32)
-    pool = _Pool(log_probs, targets, indices)
-    if targets.shape[0] * targets.shape[2] > _NUM_SMALL_GROUPS and 4 * batch_size <= len(log_probs):
-        return pick_lazily(key, pool, available, batch_size=batch_size, power=power, alpha=alpha).acquisition
-    scores = pool.scores()
-    return race.highest_or_first_arrivals(key, scores, available, batch_size=batch_size, power=power, alpha=alpha)
+    key, chosen = choose_targets(key, log_probs, available, targets, num_targets, target_weights)
+    if chosen.log_probs.shape[0] * chosen.log_probs.shape[2] > _NUM_SMALL_GROUPS and 4 * batch_size <= len(log_probs):
+        return pick_lazily(
+            key, log_probs, chosen, available, batch_size=batch_size, power=power, alpha=alpha
+        ).acquisition
+    scores = _mean_information_about_others(log_probs, chosen)
+    return exponential_race.highest_or_first_arrivals(
+        key, scores, available, batch_size=batch_size, power=power, alpha=alpha
+    )
 
 
 class Picks(NamedTuple):
@@ -100,72 +98,92 @@ class Picks(NamedTuple):
     num_evaluations: jax.Array
 
 
-def mean_information_about(log_probs: jax.Array, targets: jax.Array) -> jax.Array:
+class Targets(NamedTuple):
+    """The points that predictions are wanted for.
+
+    Attributes:
+      log_probs: ``[T, K, C]``; ``-inf`` in places without a target.
+      weights: What each counts in the mean, ``[T]``; 0 in places without a target.
+      indices: Their indices in the pool, ``[T]`` int32; ``N`` for those that are not of it.
+    """
+
+    log_probs: jax.Array
+    weights: jax.Array
+    indices: jax.Array
+
+
+def choose_targets(
+    key: jax.Array,
+    log_probs: jax.Array,
+    available: jax.Array,
+    targets: jax.Array | None,
+    num_targets: int,
+    target_weights: jax.Array | None,
+) -> tuple[jax.Array, Targets]:
+    """The targets that the arguments of `epig` ask for, and a key for what comes after."""
+    num_targets = arguments.check_positive_integer("num_targets", num_targets)
+    if targets is None:
+        target_key, key = jax.random.split(key)
+        indices = _draw_targets(target_key, log_probs, available, num_targets=num_targets)
+        targets = log_probs.at[indices].get(mode="fill", fill_value=-jnp.inf)
+    else:
+        targets = arguments.as_predictions("targets", targets, axes="TKC")
+        arguments.check_targets_agree(targets, log_probs.shape)
+        indices = jnp.full(len(targets), len(log_probs), jnp.int32)
+    return key, Targets(targets, _weights(targets, target_weights), indices)
+
+
+def _weights(targets: jax.Array, target_weights: jax.Array | None) -> jax.Array:
+    """What each of ``targets[T, K, C]`` counts, by the weights ``[C]`` of the classes: ``[T]``."""
+    if target_weights is None:
+        return jnp.any(targets > -jnp.inf, axis=(1, 2)).astype(targets.dtype)
+    of_classes = jnp.asarray(arguments.as_class_weights("target_weights", target_weights, targets.shape[2]))
+    return jnp.sum(mean_probs(targets) * of_classes.astype(targets.dtype)[None], axis=1)
+
+
+def mean_information_about(
+    log_probs: jax.Array, targets: jax.Array, target_weights: jax.Array | None = None
+) -> jax.Array:
     """``mean_j I(y_n; y_j)`` over the targets, in nats.
 
     Args:
       log_probs: ``[N, K, C]``.
       targets: ``[T, K, C]``.
+      target_weights: ``[C]``, as `epig` takes them.
 
     Returns:
       ``[N]``.
     """
-    chunk_size = rows_per_chunk(len(targets), len(log_probs))
+    not_of_the_pool = jnp.full(len(targets), len(log_probs), jnp.int32)
+    chosen = Targets(jnp.asarray(targets), _weights(targets, target_weights), not_of_the_pool)
+    return _mean_information_about_others(log_probs, chosen)
+
+
+def _mean_information_about_others(log_probs: jax.Array, targets: Targets) -> jax.Array:
+    """``mean_j I(y_n; y_j)`` over the targets that are not the point itself, ``[N]``; 0 where there is no other."""
+    num_points = len(log_probs)
+    chunk_size = rows_per_chunk(len(targets.weights), num_points)
 
     def of_chunk(start: jax.Array) -> jax.Array:
-        block = jax.lax.dynamic_slice_in_dim(log_probs, start, chunk_size)
-        return jnp.mean(information.pairwise_mutual_information(block, targets), axis=1)
+        return _scores_of(log_probs, start + jnp.arange(chunk_size, dtype=jnp.int32), targets)
 
-    return map_chunks(of_chunk, len(log_probs), chunk_size)
+    return map_chunks(of_chunk, num_points, chunk_size)
 
 
-class _Pool(NamedTuple):
-    """A pool, and its targets.
+def _scores_of(log_probs: jax.Array, points: jax.Array, targets: Targets) -> jax.Array:
+    """`_mean_information_about_others` of ``points[n]``, ``[n]``."""
+    pairs = information.pairwise_mutual_information(log_probs[points], targets.log_probs)
+    return mean_over_others(pairs, points, targets)
 
-    Attributes:
-      log_probs: ``[N, K, C]``.
-      targets: ``[T, K, C]``, ``-inf`` in places without a target.
-      indices: Each target's index in the pool; -1 for a given one, ``N`` in places without a target. ``[T]`` int32.
-    """
 
-    log_probs: jax.Array
-    targets: jax.Array
-    indices: jax.Array
-
-    def is_target(self) -> jax.Array:
-        """Which places hold a target, ``[T]``."""
-        return self.indices < len(self.log_probs)
-
-    def num_others(self, points: jax.Array) -> jax.Array:
-        """How many targets each of ``points[n]`` has beside itself, at least 1, ``[n]``."""
-        num_targets = jnp.sum(self.is_target()) - jnp.sum(self.indices[None] == points[:, None], axis=1)
-        return jnp.maximum(num_targets, 1).astype(self.log_probs.dtype)
-
-    def scores_of(self, points: jax.Array) -> jax.Array:
-        """The scores of ``points[n]``, ``[n]``: 0 where there is no other target."""
-        pairs = information.pairwise_mutual_information(self.log_probs[points], self.targets)
-        # The point's own term is taken off the sum, and not left out of it, so that exact copies have equal sums.
-        about_all = jnp.sum(jnp.where(self.is_target()[None], pairs, 0), axis=1)
-        about_itself = jnp.sum(jnp.where(self.indices[None] == points[:, None], pairs, 0), axis=1)
-        return (about_all - about_itself) / self.num_others(points)
-
-    def scores(self) -> jax.Array:
-        """The scores of all points, ``[N]``."""
-        num_points = len(self.log_probs)
-        chunk_size = rows_per_chunk(len(self.targets), num_points)
-
-        def of_chunk(start: jax.Array) -> jax.Array:
-            return self.scores_of(start + jnp.arange(chunk_size, dtype=jnp.int32))
-
-        return map_chunks(of_chunk, num_points, chunk_size)
-
-    def upper_bounds(self, points: jax.Array, merged: "_Merged") -> jax.Array:
-        """Upper bounds of the scores of ``points[n]``, ``[n]``."""
-        block = self.log_probs[points]
-        about_groups = information.information_of_pairs(centre(block), merged.groups)[:, 0]
-        most = jnp.minimum(about_groups + merged.lost, information.mutual_information(block)) * (1 + _MARGIN)
-        # What a target tells about itself is no part of its score, which is a mean over one target less.
-        return most * jnp.sum(self.is_target()).astype(most.dtype) / self.num_others(points)
+def mean_over_others(pairs: jax.Array, points: jax.Array, targets: Targets) -> jax.Array:
+    """Mean of ``pairs[n, T]`` over the targets that are not the point itself, by index ``points[n]``: ``[n]``."""
+    is_itself = targets.indices[None] == points[:, None]
+    # The point's own term is taken off the sum, and not left out of it, so that exact copies have equal sums.
+    terms = targets.weights[None] * pairs
+    about_others = jnp.sum(terms, axis=1) - jnp.sum(jnp.where(is_itself, terms, 0), axis=1)
+    weight = jnp.sum(jnp.where(is_itself, 0, targets.weights[None]), axis=1)
+    return jnp.where(weight > 0, about_others / jnp.where(weight > 0, weight, 1), 0)
 
 
 class _Merged(NamedTuple):
@@ -180,13 +198,11 @@ class _Merged(NamedTuple):
     lost: jax.Array
 
 
-def _merge(pool: _Pool, num_groups: int) -> _Merged:
+def _merge(targets: Targets, num_groups: int) -> _Merged:
     """Merges labels of targets that favour the same draw about as much."""
-    targets, is_target = centre(pool.targets), pool.is_target()
-    num_draws, dtype = pool.targets.shape[1], pool.targets.dtype
-    ratios = jnp.moveaxis(targets.ratios, 2, 1).reshape(-1, num_draws)
-    weights = jnp.where(is_target, 1 / jnp.maximum(jnp.sum(is_target), 1).astype(dtype), 0)
-    probs = (targets.mean * weights[:, None]).reshape(-1)
+    points, num_draws = centre(targets.log_probs), targets.log_probs.shape[1]
+    ratios = jnp.moveaxis(points.ratios, 2, 1).reshape(-1, num_draws)
+    probs = (points.mean * _shares(targets.weights)[:, None]).reshape(-1)
 
     share = (1 + jnp.max(ratios, axis=1)) / num_draws
     favourites = jnp.argmax(ratios, axis=1)
@@ -201,34 +217,60 @@ def _merge(pool: _Pool, num_groups: int) -> _Merged:
     return _Merged(Centred(mean[None], merged.T[None]), lost)
 
 
+def _shares(weights: jax.Array) -> jax.Array:
+    """The share of each of ``weights[T]`` in their sum, ``[T]``."""
+    total = jnp.sum(weights)
+    return weights / jnp.where(total > 0, total, 1)
+
+
+def _upper_bounds(log_probs: jax.Array, points: jax.Array, targets: Targets, merged: _Merged) -> jax.Array:
+    """Upper bounds of the scores of ``points[n]``, ``[n]``."""
+    block = log_probs[points]
+    about_groups = information.information_of_pairs(centre(block), merged.groups)[:, 0]
+    most = jnp.minimum(about_groups + merged.lost, information.mutual_information(block)) * (1 + _MARGIN)
+    # What a target tells about itself is no part of its score, which is a mean over one target less.
+    is_itself = targets.indices[None] == points[:, None]
+    others = jnp.sum(jnp.where(is_itself, 0, _shares(targets.weights)[None]), axis=1)
+    return jnp.where(others > 0, most / jnp.where(others > 0, others, 1), 0) * (1 + _MARGIN)
+
+
 def pick_lazily(
-    key: jax.Array, pool: _Pool, available: jax.Array, *, batch_size: int, power: bool, alpha: jax.Array | float
+    key: jax.Array,
+    log_probs: jax.Array,
+    targets: Targets,
+    available: jax.Array,
+    *,
+    batch_size: int,
+    power: bool,
+    alpha: jax.Array | float,
 ) -> Picks:
     """The highest scores, or the first arrivals at their rates, where only points that can be among them are scored."""
-    num_points, _, num_classes = pool.log_probs.shape
+    num_points, _, num_classes = log_probs.shape
     points = jnp.arange(num_points, dtype=jnp.int32)
-    variates = race.variates(key, points, pool.log_probs.dtype) if power else None
-    block_size = rows_per_chunk(len(pool.targets) * num_classes**2, num_points)
+    variates = exponential_race.variates(key, points, log_probs.dtype) if power else None
+    block_size = rows_per_chunk(len(targets.weights) * num_classes**2, num_points)
     # Bounds with small groups pay where one point takes long.
     num_levels = 2 if block_size == 1 else 1
-    groups, small_groups = _merge(pool, _NUM_GROUPS), _merge(pool, _NUM_SMALL_GROUPS)
+    groups, small_groups = _merge(targets, _NUM_GROUPS), _merge(targets, _NUM_SMALL_GROUPS)
 
     def rank(scores: jax.Array, points: jax.Array) -> jax.Array:
         if not power:
             return scores
-        return race.first_keys(jax.tree.map(lambda leaf: leaf[points], variates), race.log_rate(scores, alpha))
+        return exponential_race.first_keys(
+            jax.tree.map(lambda leaf: leaf[points], variates), exponential_race.log_rate(scores, alpha)
+        )
 
     def bounds_of_chunk(start: jax.Array) -> jax.Array:
-        return pool.upper_bounds(start + jnp.arange(chunk_size, dtype=jnp.int32), groups)
+        return _upper_bounds(log_probs, start + jnp.arange(chunk_size, dtype=jnp.int32), targets, groups)
 
     def refresh(points: jax.Array, known: lazy.Candidates, details: Any) -> tuple[lazy.Candidates, Any]:
         if num_levels == 1:
-            scores = pool.scores_of(points)
+            scores = _scores_of(log_probs, points, targets)
         else:
             scores = jax.lax.cond(
                 known.num_seen[0] == 0,
-                lambda: jnp.minimum(known.state, pool.upper_bounds(points, small_groups)),
-                lambda: pool.scores_of(points),
+                lambda: jnp.minimum(known.state, _upper_bounds(log_probs, points, targets, small_groups)),
+                lambda: _scores_of(log_probs, points, targets),
             )
         return lazy.Candidates(rank(scores, points), known.num_seen + 1, scores), details
 

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, chi_squared, information
-from lbb_jax.acquisition import lazy, race
+from lbb_jax.acquisition import exponential_race, lazy
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import centre, psi
@@ -63,7 +63,7 @@ def large_batch_bald(
     """
     del key
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
-    return pick_greedily(
+    return pick_lbb(
         log_probs, available, batch_size=batch_size, pair_weight=pair_weight, redundancy=redundancy, pairs=pairs
     ).acquisition
 
@@ -81,7 +81,7 @@ def power_large_batch_bald(
 ) -> Acquisition:
     """Samples points one after the other with probability proportional to ``gain**alpha`` (Power LBB, Eq. 2.13).
 
-    The sampling is a race (`lbb_jax.acquisition.race`), with one pair of random numbers for each point.
+    The sampling is a race (`lbb_jax.acquisition.exponential_race`), with one pair of random numbers for each point.
 
     Args:
       key: Random key, consumed. Each point has its own variates, whatever is available.
@@ -98,8 +98,8 @@ def power_large_batch_bald(
       picks are uniform.
     """
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
-    variates = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
-    return pick_by_race(
+    variates = exponential_race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
+    return pick_power_lbb(
         variates,
         log_probs,
         available,
@@ -111,7 +111,7 @@ def power_large_batch_bald(
     ).acquisition
 
 
-class Picks(NamedTuple):
+class LbbPicks(NamedTuple):
     """Picks, and what they took.
 
     Attributes:
@@ -125,7 +125,7 @@ class Picks(NamedTuple):
     num_pairs: jax.Array
 
 
-def pick_greedily(
+def pick_lbb(
     log_probs: jax.Array,
     available: jax.Array,
     *,
@@ -134,14 +134,14 @@ def pick_greedily(
     redundancy: str = "pairwise",
     pairs: str = "exact",
     front_size: int = lazy.FRONT_SIZE,
-) -> Picks:
+) -> LbbPicks:
     """The picks of `large_batch_bald`, whose arguments these are, with what they took."""
     pool = _Pool(log_probs, redundancy, pair_weight, pairs, batch_size)
     return _pick_one_by_one(pool, available, pool.scores, _Greedy(pool), front_size)
 
 
-def pick_by_race(
-    variates: race.Variates,
+def pick_power_lbb(
+    variates: exponential_race.Variates,
     log_probs: jax.Array,
     available: jax.Array,
     *,
@@ -151,10 +151,10 @@ def pick_by_race(
     redundancy: str = "pairwise",
     pairs: str = "exact",
     front_size: int = lazy.FRONT_SIZE,
-) -> Picks:
+) -> LbbPicks:
     """The picks of `power_large_batch_bald`, whose arguments these are, for the given ``variates[N]``."""
     pool = _Pool(log_probs, redundancy, pair_weight, pairs, batch_size)
-    keys = race.first_keys(variates, race.log_rate(pool.scores, alpha))
+    keys = exponential_race.first_keys(variates, exponential_race.log_rate(pool.scores, alpha))
     return _pick_one_by_one(pool, available, keys, _Race(pool, variates, alpha), front_size)
 
 
@@ -266,11 +266,11 @@ class _Greedy:
             in_crowds=True,
         )
 
-    def enter(self, picked: _Picked, points: jax.Array, known: lazy.Candidates) -> _Details:
+    def enter(self, picked: _Picked, points: jax.Array, known: lazy.Known) -> _Details:
         features = self.pool.features_of(self.pool.log_probs[points])
         return _Details(features, self.pool.pending(features, known.num_seen, picked))
 
-    def lower(self, picked: _Picked, known: lazy.Candidates) -> lazy.Candidates:
+    def lower(self, picked: _Picked, known: lazy.Known) -> lazy.Known:
         """Lowers the bounds of the whole pool by those of its pairs with all picks."""
         pool = self.pool
         num_points, num_draws, num_classes = pool.log_probs.shape
@@ -289,7 +289,7 @@ class _Greedy:
         redundancy = map_chunks(redundancy_of, num_points, chunk_size)
         bounds = jnp.where(known.bounds > -jnp.inf, pool.gain(pool.scores, redundancy), -jnp.inf)
         if pool.features_are_pairs:
-            return lazy.Candidates(bounds, jnp.full_like(known.num_seen, picked.size), redundancy)
+            return lazy.Known(bounds, jnp.full_like(known.num_seen, picked.size), redundancy)
         return known._replace(bounds=jnp.minimum(known.bounds, bounds))
 
     def after_pick(self, search: lazy.Search, picked: _Picked) -> lazy.Search:
@@ -303,7 +303,7 @@ class _Greedy:
             redundancy = pool.add(front.state, pairs)
             bounds = jnp.where(front.bounds > -jnp.inf, pool.gain(scores, redundancy), -jnp.inf)
             num_seen = jnp.full_like(front.num_seen, picked.size)
-            return search._replace(front=lazy.Candidates(bounds, num_seen, redundancy))
+            return search._replace(front=lazy.Known(bounds, num_seen, redundancy))
         pending = pool.add(details.pending, pairs)
         bounds = jnp.minimum(front.bounds, pool.gain(scores, pool.add(front.state, pending)))
         if pool.is_tree:
@@ -314,8 +314,8 @@ class _Greedy:
         return search._replace(front=front._replace(bounds=bounds), details=details._replace(pending=pending))
 
     def refresh(
-        self, picked: _Picked, points: jax.Array, known: lazy.Candidates, details: _Details
-    ) -> tuple[lazy.Candidates, _Details]:
+        self, picked: _Picked, points: jax.Array, known: lazy.Known, details: _Details
+    ) -> tuple[lazy.Known, _Details]:
         pool = self.pool
         next_pick, is_needed = self._next_pick(picked, known, details)
         pairs = pool.pair_information(points, picked.indices[next_pick])
@@ -323,22 +323,22 @@ class _Greedy:
         num_seen = jnp.where(is_needed, next_pick + 1, picked.size)
         pending = pool.pending(details.features, num_seen, picked)
         bounds = pool.gain(pool.scores[points], pool.add(redundancy, pending))
-        return lazy.Candidates(bounds, num_seen, redundancy), details._replace(pending=pending)
+        return lazy.Known(bounds, num_seen, redundancy), details._replace(pending=pending)
 
     def refresh_fully(
-        self, picked: _Picked, points: jax.Array, known: lazy.Candidates, details: _Details
-    ) -> tuple[lazy.Candidates, _Details]:
+        self, picked: _Picked, points: jax.Array, known: lazy.Known, details: _Details
+    ) -> tuple[lazy.Known, _Details]:
         """Evaluates points with all picks: a sum over pairs is known only when every pair is."""
 
-        def is_partial(progress: tuple[lazy.Candidates, _Details]) -> jax.Array:
+        def is_partial(progress: tuple[lazy.Known, _Details]) -> jax.Array:
             return jnp.any(progress[0].num_seen < picked.size)
 
-        def see_next(progress: tuple[lazy.Candidates, _Details]) -> tuple[lazy.Candidates, _Details]:
+        def see_next(progress: tuple[lazy.Known, _Details]) -> tuple[lazy.Known, _Details]:
             return self.refresh(picked, points, *progress)
 
         return jax.lax.while_loop(is_partial, see_next, (known, details))
 
-    def _next_pick(self, picked: _Picked, known: lazy.Candidates, details: _Details) -> tuple[jax.Array, jax.Array]:
+    def _next_pick(self, picked: _Picked, known: lazy.Known, details: _Details) -> tuple[jax.Array, jax.Array]:
         """The next pick that each point must be evaluated with, and whether there is one."""
         pool = self.pool
         if not (pool.is_tree and pool.has_features):
@@ -355,14 +355,14 @@ class _Greedy:
 class _Race:
     """Ranks points by their keys in a race. The state of a point is its redundancy with the picks that it has seen."""
 
-    def __init__(self, pool: _Pool, variates: race.Variates, alpha: jax.Array | float):
+    def __init__(self, pool: _Pool, variates: exponential_race.Variates, alpha: jax.Array | float):
         self.pool, self.variates, self.alpha = pool, variates, alpha
 
     def rules(self, picked: _Picked) -> lazy.Rules:
         """How points are evaluated, given the batch so far."""
         return lazy.Rules(functools.partial(self.refresh, picked), self.enter)
 
-    def enter(self, points: jax.Array, known: lazy.Candidates) -> _Details:
+    def enter(self, points: jax.Array, known: lazy.Known) -> _Details:
         del known
         features = self.pool.features_of(self.pool.log_probs[points])
         return _Details(features, jnp.zeros(len(points), features.dtype))
@@ -373,8 +373,8 @@ class _Race:
         return search
 
     def refresh(
-        self, picked: _Picked, points: jax.Array, known: lazy.Candidates, details: _Details
-    ) -> tuple[lazy.Candidates, _Details]:
+        self, picked: _Picked, points: jax.Array, known: lazy.Known, details: _Details
+    ) -> tuple[lazy.Known, _Details]:
         pool = self.pool
         next_pick, is_needed = known.num_seen, known.num_seen < picked.size
         if pool.is_tree and pool.has_features:
@@ -387,20 +387,20 @@ class _Race:
         else:
             pairs = pool.pair_information(points, picked.indices[next_pick])
         redundancy = jnp.where(is_needed, pool.add(known.state, pairs), known.state)
-        keys = race.later_keys(
+        keys = exponential_race.later_keys(
             known.bounds,
             jax.tree.map(lambda leaf: leaf[points], self.variates),
-            race.log_rate(pool.gain(pool.scores[points], known.state), self.alpha),
-            race.log_rate(pool.gain(pool.scores[points], redundancy), self.alpha),
+            exponential_race.log_rate(pool.gain(pool.scores[points], known.state), self.alpha),
+            exponential_race.log_rate(pool.gain(pool.scores[points], redundancy), self.alpha),
             picked.bounds[next_pick],
         )
         num_seen = jnp.where(is_needed, next_pick + 1, picked.size)
-        return lazy.Candidates(jnp.where(is_needed, keys, known.bounds), num_seen, redundancy), details
+        return lazy.Known(jnp.where(is_needed, keys, known.bounds), num_seen, redundancy), details
 
 
 def _pick_one_by_one(
     pool: _Pool, available: jax.Array, bounds: jax.Array, ranking: "_Greedy | _Race", front_size: int
-) -> Picks:
+) -> LbbPicks:
     """Picks the point of the highest bound, again and again, lowering the gains and with them the bounds."""
     batch_size, dtype = pool.batch_size, bounds.dtype
     picked = _Picked(
@@ -427,10 +427,10 @@ def _pick_one_by_one(
         return (ranking.after_pick(search, picked), picked), Acquisition(index, gain)
 
     (search, picked), acquisition = jax.lax.scan(pick, (search, picked), length=batch_size)
-    return Picks(acquisition, picked.bounds, search.num_evaluations)
+    return LbbPicks(acquisition, picked.bounds, search.num_evaluations)
 
 
-def _all_pairs(new: lazy.Candidates, old: lazy.Candidates) -> jax.Array:
+def _all_pairs(new: lazy.Known, old: lazy.Known) -> jax.Array:
     """The pairs that one evaluation of a point takes, where it goes on to the last pick; ``[m]``."""
     return new.num_seen - old.num_seen
 

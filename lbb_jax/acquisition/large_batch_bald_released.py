@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, information
-from lbb_jax.acquisition import race
+from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.relative_entropy import mean_over_draws
 
@@ -50,7 +50,9 @@ def large_batch_bald_released(
     """
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     scores = information.mutual_information(log_probs) + agreement(log_probs, available)
-    return race.highest_or_first_arrivals(key, scores, available, batch_size=batch_size, power=power, alpha=alpha)
+    return exponential_race.highest_or_first_arrivals(
+        key, scores, available, batch_size=batch_size, power=power, alpha=alpha
+    )
 
 
 def agreement(log_probs: jax.Array, available: jax.Array) -> jax.Array:

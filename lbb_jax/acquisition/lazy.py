@@ -24,7 +24,7 @@ _CROWD_SIZE = 8192
 _MANY_BLOCKS = 12
 
 
-class Candidates(NamedTuple):
+class Known(NamedTuple):
     """What is known of ``n`` points.
 
     Attributes:
@@ -51,16 +51,16 @@ class Search(NamedTuple):
       num_evaluations: How many evaluations there were so far, ``[]`` int32.
     """
 
-    pool: Candidates
+    pool: Known
     points: jax.Array
-    front: Candidates
+    front: Known
     details: Any
     rest_bound: jax.Array
     rest_point: jax.Array
     num_evaluations: jax.Array
 
 
-def one_evaluation(new: Candidates, old: Candidates) -> jax.Array:
+def one_evaluation(new: Known, old: Known) -> jax.Array:
     """One evaluation for each point that is refreshed, ``[m]``."""
     del old
     return jnp.ones_like(new.num_seen)
@@ -80,10 +80,10 @@ class Rules(NamedTuple):
         whose rounding does not depend on how many points there are, or exact copies would not tie.
     """
 
-    refresh: Callable[[jax.Array, Candidates, Any], tuple[Candidates, Any]]
-    enter: Callable[[jax.Array, Candidates], Any] = lambda points, known: ()
-    lower: Callable[[Candidates], Candidates] = lambda pool: pool
-    count: Callable[[Candidates, Candidates], jax.Array] = one_evaluation
+    refresh: Callable[[jax.Array, Known, Any], tuple[Known, Any]]
+    enter: Callable[[jax.Array, Known], Any] = lambda points, known: ()
+    lower: Callable[[Known], Known] = lambda pool: pool
+    count: Callable[[Known, Known], jax.Array] = one_evaluation
     in_crowds: bool = False
 
 
@@ -96,7 +96,7 @@ def begin(bounds: jax.Array, state: Any, rules: Rules, *, front_size: int = FRON
       rules: How points are evaluated.
       front_size: Static: points in the front, at most.
     """
-    pool = Candidates(bounds, jnp.zeros(len(bounds), jnp.int32), state)
+    pool = Known(bounds, jnp.zeros(len(bounds), jnp.int32), state)
     return _choose_front(pool, rules, min(front_size, len(bounds)), jnp.int32(0))
 
 
@@ -114,13 +114,13 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
     """
     size = min(block_size, len(search.points))
 
-    def is_stale(known: Candidates) -> jax.Array:
+    def is_stale(known: Known) -> jax.Array:
         return (known.num_seen < num_picks) & (known.bounds > -jnp.inf)
 
-    def count(new: Candidates, old: Candidates, is_counted: jax.Array) -> jax.Array:
+    def count(new: Known, old: Known, is_counted: jax.Array) -> jax.Array:
         return jnp.sum(jnp.where(is_counted, rules.count(new, old), 0), dtype=jnp.int32)
 
-    def is_open(known: Candidates) -> jax.Array:
+    def is_open(known: Known) -> jax.Array:
         """Which points have a bound above the best worth that is known; none before any is known."""
         is_fresh = known.num_seen >= num_picks
         best = jnp.max(jnp.where(is_fresh, known.bounds, -jnp.inf))
@@ -165,10 +165,10 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
     num_points = len(search.pool.bounds)
     crowd_size = min(_CROWD_SIZE, num_points)
 
-    def overflows(progress: tuple[Candidates, jax.Array]) -> jax.Array:
+    def overflows(progress: tuple[Known, jax.Array]) -> jax.Array:
         return jnp.sum(is_open(progress[0])) > len(search.points)
 
-    def refresh_places(pool: Candidates, places: jax.Array) -> tuple[Candidates, jax.Array]:
+    def refresh_places(pool: Known, places: jax.Array) -> tuple[Known, jax.Array]:
         """Evaluates the points at ``places[m]`` of the pool, those past its end left out."""
         points = jnp.minimum(places, num_points - 1)
         known = jax.tree.map(lambda leaf: leaf[points], pool)
@@ -176,7 +176,7 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
         pool = jax.tree.map(lambda leaf, rows: leaf.at[places].set(rows, mode="drop"), pool, fresh)
         return pool, count(fresh, known, places < num_points)
 
-    def refresh_pool(progress: tuple[Candidates, jax.Array]) -> tuple[Candidates, jax.Array]:
+    def refresh_pool(progress: tuple[Known, jax.Array]) -> tuple[Known, jax.Array]:
         pool, num_evaluations = progress
         opened = jnp.flatnonzero(is_open(pool), size=crowd_size, fill_value=num_points).astype(jnp.int32)
         pool, num_new = refresh_places(pool, opened)
@@ -236,12 +236,12 @@ def _where(condition: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
     return jnp.where(condition.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
 
 
-def _merge(search: Search) -> Candidates:
+def _merge(search: Search) -> Known:
     """The pool with what the front has learned."""
     return jax.tree.map(lambda leaf, rows: leaf.at[search.points].set(rows), search.pool, search.front)
 
 
-def _choose_front(pool: Candidates, rules: Rules, front_size: int, num_evaluations: jax.Array) -> Search:
+def _choose_front(pool: Known, rules: Rules, front_size: int, num_evaluations: jax.Array) -> Search:
     """A search whose front are the points of the highest bounds."""
     num_points = len(pool.bounds)
     if front_size == num_points:

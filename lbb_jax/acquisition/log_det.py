@@ -39,7 +39,7 @@ _MARGIN, _MARGIN_OF_TRACE = 1e-5, 1e-6
 _RESOLUTION = 1e-6
 
 
-class Picks(NamedTuple):
+class LogDetPicks(NamedTuple):
     """Picks, and what they took.
 
     Attributes:
@@ -65,7 +65,7 @@ def log_det(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch
     """
     del key
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
-    return pick_greedily(log_probs, available, batch_size=batch_size).acquisition
+    return pick_log_det(log_probs, available, batch_size=batch_size).acquisition
 
 
 def gains_by_themselves(log_probs: jax.Array) -> jax.Array:
@@ -82,9 +82,9 @@ def gains_by_themselves(log_probs: jax.Array) -> jax.Array:
     return map_chunks(of_chunk, num_points, size)
 
 
-def pick_greedily(
+def pick_log_det(
     log_probs: jax.Array, available: jax.Array, *, batch_size: int, front_size: int = lazy.FRONT_SIZE
-) -> Picks:
+) -> LogDetPicks:
     """The picks of `log_det`, whose arguments these are, with what they took."""
     pool = _Pool(log_probs)
     bounds = jnp.where(available, pool.bounds(pool.traces, pool.traces), -jnp.inf)
@@ -102,7 +102,7 @@ def pick_greedily(
         return (search, batch), Acquisition(index, gain)
 
     (search, _), acquisition = jax.lax.scan(pick, (search, batch), jnp.arange(batch_size, dtype=jnp.int32))
-    return Picks(acquisition, search.num_evaluations)
+    return LogDetPicks(acquisition, search.num_evaluations)
 
 
 class _Pool:
@@ -181,11 +181,11 @@ class _Pool:
 def _rules(pool: _Pool, whitening: jax.Array, num_seen: jax.Array) -> lazy.Rules:
     """How points are evaluated, given the batch."""
 
-    def refresh(points: jax.Array, known: lazy.Candidates, features: jax.Array) -> tuple[lazy.Candidates, jax.Array]:
+    def refresh(points: jax.Array, known: lazy.Known, features: jax.Array) -> tuple[lazy.Known, jax.Array]:
         gains = pool.gains(whitening, points, features)
         return known._replace(bounds=gains, num_seen=jnp.full_like(known.num_seen, num_seen)), features
 
-    def lower(known: lazy.Candidates) -> lazy.Candidates:
+    def lower(known: lazy.Known) -> lazy.Known:
         lowered = pool.lower(whitening, known.bounds, pool.features, pool.traces)
         return known._replace(bounds=jnp.where(known.num_seen < num_seen, lowered, known.bounds))
 

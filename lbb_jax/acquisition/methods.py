@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments
-from lbb_jax.acquisition import validation
+from lbb_jax.acquisition import checks
 from lbb_jax.acquisition.badge import badge
 from lbb_jax.acquisition.batch_bald import batch_bald
 from lbb_jax.acquisition.core_set import core_set
@@ -29,20 +29,20 @@ class Option(NamedTuple):
       static: Whether another value means another program (a size, a name or a choice) or only other numbers.
     """
 
-    check: validation.OptionCheck
+    check: checks.OptionCheck
     static: bool = False
 
 
 OPTIONS = {
-    "alpha": Option(validation.check_alpha),
-    "embeddings": Option(validation.check_embeddings),
+    "alpha": Option(checks.check_alpha),
+    "embeddings": Option(checks.check_embeddings),
     "num_samples": Option(arguments.check_positive_integer, static=True),
     "num_targets": Option(arguments.check_positive_integer, static=True),
     "pair_weight": Option(arguments.check_finite_and_not_negative),
-    "pairs": Option(validation.check_pairs, static=True),
+    "pairs": Option(checks.check_pairs, static=True),
     "power": Option(arguments.check_boolean, static=True),
-    "redundancy": Option(validation.check_redundancy, static=True),
-    "targets": Option(validation.check_targets),
+    "redundancy": Option(checks.check_redundancy, static=True),
+    "targets": Option(checks.check_targets),
 }
 
 
@@ -220,15 +220,15 @@ def acquire(
       TypeError: For an argument of the wrong kind.
     """
     values = complete_options(method, options)
-    predictions = validation.read_predictions("log_probs", log_probs)
-    validation.check_shapes_agree(values, predictions.shape)
+    predictions = checks.read_predictions("log_probs", log_probs)
+    checks.check_shapes_agree(values, predictions.shape)
     key = arguments.check_key("key", key)
-    mask = jnp.asarray(validation.check_available(available, predictions.shape))
-    batch_size = validation.check_batch_size(batch_size, int(jnp.sum(mask)), predictions.shape)
-    validation.check_samples_fit(values, predictions.shape, batch_size)
+    mask = jnp.asarray(checks.check_available(available, predictions.shape))
+    batch_size = checks.check_batch_size(batch_size, int(jnp.sum(mask)), predictions.shape)
+    checks.check_samples_fit(values, predictions.shape, batch_size)
     # Rows that are not available may hold NaN, which is no fault of any program.
     with jax.debug_nans(False):
-        predictions = jnp.asarray(validation.predictions_in_float32(predictions))
-        validation.check_values(predictions, mask)
-        values = validation.settle_arrays(values, mask)
+        predictions = jnp.asarray(checks.predictions_in_float32(predictions))
+        checks.check_values(predictions, mask)
+        values = checks.settle_arrays(values, mask)
         return _COMPILED[method](key, predictions, mask, batch_size=batch_size, **values)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, entropy, information
-from lbb_jax.acquisition import race
+from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.selection import Acquisition, highest
 
 
@@ -18,12 +18,12 @@ def mean_probs(log_probs: jax.Array) -> jax.Array:
     return jnp.mean(jnp.exp(log_probs), axis=1)
 
 
-def lack_of_confidence(log_probs: jax.Array) -> jax.Array:
+def least_confident_score(log_probs: jax.Array) -> jax.Array:
     """``1 - max_c p_n(c)`` of the predictive mean of ``log_probs[N, K, C]`` (Eq. 2.2): ``[N]``."""
     return 1 - jnp.max(mean_probs(log_probs), axis=-1)
 
 
-def lack_of_margin(log_probs: jax.Array) -> jax.Array:
+def margin_score(log_probs: jax.Array) -> jax.Array:
     """1 less the difference of the two largest probabilities of the predictive mean of ``log_probs[N, K, C]``: ``[N]``.
 
     A single class has nothing to be mistaken for: 0.
@@ -36,7 +36,7 @@ def lack_of_margin(log_probs: jax.Array) -> jax.Array:
 def random(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
     """Picks available points uniformly without replacement; all scores are 0."""
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
-    order = race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype).gumbel
+    order = exponential_race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype).gumbel
     picked = highest(order, available, batch_size=batch_size)
     return picked._replace(scores=jnp.where(picked.indices >= 0, 0, -jnp.inf).astype(order.dtype))
 
@@ -45,7 +45,7 @@ def least_confident(key: jax.Array, log_probs: jax.Array, available: jax.Array, 
     """Picks the points with the highest ``1 - max_c p_n(c)`` of the predictive mean (Eq. 2.2)."""
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     del key
-    return highest(lack_of_confidence(log_probs), available, batch_size=batch_size)
+    return highest(least_confident_score(log_probs), available, batch_size=batch_size)
 
 
 def margin(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
@@ -55,7 +55,7 @@ def margin(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_
     """
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     del key
-    return highest(lack_of_margin(log_probs), available, batch_size=batch_size)
+    return highest(margin_score(log_probs), available, batch_size=batch_size)
 
 
 def max_entropy(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
@@ -95,6 +95,6 @@ def power_bald(
       The picks in the order drawn; the scores are their BALD in nats.
     """
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
-    return race.first_arrivals(
+    return exponential_race.first_arrivals(
         key, information.mutual_information(log_probs), available, batch_size=batch_size, alpha=alpha
     )

@@ -15,7 +15,7 @@ import numpy as np
 
 from lbb_jax import arguments
 from lbb_jax.acquisition import candidates as candidates_lib
-from lbb_jax.acquisition import validation
+from lbb_jax.acquisition import checks
 from lbb_jax.acquisition.candidates import POINTWISE, Candidates
 from lbb_jax.acquisition.methods import OPTIONS, check_method, complete_options
 from lbb_jax.acquisition.stored import open_predictions
@@ -103,15 +103,15 @@ def acquire_stream(
     batch_size = arguments.check_integer("batch_size", batch_size)
     if not 1 <= batch_size <= num_candidates:
         raise ValueError(f"batch_size={batch_size}: must be between 1 and num_candidates={num_candidates}")
-    values = validation.settle_arrays(values)
+    values = checks.settle_arrays(values)
 
     static = tuple((name, value) for name, value in values.items() if OPTIONS[name].static)
     numbers = {name: value for name, value in values.items() if not OPTIONS[name].static}
     state, check_last, num_points, num_available = None, None, 0, 0
     for block in _blocks(_pairs(batches)):
         if state is None:
-            validation.check_shapes_agree(values, block.log_probs.shape)
-            validation.check_samples_fit(values, block.log_probs.shape, batch_size)
+            checks.check_shapes_agree(values, block.log_probs.shape)
+            checks.check_samples_fit(values, block.log_probs.shape, batch_size)
             _check_candidates_fit(num_candidates, *block.log_probs.shape[1:])
             state = candidates_lib.nothing_yet(num_candidates, *block.log_probs.shape[1:])
         if num_points + block.num_points > _MOST_POINTS:
@@ -119,10 +119,8 @@ def acquire_stream(
         # Rows that are not available may hold NaN, which is no fault of any program.
         with jax.debug_nans(False):
             log_probs, available = jnp.asarray(block.log_probs), jnp.asarray(block.available)
-            fault = validation.find_fault(log_probs, available)
-            check = functools.partial(
-                validation.raise_if_fault, fault, first_point=num_points, name="batches: log_probs"
-            )
+            fault = checks.find_fault(log_probs, available)
+            check = functools.partial(checks.raise_if_fault, fault, first_point=num_points, name="batches: log_probs")
             # The first block's before the method is compiled. Later faults are looked at a block later, so that reading
             # goes on while the device computes.
             (check_last or check)()
@@ -157,11 +155,11 @@ def _check_candidates_fit(num_candidates: int, num_draws: int, num_classes: int)
     """Raises ValueError if the predictions of the candidates, or their indices, are too many."""
     # A candidate's predictions, its index and its worth, four bytes each.
     num_bytes = num_candidates * 4 * (num_draws * num_classes + 2)
-    if num_bytes > validation.MAX_BYTES:
-        most = validation.MAX_BYTES * num_candidates // num_bytes
+    if num_bytes > checks.MAX_BYTES:
+        most = checks.MAX_BYTES * num_candidates // num_bytes
         raise ValueError(
             f"num_candidates={num_candidates}: their predictions of {num_draws} draws and {num_classes} classes take "
-            f"{num_bytes:,} bytes, more than the {validation.MAX_BYTES:,} that a device is sure to have; pass at most "
+            f"{num_bytes:,} bytes, more than the {checks.MAX_BYTES:,} that a device is sure to have; pass at most "
             f"{most:,}"
         )
 
@@ -193,14 +191,14 @@ def _pairs(batches: Any) -> Iterator[tuple[arguments.Array, np.ndarray]]:
     for number, batch in enumerate(batches):
         name = f"batches, block {number}"
         log_probs, available = _split(name, batch)
-        log_probs = validation.read(f"{name}, log_probs", log_probs)
+        log_probs = checks.read(f"{name}, log_probs", log_probs)
         if log_probs.ndim == 3 and len(log_probs) == 0:
             continue
         arguments.check_predictions(log_probs, name=f"{name}: log_probs")
         shape = shape or log_probs.shape[1:]
         if log_probs.shape[1:] != shape:
             raise ValueError(f"{name}: a block of shape {log_probs.shape} after others of [n, {shape[0]}, {shape[1]}]")
-        mask = validation.check_available(available, log_probs.shape, name=f"{name}: available")
+        mask = checks.check_available(available, log_probs.shape, name=f"{name}: available")
         yield log_probs, np.asarray(mask)
 
 
@@ -233,7 +231,7 @@ def _blocks(pairs: Iterator[tuple[arguments.Array, np.ndarray]]) -> Iterator[_Bl
         start = 0
         while start < len(log_probs):
             stop = min(len(log_probs), start + size - filled)
-            parts.append((validation.predictions_in_float32(log_probs[start:stop]), available[start:stop]))
+            parts.append((checks.predictions_in_float32(log_probs[start:stop]), available[start:stop]))
             filled, start = filled + stop - start, stop
             if filled == size:
                 yield _join(parts, size)

@@ -1,20 +1,23 @@
 """The host driver of a run: from a configuration and a folder to metrics, checkpoints and a figure."""
 
-from lbb_jax.experiment import regimes, slurm
-from lbb_jax.experiment.compilation import check_platform, use_cache
-from lbb_jax.experiment.config_file import (
-    config_name,
-    define_config,
-    load_config,
-    overridden_fields,
-    refuse_overrides,
-)
-from lbb_jax.experiment.configuration import ExperimentError, default_config, parse_arguments
-from lbb_jax.experiment.driver import run
-from lbb_jax.experiment.interruption import leave
-from lbb_jax.experiment.messages import run_script, show_own_messages, show_warnings
-from lbb_jax.experiment.sweep import run_sweep
-from lbb_jax.experiment.variants import DEFAULT_METHODS, combine, experiment_name, parse_methods
+from lbb_jax.extras import needs
+
+with needs("experiments"):
+    from lbb_jax.experiment import regimes, slurm
+    from lbb_jax.experiment.compilation import check_platform, use_cache
+    from lbb_jax.experiment.config_file import (
+        config_name,
+        define_config,
+        load_config,
+        overridden_fields,
+        refuse_overrides,
+    )
+    from lbb_jax.experiment.configuration import ExperimentError, default_config, parse_arguments
+    from lbb_jax.experiment.interruption import leave
+    from lbb_jax.experiment.messages import run_script, show_own_messages, show_warnings
+    from lbb_jax.experiment.runner import run
+    from lbb_jax.experiment.sweep import run_sweep
+    from lbb_jax.experiment.sweep_specification import DEFAULT_METHODS, combine, experiment_name, parse_methods
 
 __all__ = [
     "DEFAULT_METHODS",

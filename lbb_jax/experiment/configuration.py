@@ -117,11 +117,6 @@ def default_config() -> ConfigDict:
     return config
 
 
-def dataset_name(config: ConfigDict) -> str:
-    """The data set's name as tables show it: an ``r`` stands before that of a repeated one."""
-    return config.dataset.name if config.dataset.copies == 1 else f"r{config.dataset.name}"
-
-
 def parse_arguments(
     argument: str | None,
     *,

@@ -1,5 +1,6 @@
 """What the numbers of a run depend on besides its configuration and its data: versions, hardware, settings of JAX."""
 
+import logging
 import os
 import platform
 from collections.abc import Mapping
@@ -11,7 +12,12 @@ from typing import Any
 import flax
 import jax
 
-PACKAGES = ("lbb_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "tensorflow-datasets")
+from lbb_jax.errors import ExperimentError
+from lbb_jax.run_folder import RunFolder
+
+_LOGGER = logging.getLogger(__name__)
+
+PACKAGES = ("lbb_jax", "jax", "jaxlib", "flax", "optax", "numpy", "tensorflow-datasets")
 # The versions of these make no difference to the numbers of a run.
 _WITHOUT_EFFECT = ("orbax-checkpoint", "tensorflow-datasets", "python", "system")
 # The settings that other numbers follow from: other random ones from the same key, or other precisions. A run that does
@@ -51,17 +57,32 @@ def settings() -> dict[str, Any]:
     }
 
 
-def differing_settings(before: Mapping[str, Any]) -> list[str]:
-    """``name=value (here: value)`` for every setting that is another one here than when a run began."""
-    return _differing(SETTINGS | dict(before), settings(), "=")
+def check_same(folder: RunFolder) -> None:
+    """Compares what numbers depend on here with what the run in ``folder``, if there is one, began under.
 
+    Other versions or hardware, under which the last bits can differ, are said in a warning. What an older version of
+    this project did not record is left out.
 
-def differing_last_bits(versions_before: Mapping[str, Any], hardware_before: Mapping[str, Any]) -> list[str]:
-    """``name value (here: value)`` for every version and part of the hardware that is another one here.
-
-    What an older version of this project did not record is left out.
+    Raises:
+      ExperimentError: If a setting of JAX differs from which other numbers follow.
     """
-    return [*_differing(versions_before, versions(), " "), *_differing(hardware_before, hardware(), " ")]
+    begun = folder.describe()
+    if begun is None:
+        return
+    differences = _differing(SETTINGS | begun.settings, settings(), "=")
+    if differences:
+        raise ExperimentError(
+            f"{folder} holds a run under other settings of JAX, from which other numbers follow (config.json); choose "
+            "another --workdir, or set " + "; ".join(differences)
+        )
+    differences = [*_differing(begun.versions, versions(), " "), *_differing(begun.platform, hardware(), " ")]
+    if differences:
+        _LOGGER.warning(
+            "%s: going on under other versions or on other hardware, where the last bits of numbers can differ, and "
+            "with them the points acquired: begun with %s",
+            folder,
+            "; ".join(differences),
+        )
 
 
 def _differing(before: Mapping[str, Any], here: Mapping[str, Any], separator: str) -> list[str]:

@@ -5,22 +5,20 @@ import numpy as np
 
 from lbb_jax.errors import ExperimentError
 from lbb_jax.examples import Examples
-from lbb_jax.experiment.rounds import Finished
-from lbb_jax.loop import Data
+from lbb_jax.loop import Data, Round
 
 # A loss that has grown so many times is one that a smaller step would have lowered.
 _DIVERGED = 10
 
 
-def check_finite(finished: Finished, data: Data, unit: str) -> None:
+def check_finite(done: Round, data: Data, unit: str) -> None:
     """Raises ExperimentError at the first number of a round that is not finite.
 
     Args:
-      finished: The round of all seeds.
+      done: The round of all seeds, as NumPy arrays with a leading axis ``[S]``.
       data: What it was trained and evaluated on.
       unit: What one loss is the loss of, "step" or "epoch".
     """
-    done = finished.round
     where = f"seed {{}}, round {int(done.round[0])}: "
     faults = np.argwhere(~np.isfinite(done.losses))
     if len(faults):

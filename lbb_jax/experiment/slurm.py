@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from lbb_jax.experiment import driver
+from lbb_jax.experiment import runner
 from lbb_jax.experiment.compilation import use_cache
 from lbb_jax.experiment.configuration import ExperimentError, resolve_workdir
 from lbb_jax.experiment.messages import show_own_messages
@@ -43,7 +43,7 @@ def submit(
     except ImportError as error:
         raise ExperimentError("--slurm needs submitit: pip install -e '.[slurm]'") from error
     workdir = resolve_workdir(workdir).absolute()
-    left = driver.left_to_run(configs, workdir)
+    left = runner.left_to_run(configs, workdir)
     try:
         executor = submitit.AutoExecutor(workdir / "slurm", cluster=cluster)
         executor.update_parameters(**parameters)
@@ -76,4 +76,4 @@ def _run(config: ConfigDict, workdir: Path) -> None:
     """The work of a job."""
     show_own_messages()
     use_cache()
-    driver.run(config, workdir)
+    runner.run(config, workdir)

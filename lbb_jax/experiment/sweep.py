@@ -17,12 +17,12 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from lbb_jax import analysis, datasets
-from lbb_jax.experiment import driver
+from lbb_jax.experiment import runner
 from lbb_jax.experiment.compilation import use_cache
 from lbb_jax.experiment.configuration import ExperimentError, resolve_workdir
 from lbb_jax.experiment.interruption import Interruption
 from lbb_jax.experiment.messages import show_warnings
-from lbb_jax.files import write_whole
+from lbb_jax.files import atomic_write
 from lbb_jax.run_folder import Record
 
 _LOGGER = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def run_sweep(
     if len(set(devices)) < len(devices):
         raise ExperimentError(f"--devices={','.join(devices)}: name each once")
     workdir = resolve_workdir(workdir)
-    left = driver.left_to_run(configs, workdir)
+    left = runner.left_to_run(configs, workdir)
     run_all = _in_turn
     if devices or num_processes > 1:
         run_all = functools.partial(_at_once, places=list(devices) or [None] * num_processes)
@@ -140,7 +140,7 @@ def _in_turn(configs: Mapping[str, ConfigDict], workdir: Path, progress: _Progre
 def _attempt(config: ConfigDict, workdir: Path, on_round: Callable[[list[Record]], None]) -> str | None:
     """Runs one experiment; what went wrong, or None."""
     try:
-        driver.run(config, workdir, on_round=on_round)
+        runner.run(config, workdir, on_round=on_round)
     except (ExperimentError, datasets.MissingDatasetError) as error:
         return str(error)
     except Exception as error:
@@ -254,6 +254,6 @@ def _write_table(workdir: Path, names: list[str]) -> None:
     runs = analysis.load_runs(workdir / name for name in names)
     runs["path"] = [Path(path).relative_to(workdir).as_posix() for path in runs["path"]]
     try:
-        write_whole(workdir / "runs.csv", runs.to_csv(index=False))
+        atomic_write(workdir / "runs.csv", runs.to_csv(index=False))
     except OSError as error:
         raise ExperimentError(f"--workdir={workdir}: cannot be written to ({error})") from error

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lbb_jax import analysis, paths
-from lbb_jax.files import write_whole
+from lbb_jax.files import atomic_write
 
 # Paul Tol's "muted" scheme, with a dark grey for the baseline; where that ends his "vibrant" scheme and black, and then
 # colours of his "dark" and "medium contrast" schemes and a yellow of Okabe and Ito's that are far from all these.
@@ -147,4 +147,4 @@ def save(figure: Figure, path: str | os.PathLike) -> None:
     path = paths.output_file(path, name="path", suffixes=SUFFIXES)
     buffer = io.BytesIO()
     figure.savefig(buffer, format=path.suffix[1:].lower(), dpi=150)
-    write_whole(path, buffer.getvalue())
+    atomic_write(path, buffer.getvalue())

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from lbb_jax import paths
-from lbb_jax.files import cache_folder, write_whole
+from lbb_jax.files import atomic_write, cache_folder
 from lbb_jax.networks import encoder
 from lbb_jax.text import tokenization
 from lbb_jax.text.errors import CacheError, CheckpointError
@@ -103,7 +103,7 @@ def _make(
     file = io.BytesIO()
     np.save(file, vectors, allow_pickle=False)
     with _explained(path.parent):
-        write_whole(path, file.getvalue())
+        atomic_write(path, file.getvalue())
     return vectors
 
 

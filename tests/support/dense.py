@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lbb_jax import configurations, information
-from lbb_jax.acquisition import race
+from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.batch_bald import (
     _conditional_information,
     _num_enumerated_picks,
@@ -115,7 +115,7 @@ def power_large_batch_bald(
     key, log_probs, available, *, batch_size, alpha=1.0, pair_weight=1.0, redundancy="pairwise", pairs="exact"
 ):
     """The race with what remains of each point's unit-rate wait, instead of the arrivals; in float64."""
-    variates = jax.tree.map(np.asarray, race.variates(key, jnp.arange(len(log_probs)), jnp.float32))
+    variates = jax.tree.map(np.asarray, exponential_race.variates(key, jnp.arange(len(log_probs)), jnp.float32))
     gains_after = _lbb_gains(log_probs, pair_weight, redundancy, pairs)
     wait = np.exp(-variates.gumbel.astype(np.float64))
 

@@ -174,9 +174,6 @@ def make_older(folder, choose):
         path.write_text(json.dumps(content))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    for hashes in folder.glob("checkpoints/*/files.json"):
-        if hashes.is_file():
-            hashes.unlink()
     return f"older {path}"
 
 
@@ -185,7 +182,7 @@ def add_something(folder, choose):
     parent = choose.choice(
         [folder, *(path for path in sorted(folder.rglob("*")) if path.is_dir() and not path.is_symlink())]
     )
-    name = choose.choice(("note.txt", "99", "5", ".hidden", "damaged-2", "metrics.jsonl.old", "7.orbax-checkpoint-tmp"))
+    name = choose.choice(("note.txt", "99", "99.json", "5.json", ".hidden", "damaged-2.json", "metrics.jsonl.old"))
     path = parent / name
     if os.path.lexists(path):
         return None

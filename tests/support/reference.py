@@ -37,7 +37,7 @@ def least_confident(probs: np.ndarray) -> np.ndarray:
     return 1 - probs.mean(axis=1).max(axis=-1)
 
 
-def lack_of_margin(probs: np.ndarray) -> np.ndarray:
+def margin_score(probs: np.ndarray) -> np.ndarray:
     ascending = np.sort(np.concatenate([probs.mean(axis=1), np.zeros((len(probs), 1))], axis=1))
     return 1 - (ascending[:, -1] - ascending[:, -2])
 
@@ -150,6 +150,25 @@ def epig_scores(probs: np.ndarray, available: np.ndarray | None = None) -> np.nd
     return scores
 
 
+def batch_epig_gains(
+    probs: np.ndarray, batch: list[int], targets: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """``mean_j I(y_x; y_j | y_batch)`` of every point, with ``weights[T]`` of ``targets[T, K, C]``, by enumeration."""
+
+    def entropy_of_batch(*points):
+        together = np.stack([*probs[batch], *points]) if batch or points else None
+        return 0.0 if together is None else joint_entropy(together)
+
+    known = entropy_of_batch()
+    with_target = [entropy_of_batch(target) for target in targets]
+    gains = np.empty((len(probs), len(targets)))
+    for x, point in enumerate(probs):
+        with_point = entropy_of_batch(point)
+        for j, target in enumerate(targets):
+            gains[x, j] = with_point + with_target[j] - known - entropy_of_batch(point, target)
+    return np.average(gains, axis=1, weights=weights)
+
+
 def core_set_distances(embeddings: np.ndarray, available: np.ndarray | None, batch: list[int]) -> np.ndarray:
     """Distance of every point to the nearest labelled or picked one; without any, to the mean of what is available."""
     embeddings = embeddings.astype(np.float64)
@@ -171,6 +190,33 @@ def badge_gains(rows: np.ndarray, batch: list[int]) -> np.ndarray:
     """Squared distance of each of the gradients to the nearest of the batch; before any pick its squared length."""
     centres = rows[batch] if batch else np.zeros((1, rows.shape[1]))
     return np.array([min(np.sum((row - centre) ** 2) for centre in centres) for row in rows])
+
+
+def bait(
+    probs: np.ndarray, embeddings: np.ndarray, available: np.ndarray, batch_size: int, regularizer: float
+) -> tuple[list[int], list[float]]:
+    """Forward greedy and backward removal with explicit Fisher matrices; the picks and their gains."""
+    means = probs.mean(axis=1)
+    fishers = np.array(
+        [np.kron(np.diag(p) - np.outer(p, p), np.outer(h, h)) for p, h in zip(means, embeddings, strict=True)]
+    )
+    wanted = fishers.mean(axis=0)
+    scale = np.sum(~available) + batch_size
+    known = regularizer * np.eye(len(wanted)) + fishers[~available].sum(axis=0) / scale
+
+    def trace(batch: list[int]) -> float:
+        return np.trace(np.linalg.solve(known + fishers[batch].sum(axis=0) / scale, wanted))
+
+    batch, lowered_by = [], []
+    while len(batch) < min(2 * batch_size, available.sum()):
+        traces = {x: trace([*batch, x]) for x in np.flatnonzero(available) if x not in batch}
+        best = min(traces, key=traces.get)
+        lowered_by.append(trace(batch) - traces[best])
+        batch.append(int(best))
+    lowered_by = dict(zip(batch, lowered_by, strict=True))
+    while len(batch) > batch_size:
+        batch.remove(min(batch, key=lambda x: trace([other for other in batch if other != x])))
+    return batch, [lowered_by[x] for x in batch]
 
 
 def greedy(gains_after, num_points: int, batch_size: int) -> tuple[list[int], list[float], list[float]]:

@@ -4,8 +4,7 @@ import json
 
 from lbb_jax import experiment
 from lbb_jax.experiment import environment
-from lbb_jax.experiment.configuration import dataset_name
-from lbb_jax.run_folder import Description, RunFolder
+from lbb_jax.run_folder import Description, RunFolder, dataset_name
 
 
 def write(path, accuracies=((0.5,),), *, batches=None, data=(), **overrides):

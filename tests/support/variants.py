@@ -128,7 +128,7 @@ def gains_of(name: str, probs: np.ndarray, available: np.ndarray | None = None):
     """The reference ``batch -> gains[N]`` of a variant that is not random, all points being targets of EPIG."""
     fixed = {
         "least_confident": reference.least_confident,
-        "margin": reference.lack_of_margin,
+        "margin": reference.margin_score,
         "entropy": reference.marginal_entropy,
         "bald": reference.bald,
         "power_bald": reference.bald,

@@ -1,0 +1,163 @@
+"""Runs an experiment in its folder: progress, metrics and a checkpoint on the way, and going on after a stop."""
+
+import contextlib
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from lbb_jax import analysis, figures, loop, seeds, sharding
+from lbb_jax.errors import ExperimentError
+from lbb_jax.experiment import drivers, environment
+from lbb_jax.experiment.assembly import Parts, assemble, check
+from lbb_jax.experiment.configuration import resolve_workdir
+from lbb_jax.experiment.faults import check_finite
+from lbb_jax.experiment.interruption import Interruption
+from lbb_jax.run_folder import Description, Record, RunFolder, lines_of_round
+
+_LOGGER = logging.getLogger(__name__)
+
+# Is told the records of all seeds of a round that is done.
+OnRound = Callable[[list[Record]], None]
+
+
+def run(config: ConfigDict, workdir: str | os.PathLike, *, on_round: OnRound | None = None) -> list[Record]:
+    """Runs all seeds of an experiment, or what is left of them, and draws the learning curve.
+
+    Writes ``config.json``, ``metrics.jsonl``, ``checkpoints/`` and ``figures/learning_curve.png`` to ``workdir``. A
+    run that was stopped goes on after the last round it finished, with the numbers that it would have had; a complete
+    run is left as it is. A run that goes on under other versions or on other hardware, where the last bits of its
+    numbers can differ, says so in a warning.
+
+    Args:
+      config: As `default_config` has it.
+      workdir: A folder of its own for this run; made if needed.
+      on_round: Called with the records of each round, one for each seed, in place of this run's own progress bar.
+
+    Returns:
+      The records of all rounds of all seeds, as in ``metrics.jsonl``.
+
+    Raises:
+      ExperimentError: If a field is missing or out of range; if ``workdir`` is no local folder, holds a run of another
+        configuration, on other data or under other settings of JAX, or files of a run that are damaged or whose
+        ``config.json`` is gone; if it is in use by another process or cannot be written to; or if training or
+        prediction yields a number that is not finite.
+      MissingDatasetError: If the data set's files are not there.
+      KeyboardInterrupt: On Ctrl-C or SIGTERM, after what is being written.
+    """
+    folder = RunFolder(resolve_workdir(workdir, to_write=False))
+    check(config)
+    # Before the data are loaded, which may take long.
+    folder.check_config(_fields(config))
+    has_all_rounds = _has_all_rounds(config, folder)
+    if has_all_rounds and folder.figure.is_file():
+        _LOGGER.info("%s holds the complete run: nothing to do", folder)
+        return folder.read_records()
+    resolve_workdir(workdir)
+    if not has_all_rounds:
+        environment.check_same(folder)
+        _begin_or_go_on(config, folder, on_round)
+    with folder.alone():
+        figure = figures.learning_curves(analysis.load_runs([folder.path]))
+        with folder.writing():
+            figures.save(figure, folder.figure)
+    return folder.read_records()
+
+
+def is_complete(config: ConfigDict, workdir: str | os.PathLike) -> bool:
+    """Whether ``workdir`` holds the complete run of ``config``, with which `run` would do nothing; loads no data."""
+    try:
+        folder = RunFolder(resolve_workdir(workdir, to_write=False))
+        folder.check_config(_fields(config))
+        return folder.figure.is_file() and _has_all_rounds(config, folder)
+    except (ExperimentError, OSError):
+        # Another configuration, or a file that is damaged or out of reach: `run` says what is wrong with it.
+        return False
+
+
+def left_to_run(configs: Mapping[str, ConfigDict], workdir: Path) -> dict[str, ConfigDict]:
+    """Those of ``configs`` whose runs in ``workdir/NAME`` are not complete."""
+    return {name: config for name, config in configs.items() if not is_complete(config, workdir / name)}
+
+
+def _has_all_rounds(config: ConfigDict, folder: RunFolder) -> bool:
+    """Whether the lines of all rounds of all seeds are there."""
+    done = folder.read_records()
+    sizes = (config.initial_size, config.batch_size, config.final_size)
+    # Sizes out of range have no number of rounds; `assemble` says what is wrong with them.
+    return bool(done) and len(done) == config.seeds * loop.num_rounds(*sizes)
+
+
+def _fields(config: ConfigDict) -> dict:
+    """The configuration as ``config.json`` gives it back."""
+    return json.loads(config.to_json())
+
+
+def _begin_or_go_on(config: ConfigDict, folder: RunFolder, on_round: OnRound | None) -> None:
+    """Loads the data and runs the rounds that are left."""
+    parts = assemble(config)
+    folder.check_data(parts.data_identity)
+    with folder.alone():
+        # Once more: another process may have begun a run here meanwhile.
+        folder.check_config(_fields(config))
+        folder.check_data(parts.data_identity)
+        if folder.describe() is None:
+            folder.write_description(
+                Description(
+                    config=_fields(config),
+                    data=parts.data_identity,
+                    versions=environment.versions(),
+                    platform=environment.hardware(),
+                    settings=environment.settings(),
+                )
+            )
+        _run_rounds(config, parts, folder, on_round)
+
+
+def _run_rounds(config: ConfigDict, parts: Parts, folder: RunFolder, on_round: OnRound | None) -> None:
+    """Goes on where the last checkpoint stands, to the end of the last round."""
+    fields, interruption = config.to_dict(), Interruption()
+    mesh = sharding.seed_mesh(config.seeds)
+    data = sharding.replicate(parts.data, mesh)
+    first = jax.jit(lambda data: seeds.init(jnp.arange(config.seeds), data, parts.settings))(parts.data)
+    with interruption.handled():
+        states = sharding.shard_seeds(folder.go_on(first), mesh)
+        advance = drivers.compile_driver(config, parts, states, data, mesh)
+        with _shown(config, parts, states) if on_round is None else contextlib.nullcontext(on_round) as show:
+            while int(states.round[0]) < parts.settings.num_rounds:
+                states, finished = advance(states)
+                for done, seconds, seconds_of_stages in finished:
+                    check_finite(done, parts.data, parts.unit)
+                    lines = lines_of_round(fields, done, seconds=seconds, seconds_of_stages=seconds_of_stages)
+                    with interruption.held_back():
+                        folder.append_records(lines)
+                    show(lines)
+                with interruption.held_back():
+                    folder.save(states)
+
+
+@contextlib.contextmanager
+def _shown(config: ConfigDict, parts: Parts, states: loop.State) -> Iterator[OnRound]:
+    """Shows a progress bar that each round moves; where there is no terminal, each round is logged."""
+    method, num_seeds = config.acquisition.method, config.seeds
+    total, done = num_seeds * parts.settings.num_rounds, num_seeds * int(states.round[0])
+    seed_text = f"{num_seeds} seeds" if num_seeds > 1 else "1 seed"
+    with tqdm(total=total, initial=done, desc=method, unit="round", disable=None) as bar:
+
+        def show(lines: list[Record]) -> None:
+            labels, accuracy = lines[0]["labels"], np.mean([line["accuracy"] for line in lines])
+            bar.set_postfix_str(f"{seed_text}, {labels} labels, accuracy {accuracy:.3f}")
+            bar.update(num_seeds)
+            if bar.disable:
+                seconds = sum(line["seconds"] for line in lines)
+                message = "%s: %s, round %d, %d labels, accuracy %.3f (%.1f s)"
+                _LOGGER.info(message, method, seed_text, lines[0]["round"], labels, accuracy, seconds)
+
+        yield show
