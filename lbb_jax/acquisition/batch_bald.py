@@ -156,7 +156,7 @@ def _pick(points: "_Points", remaining: jax.Array, log_likelihoods: jax.Array, w
             )
         return known._replace(bounds=gains, num_seen=known.num_seen + 1), details
 
-    def is_evaluated(new: lazy.Candidates, old: lazy.Candidates) -> jax.Array:
+    def is_evaluated(new: lazy.Known, old: lazy.Known) -> jax.Array:
         del old
         return (new.num_seen == num_levels).astype(jnp.int32)
 

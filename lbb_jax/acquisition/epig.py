@@ -263,7 +263,7 @@ def pick_lazily(
     def bounds_of_chunk(start: jax.Array) -> jax.Array:
         return _upper_bounds(log_probs, start + jnp.arange(chunk_size, dtype=jnp.int32), targets, groups)
 
-    def refresh(points: jax.Array, known: lazy.Candidates, details: Any) -> tuple[lazy.Candidates, Any]:
+    def refresh(points: jax.Array, known: lazy.Known, details: Any) -> tuple[lazy.Known, Any]:
         if num_levels == 1:
             scores = _scores_of(log_probs, points, targets)
         else:
@@ -272,9 +272,9 @@ def pick_lazily(
                 lambda: jnp.minimum(known.state, _upper_bounds(log_probs, points, targets, small_groups)),
                 lambda: _scores_of(log_probs, points, targets),
             )
-        return lazy.Candidates(rank(scores, points), known.num_seen + 1, scores), details
+        return lazy.Known(rank(scores, points), known.num_seen + 1, scores), details
 
-    def is_evaluated(new: lazy.Candidates, old: lazy.Candidates) -> jax.Array:
+    def is_evaluated(new: lazy.Known, old: lazy.Known) -> jax.Array:
         del old
         return (new.num_seen == num_levels).astype(jnp.int32)
 
