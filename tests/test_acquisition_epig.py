@@ -18,7 +18,7 @@ from lbb_jax.acquisition.epig import (
     _mean_information_about_others,
     choose_targets,
     mean_information_about,
-    pick_lazily,
+    pick_epig,
 )
 from paper.benchmarks import predictions
 
@@ -180,7 +180,7 @@ def test_scoring_only_what_can_win_picks_what_scoring_everything_picks(num_class
         options = {"batch_size": 8, "power": power, "alpha": 2.0}
         scores = _mean_information_about_others(log_probs, targets)
         everything = exponential_race.highest_or_first_arrivals(key, scores, available, **options)
-        return pick_lazily(key, log_probs, targets, available, **options), everything
+        return pick_epig(key, log_probs, targets, available, **options), everything
 
     run, available = jax.jit(both), np.arange(MANY) % 7 != 3
     for seed, kind in enumerate(["smooth", "sharp", "certain", "copies"]):
@@ -201,7 +201,7 @@ def test_few_points_are_scored():
     def pick(key, log_probs):
         # As many targets as make the bounds with small groups pay.
         key, targets = choose_targets(key, log_probs, available, None, 134, None)
-        return pick_lazily(key, log_probs, targets, available, batch_size=5, power=False, alpha=1.0)
+        return pick_epig(key, log_probs, targets, available, batch_size=5, power=False, alpha=1.0)
 
     picks = pick(jax.random.key(0), log_probs)
     assert 5 <= int(picks.num_evaluations) < 40

@@ -26,7 +26,9 @@ from lbb_jax.chunks import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import Centred, centre, psi
 
 # Groups that the targets' labels are merged into, for the bounds of all points and for those of the points left open.
-_NUM_GROUPS, _NUM_SMALL_GROUPS = 64, 2048
+_NUM_GROUPS, _NUM_SMALL_GROUPS = 64, 8192
+# Fewer labels of targets than this are not worth bounds.
+_MANY_LABELS = 2048
 # Rounding must not lower a bound below what it bounds.
 _MARGIN = 1e-5
 
@@ -76,17 +78,15 @@ def epig(
     key = arguments.check_key("key", key)
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     key, chosen = choose_targets(key, log_probs, available, targets, num_targets, target_weights)
-    if chosen.log_probs.shape[0] * chosen.log_probs.shape[2] > _NUM_SMALL_GROUPS and 4 * batch_size <= len(log_probs):
-        return pick_lazily(
-            key, log_probs, chosen, available, batch_size=batch_size, power=power, alpha=alpha
-        ).acquisition
+    if chosen.log_probs.shape[0] * chosen.log_probs.shape[2] > _MANY_LABELS and 4 * batch_size <= len(log_probs):
+        return pick_epig(key, log_probs, chosen, available, batch_size=batch_size, power=power, alpha=alpha).acquisition
     scores = _mean_information_about_others(log_probs, chosen)
     return exponential_race.highest_or_first_arrivals(
         key, scores, available, batch_size=batch_size, power=power, alpha=alpha
     )
 
 
-class Picks(NamedTuple):
+class EpigPicks(NamedTuple):
     """Picks, and what they took.
 
     Attributes:
@@ -234,7 +234,7 @@ def _upper_bounds(log_probs: jax.Array, points: jax.Array, targets: Targets, mer
     return jnp.where(others > 0, most / jnp.where(others > 0, others, 1), 0) * (1 + _MARGIN)
 
 
-def pick_lazily(
+def pick_epig(
     key: jax.Array,
     log_probs: jax.Array,
     targets: Targets,
@@ -243,7 +243,7 @@ def pick_lazily(
     batch_size: int,
     power: bool,
     alpha: jax.Array | float,
-) -> Picks:
+) -> EpigPicks:
     """The highest scores, or the first arrivals at their rates, where only points that can be among them are scored."""
     num_points, _, num_classes = log_probs.shape
     points = jnp.arange(num_points, dtype=jnp.int32)
@@ -288,7 +288,7 @@ def pick_lazily(
     rules = lazy.Rules(refresh, count=is_evaluated)
     search = lazy.begin(jnp.where(available, rank(scores, points), -jnp.inf), scores, rules)
     search, acquisition = jax.lax.scan(pick, search, length=batch_size)
-    return Picks(acquisition, search.num_evaluations)
+    return EpigPicks(acquisition, search.num_evaluations)
 
 
 def _draw_targets(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, num_targets: int) -> jax.Array:
