@@ -18,7 +18,7 @@ INSTALLED := .installed-$(shell $(PYTHON) -c 'import platform; print(platform.py
 # Makes the folder of the target an environment of a Python; one of another Python, or that is not whole, goes first.
 make_venv = test -e $@ || rm -rf $(@D); $(1) -m venv $(@D)
 
-.PHONY: help setup demo test test-all test-oldest soak fuzz lint format parity notebooks labelling benchmark clean
+.PHONY: help setup demo test test-all test-oldest soak fuzz lint format parity notebooks labelling docs benchmark clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -85,6 +85,12 @@ labelling: $(VENV)/$(INSTALLED) $(LABELLING_VENV)/$(INSTALLED)  ## Send a batch 
 # SAVE=--inplace stores what they show.
 notebooks: $(PARITY_VENV)/$(INSTALLED)  ## Execute the notebooks, which stay as they are (2 minutes)
 	$(PARITY_VENV)/bin/jupyter-execute $(SAVE) notebooks/*.ipynb
+
+# Links are to pages of the site, to files of the repository and to elsewhere; the first two are checked.
+docs: $(VENV)/$(INSTALLED)  ## Build the site in docs/_build/html, without a network (a minute)
+	$(RUN) -c 'import myst_nb, sphinx_book_theme, sphinxcontrib.bibtex, sphinx_copybutton' 2>/dev/null \
+	    || $(RUN) -m pip install --quiet --editable '.[docs]'
+	$(RUN) -m sphinx --builder html --fail-on-warning --keep-going --quiet docs docs/_build/html
 
 benchmark: $(PARITY_VENV)/$(INSTALLED)  ## Time the acquisition methods beside batchbald_redux and PyTorch (12 minutes)
 	$(PARITY_VENV)/bin/python experiments/benchmark_acquisition.py --peers --table2

@@ -420,7 +420,20 @@ def _complete(stored: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
       ValueError: If a field that every configuration has is of another kind.
     """
-    return _with_defaults(stored, default_fields(), "config")
+    return _with_defaults(_with_present_names(stored), default_fields(), "config")
+
+
+def _with_present_names(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored configuration of any version, its fields under the present names.
+
+    Earlier versions had a flag ``acquisition.power``, which two methods took, in place of ``sampling``.
+    """
+    fields = stored.get("acquisition")
+    if not isinstance(fields, Mapping) or "power" not in fields:
+        return dict(stored)
+    sampled = fields["power"] is True and fields.get("method") in ("epig", "lbb_released")
+    others = {name: value for name, value in fields.items() if name != "power"}
+    return {**stored, "acquisition": {**others, "sampling": "power" if sampled else "top"}}
 
 
 def _with_defaults(stored: Mapping[str, Any], defaults: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lbb_jax import acquisition
-from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.epig import (
     _draw_targets,
     _mean_information_about_others,
@@ -20,6 +19,7 @@ from lbb_jax.acquisition.epig import (
     mean_information_about,
     pick_epig,
 )
+from lbb_jax.acquisition.sampling import pick_by_score
 from paper.benchmarks import predictions
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -173,13 +173,13 @@ MANY = 64
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("num_classes", "power"), [(100, False), (40, True)])
-def test_scoring_only_what_can_win_picks_what_scoring_everything_picks(num_classes, power):
+@pytest.mark.parametrize(("num_classes", "sampling"), [(100, "top"), (40, "power")])
+def test_scoring_only_what_can_win_picks_what_scoring_everything_picks(num_classes, sampling):
     def both(key, log_probs, available):
         key, targets = choose_targets(key, log_probs, available, None, 60, None)
-        options = {"batch_size": 8, "power": power, "alpha": 2.0}
+        options = {"batch_size": 8, "sampling": sampling, "alpha": 2.0}
         scores = _mean_information_about_others(log_probs, targets)
-        everything = exponential_race.highest_or_first_arrivals(key, scores, available, **options)
+        everything = pick_by_score(key, scores, available, **options)
         return pick_epig(key, log_probs, targets, available, **options), everything
 
     run, available = jax.jit(both), np.arange(MANY) % 7 != 3
@@ -201,7 +201,7 @@ def test_few_points_are_scored():
     def pick(key, log_probs):
         # As many targets as make the bounds with small groups pay.
         key, targets = choose_targets(key, log_probs, available, None, 134, None)
-        return pick_epig(key, log_probs, targets, available, batch_size=5, power=False, alpha=1.0)
+        return pick_epig(key, log_probs, targets, available, batch_size=5, sampling="top", alpha=1.0)
 
     picks = pick(jax.random.key(0), log_probs)
     assert 5 <= int(picks.num_evaluations) < 40

@@ -19,8 +19,9 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, configurations, information
-from lbb_jax.acquisition import exponential_race, lazy
+from lbb_jax.acquisition import lazy
 from lbb_jax.acquisition.pointwise import mean_probs, random
+from lbb_jax.acquisition.sampling import pick_by_score, rank
 from lbb_jax.acquisition.selection import NO_POINT, Acquisition
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import Centred, centre, psi
@@ -42,10 +43,10 @@ def epig(
     targets: jax.Array | None = None,
     num_targets: int = 500,
     target_weights: jax.Array | None = None,
-    power: bool = False,
+    sampling: str = "top",
     alpha: jax.Array | float = 1.0,
 ) -> Acquisition:
-    """Picks the points with the highest ``mean_j I(y_x; y_j)`` over the targets, or samples by its powers.
+    """Picks by ``mean_j I(y_x; y_j)`` over the targets.
 
     Targets drawn from the pool stand for all points like these. So that none gains from being drawn, a point is not
     its own target: its score is the mean over the others, and 0 where there are none. (Exact copies, of which one is
@@ -65,9 +66,8 @@ def epig(
       target_weights: ``[C]``, at least 0: how much the classes count. A target weighs ``Σ_c target_weights(c) p_j(c)``
         in the mean. Where the classes of the targets are known to have the frequencies ``p*``, and those of the pool
         ``p``, ``p* / p`` makes the pool's points stand for the targets, by importance weights. None for equal weights.
-      power: Static: whether to sample without replacement with probability proportional to ``score**alpha``
-        (Rubashevskii et al., 2023, Eq. 2.13) instead of picking the highest scores.
-      alpha: At least 0, of no effect without ``power``.
+      sampling: Static: how points are picked by their scores (`lbb_jax.acquisition.sampling`).
+      alpha: At least 0, the coldness of the sampling; "top" has none.
 
     Returns:
       The picks; the scores are in nats.
@@ -78,12 +78,14 @@ def epig(
     key = arguments.check_key("key", key)
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     key, chosen = choose_targets(key, log_probs, available, targets, num_targets, target_weights)
-    if chosen.log_probs.shape[0] * chosen.log_probs.shape[2] > _MANY_LABELS and 4 * batch_size <= len(log_probs):
-        return pick_epig(key, log_probs, chosen, available, batch_size=batch_size, power=power, alpha=alpha).acquisition
+    num_labels = chosen.log_probs.shape[0] * chosen.log_probs.shape[2]
+    # Ranks are known only when every score is.
+    if num_labels > _MANY_LABELS and 4 * batch_size <= len(log_probs) and sampling != "softrank":
+        return pick_epig(
+            key, log_probs, chosen, available, batch_size=batch_size, sampling=sampling, alpha=alpha
+        ).acquisition
     scores = _mean_information_about_others(log_probs, chosen)
-    return exponential_race.highest_or_first_arrivals(
-        key, scores, available, batch_size=batch_size, power=power, alpha=alpha
-    )
+    return pick_by_score(key, scores, available, batch_size=batch_size, sampling=sampling, alpha=alpha)
 
 
 class EpigPicks(NamedTuple):
@@ -241,24 +243,19 @@ def pick_epig(
     available: jax.Array,
     *,
     batch_size: int,
-    power: bool,
+    sampling: str,
     alpha: jax.Array | float,
 ) -> EpigPicks:
-    """The highest scores, or the first arrivals at their rates, where only points that can be among them are scored."""
+    """The picks of `pick_by_score`, where only points that can be among them are scored; not for "softrank"."""
     num_points, _, num_classes = log_probs.shape
     points = jnp.arange(num_points, dtype=jnp.int32)
-    variates = exponential_race.variates(key, points, log_probs.dtype) if power else None
     block_size = rows_per_chunk(len(targets.weights) * num_classes**2, num_points)
     # Bounds with small groups pay where one point takes long.
     num_levels = 2 if block_size == 1 else 1
     groups, small_groups = _merge(targets, _NUM_GROUPS), _merge(targets, _NUM_SMALL_GROUPS)
 
-    def rank(scores: jax.Array, points: jax.Array) -> jax.Array:
-        if not power:
-            return scores
-        return exponential_race.first_keys(
-            jax.tree.map(lambda leaf: leaf[points], variates), exponential_race.log_rate(scores, alpha)
-        )
+    def rank_by(scores: jax.Array, points: jax.Array) -> jax.Array:
+        return rank(key, points, scores, available, sampling, alpha)
 
     def bounds_of_chunk(start: jax.Array) -> jax.Array:
         return _upper_bounds(log_probs, start + jnp.arange(chunk_size, dtype=jnp.int32), targets, groups)
@@ -272,7 +269,7 @@ def pick_epig(
                 lambda: jnp.minimum(known.state, _upper_bounds(log_probs, points, targets, small_groups)),
                 lambda: _scores_of(log_probs, points, targets),
             )
-        return lazy.Known(rank(scores, points), known.num_seen + 1, scores), details
+        return lazy.Known(rank_by(scores, points), known.num_seen + 1, scores), details
 
     def is_evaluated(new: lazy.Known, old: lazy.Known) -> jax.Array:
         del old
@@ -286,7 +283,7 @@ def pick_epig(
     chunk_size = rows_per_chunk(num_classes * _NUM_GROUPS, num_points)
     scores = map_chunks(bounds_of_chunk, num_points, chunk_size)
     rules = lazy.Rules(refresh, count=is_evaluated)
-    search = lazy.begin(jnp.where(available, rank(scores, points), -jnp.inf), scores, rules)
+    search = lazy.begin(jnp.where(available, rank_by(scores, points), -jnp.inf), scores, rules)
     search, acquisition = jax.lax.scan(pick, search, length=batch_size)
     return EpigPicks(acquisition, search.num_evaluations)
 

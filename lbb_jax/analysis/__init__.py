@@ -13,7 +13,7 @@ with needs("experiments"):
         summarise_savings,
         with_empty_texts,
     )
-    from lbb_jax.analysis.names import NAMES, base_variant, variant_name, variant_names
+    from lbb_jax.analysis.names import NAMES, base_variant, variant_name, variant_names, without_sampling
     from lbb_jax.analysis.runs import describe_reduction, describe_runs, find_runs, flatten, load_runs
     from lbb_jax.analysis.statistics import (
         PairedDifference,
@@ -51,4 +51,5 @@ __all__ = [
     "variant_name",
     "variant_names",
     "with_empty_texts",
+    "without_sampling",
 ]

@@ -10,9 +10,9 @@ from lbb_jax import analysis
 from lbb_jax.errors import ExperimentError
 from lbb_jax.examples import Examples
 from lbb_jax.figures.style import (
-    COLOURS,
     FEW_LINES,
     MARKERS,
+    colour_of,
     draw_means,
     empty_figure,
     empty_panels,
@@ -68,7 +68,7 @@ def area_differences(differences: pd.DataFrame, *, title: str | None = None) -> 
         f"area under the learning curve, less that of {first['baseline']}", differences["variant"]
     )
     for row, of_variant in enumerate(differences.itertuples()):
-        colour = COLOURS[analysis.base_variant(of_variant.variant)]
+        colour = colour_of(of_variant.variant)
         axes.plot([of_variant.low, of_variant.high], [row, row], color=colour, linewidth=1.8)
         axes.plot(of_variant.difference, row, "o", color=colour, markersize=9)
     axes.axvline(0, color="#444444", linewidth=0.8, zorder=0)
@@ -104,7 +104,7 @@ def label_savings(savings: pd.DataFrame, *, title: str | None = None) -> Figure:
     for marker, height, ((share, target), of_target) in zip(MARKERS, heights, targets, strict=False):
         for variant, labels in of_target.groupby("variant", sort=False)["labels"]:
             row = variants.index(variant) + height
-            style = {"color": COLOURS[analysis.base_variant(variant)], "marker": marker, "linestyle": "none"}
+            style = {"color": colour_of(variant), "marker": marker, "linestyle": "none"}
             axes.plot(labels.clip(upper=edge), [row] * len(labels), markersize=4, alpha=0.5, **style)
             axes.plot(min(labels.median(), edge), row, markersize=9, **style)
         label = f"{share:.0%} of the baseline's final accuracy ({target:.3f})"

@@ -139,7 +139,7 @@ def picks(
     reference = _pick(jax.random.fold_in(pick_key, 0), log_probs, of_batch_bald, batch_size)
     measure_batch = _batch_measurer(predictions, log_probs, num_samples=num_samples)
     for fields, variant in zip(acquisitions, analysis.variant_names(acquisitions), strict=True):
-        for repetition in range(repetitions if _samples(fields) else 1):
+        for repetition in range(repetitions if acquisition.find_method(fields["method"]).samples_with(fields) else 1):
             indices = reference
             if fields is not of_batch_bald:
                 indices = _pick(jax.random.fold_in(pick_key, repetition), log_probs, fields, batch_size)
@@ -163,12 +163,6 @@ def _pick(key: jax.Array, log_probs: jax.Array, fields: Mapping[str, Any], batch
     method = fields["method"]
     options = acquisition.options_with_effect(method, fields)
     return np.asarray(acquisition.acquire(key, log_probs, method=method, batch_size=batch_size, **options).indices)
-
-
-def _samples(fields: Mapping[str, Any]) -> bool:
-    """Whether a method's picks are random by design."""
-    method = fields["method"]
-    return method == "random" or "alpha" in acquisition.options_with_effect(method, fields)
 
 
 def _batch_measurer(predictions: Predictions, log_probs: jax.Array, *, num_samples: int) -> Callable[..., Record]:

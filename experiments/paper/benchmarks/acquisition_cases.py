@@ -11,9 +11,9 @@ import numpy as np
 
 from lbb_jax import acquisition
 from lbb_jax.acquisition import exponential_race
-from lbb_jax.acquisition.batch_bald import pick_batch_bald
-from lbb_jax.acquisition.large_batch_bald import pick_lbb, pick_power_lbb
-from lbb_jax.acquisition.log_det import pick_log_det
+from lbb_jax.acquisition.batch_bald import BatchBaldPicks, pick_batch_bald
+from lbb_jax.acquisition.large_batch_bald import LbbPicks, pick_lbb, pick_power_lbb
+from lbb_jax.acquisition.log_det import LogDetPicks, pick_log_det
 from lbb_jax.run_folder import Record
 from paper.benchmarks.timing import time_beside
 
@@ -160,43 +160,34 @@ def run_side_by_side(case: Case, log_probs: jax.Array, *, repetitions: int) -> R
     }
 
 
+def _power_lbb(key: jax.Array, log_probs: jax.Array, available: jax.Array, **options: Any) -> LbbPicks:
+    variates = exponential_race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
+    return pick_power_lbb(variates, log_probs, available, **options)
+
+
+# The functions that count what they evaluate, for those that do not.
+_COUNTING: dict[Callable[..., Any], Callable[..., Any]] = {
+    acquisition.large_batch_bald: lambda key, *pool, **options: pick_lbb(*pool, **options),
+    acquisition.power_large_batch_bald: _power_lbb,
+    acquisition.log_det: lambda key, *pool, **options: pick_log_det(*pool, **options),
+    acquisition.batch_bald: pick_batch_bald,
+}
+
+
 def _counted(case: Case) -> Callable[..., Any]:
     """The case's function of ``(key, log_probs, available, **options)``, which counts its evaluations if it can."""
-    size = case.batch_size
-    match case.method:
-        case "lbb":
-
-            def lbb(key: jax.Array, log_probs: jax.Array, available: jax.Array, **options: Any) -> Any:
-                return pick_lbb(log_probs, available, batch_size=size, **options)
-
-            return lbb
-        case "power_lbb":
-
-            def power_lbb(key: jax.Array, log_probs: jax.Array, available: jax.Array, **options: Any) -> Any:
-                variates = exponential_race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
-                return pick_power_lbb(variates, log_probs, available, batch_size=size, **options)
-
-            return power_lbb
-        case "log_det":
-
-            def log_det(key: jax.Array, log_probs: jax.Array, available: jax.Array) -> Any:
-                return pick_log_det(log_probs, available, batch_size=size)
-
-            return log_det
-        case "batch_bald":
-            return functools.partial(pick_batch_bald, batch_size=size)
-        case _:
-            return functools.partial(acquisition.METHODS[case.method].function, batch_size=size)
+    function = acquisition.find_method(case.method).function
+    return functools.partial(_COUNTING.get(function, function), batch_size=case.batch_size)
 
 
 def _evaluations(case: Case, result: Any, num_points: int) -> Record:
     """Pairs, determinants, or points times configurations that were evaluated, and their share of all."""
-    match case.method:
-        case "lbb" | "power_lbb":
+    match result:
+        case LbbPicks():
             evaluated, everything = int(result.num_pairs), (case.batch_size - 1) * num_points
-        case "log_det":
+        case LogDetPicks():
             evaluated, everything = int(result.num_evaluations), case.batch_size * num_points
-        case "batch_bald":
+        case BatchBaldPicks():
             configurations = np.asarray(result.num_configurations, np.int64)
             evaluated = int(configurations @ np.asarray(result.num_evaluated, np.int64))
             everything = int(configurations[1:].sum()) * num_points

@@ -1,6 +1,7 @@
-"""The sampling methods against Eq. 2.13, step by step, by the frequencies of their picks over many keys."""
+"""The methods that sample, step by step, by the frequencies of their picks over many keys."""
 
 import collections
+import functools
 
 import jax
 import numpy as np
@@ -15,7 +16,10 @@ NUM_KEYS = 20_000
 NUM_PLACES = 6
 # Each chi-square test below would reject the right distribution for one seed in a thousand; the seeds are fixed.
 SIGNIFICANCE = 1e-3
-POWERS = ("power_bald", "power_lbb", "power_lbb tree", "lbb_released power", "epig power")
+SAMPLERS = (
+    *("power_bald", "power_lbb", "power_lbb tree", "lbb_released power", "epig power"),
+    *("margin softmax", "bald softrank"),
+)
 
 
 def assert_frequencies(indices: np.ndarray, possible: dict[tuple[int, ...], float]) -> None:
@@ -61,9 +65,16 @@ def sample(name, probs, num_picks, *, seed, available=None, alpha=1.0, **numbers
 
 
 def expected_frequencies(name, probs, num_picks, alpha, available=None):
-    points = range(len(probs)) if available is None else np.flatnonzero(available)
+    points = np.arange(len(probs)) if available is None else np.flatnonzero(available)
     gains_after = variants.gains_of(name, probs, available)
-    return reference.ordered_pick_probabilities(gains_after, [int(x) for x in points], num_picks, alpha)
+    sampling = variants.VARIANTS[name][1].get("sampling", "power")
+    if sampling == "softmax":
+        gains_after = functools.partial(lambda scores, batch: np.exp(scores), gains_after([]))
+    elif sampling == "softrank":
+        inverse_ranks = np.zeros(len(probs))
+        inverse_ranks[points] = 1 / stats.rankdata(-gains_after([])[points], method="ordinal")
+        gains_after = functools.partial(lambda inverse, batch: inverse, inverse_ranks)
+    return reference.ordered_pick_probabilities(gains_after, points.tolist(), num_picks, alpha)
 
 
 def informative_pool() -> np.ndarray:
@@ -79,7 +90,7 @@ def half_empty_pool() -> np.ndarray:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", POWERS)
+@pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("alpha", [1.0, 3.0])
 def test_first_two_picks_follow_the_powers_of_their_gains(name, alpha):
     probs = informative_pool()
@@ -87,14 +98,14 @@ def test_first_two_picks_follow_the_powers_of_their_gains(name, alpha):
     assert_frequencies(picked.indices, expected_frequencies(name, probs, 2, alpha))
 
 
-@pytest.mark.parametrize("name", POWERS)
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_three_picks_in_turn_follow_the_gains_that_are_left(name):
     probs = informative_pool()
     picked = sample(name, probs, 3, seed=1)
     assert_frequencies(picked.indices, expected_frequencies(name, probs, 3, 1.0))
 
 
-@pytest.mark.parametrize("name", POWERS)
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_only_available_points_take_part(name):
     probs, available = informative_pool(), np.array([True, False, True, True, True])
     probs[1] = np.nan
@@ -142,7 +153,7 @@ def test_printed_formula_counts_every_pair_twice():
     assert_frequencies(picked.indices, reference.ordered_pick_probabilities(gains_after, list(range(5)), 3, 1.0))
 
 
-@pytest.mark.parametrize("name", ["power_bald", "power_lbb tree"])
+@pytest.mark.parametrize("name", ["power_bald", "power_lbb tree", "bald softrank"])
 def test_alpha_of_zero_is_uniform_whatever_the_gains(name):
     picked = sample(name, half_empty_pool(), 2, seed=7, alpha=0.0)
     uniform = {(i, j): 1 / 30 for i in range(6) for j in range(6) if i != j}
@@ -163,13 +174,16 @@ CLEAR = reference.random_probs(2, 12, 6, 3, "sharp")
 
 
 @pytest.mark.parametrize("alpha", [1e4, 1e30])
-@pytest.mark.parametrize(("name", "greedy"), [("power_bald", "bald"), ("power_lbb tree", "lbb tree")])
+@pytest.mark.parametrize(
+    ("name", "greedy"),
+    [("power_bald", "bald"), ("power_lbb tree", "lbb tree"), ("margin softmax", "margin"), ("bald softrank", "bald")],
+)
 def test_large_alpha_picks_the_best(name, greedy, alpha):
     picked = variants.pick_for_many_keys(name, CLEAR, 4, 50, alpha=alpha)
     np.testing.assert_array_equal(picked.indices, np.tile(variants.pick(greedy, CLEAR, 4).indices, (50, 1)))
 
 
-@pytest.mark.parametrize("name", ["power_bald", "power_lbb", "power_lbb tree"])
+@pytest.mark.parametrize("name", ["power_bald", "power_lbb", "power_lbb tree", "margin softmax"])
 def test_scores_are_the_gains_when_picked(name):
     gains_after = variants.gains_of(name, CLEAR)
     picked = variants.pick_for_many_keys(name, CLEAR, 4, 50, seed=10, alpha=2.0)
@@ -186,3 +200,10 @@ def test_many_points_of_a_large_pool_share_the_picks_evenly():
     tenths = np.bincount(picked.indices[:, 0] // 400, minlength=10)
     assert stats.chisquare(tenths).pvalue > SIGNIFICANCE
     assert len(np.unique(picked.indices)) > 1_400
+
+
+def test_equal_scores_are_ranked_by_their_index():
+    # Four copies: of these the first is picked with 1 / (1 + 1/2 + 1/3 + 1/4), the second with half of that.
+    probs = informative_pool()[[0, 0, 0, 0]]
+    picked = sample("bald softrank", probs, 1, seed=11)
+    assert_frequencies(picked.indices, {(i,): 12 / 25 / (i + 1) for i in range(4)})
