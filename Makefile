@@ -8,6 +8,8 @@ VENV := .venv
 PARITY_VENV := .venv-parity
 OLDEST_VENV := .venv-oldest
 RUN := $(VENV)/bin/python
+# The folders whose types are checked closely; the others rest on libraries with loose ones.
+LIBRARY := lbb_jax/*.py $(foreach folder,acquisition networks posteriors text training,lbb_jax/$(folder))
 PYTEST := pytest --numprocesses=auto --maxprocesses=4
 # A file of this name stands in a whole environment. Another Python has another name for it, and so makes a new one.
 INSTALLED := .installed-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())')
@@ -57,9 +59,11 @@ soak: $(VENV)/$(INSTALLED)  ## Kill a run at 20 random moments and at every boun
 fuzz: $(VENV)/$(INSTALLED)  ## Make 10,000 right and wrong calls of the public functions, from a seed (6 minutes)
 	$(RUN) -m pytest -m fuzz --numprocesses=2
 
-lint: $(VENV)/$(INSTALLED)  ## Check style and format
+lint: $(VENV)/$(INSTALLED)  ## Check style, format and types
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(VENV)/bin/pyrefly check
+	$(VENV)/bin/pyrefly check --preset default $(LIBRARY)
 
 format: $(VENV)/$(INSTALLED)  ## Rewrite the code in the project's format
 	$(RUN) -m ruff check --fix .

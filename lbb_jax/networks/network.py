@@ -83,7 +83,7 @@ def has_dropout(network: Network, inputs: jax.ShapeDtypeStruct) -> bool:
     return any(variable is program.invars[0] for equation in program.eqns for variable in equation.invars)
 
 
-def functional(module: nn.Module, *, compute_dtype: jnp.dtype = jnp.float32) -> Network:
+def functional(module: nn.Module, *, compute_dtype: jax.typing.DTypeLike = jnp.float32) -> Network:
     """The pure functions of a Flax module.
 
     Args:
