@@ -7,6 +7,7 @@ TORCH ?= torch==2.13.0
 VENV := .venv
 PARITY_VENV := .venv-parity
 OLDEST_VENV := .venv-oldest
+LABELLING_VENV := .venv-labelling
 RUN := $(VENV)/bin/python
 # The folders whose types are checked closely; the others rest on libraries with loose ones.
 LIBRARY := lbb_jax/*.py $(foreach folder,acquisition networks posteriors text training,lbb_jax/$(folder))
@@ -16,7 +17,7 @@ INSTALLED := .installed-$(shell $(PYTHON) -c 'import platform; print(platform.py
 # Makes the folder of the target an environment of a Python; one of another Python, or that is not whole, goes first.
 make_venv = test -e $@ || rm -rf $(@D); $(1) -m venv $(@D)
 
-.PHONY: help setup demo test test-all test-oldest soak fuzz lint format parity notebooks benchmark clean
+.PHONY: help setup demo test test-all test-oldest soak fuzz lint format parity notebooks labelling benchmark clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -36,6 +37,12 @@ $(OLDEST_VENV)/.installed: pyproject.toml
 	$(call make_venv,$(shell PYENV_VERSION= .ci/find_python 11 || echo python3.11))
 	$(OLDEST_VENV)/bin/python .ci/lower_bounds > $(OLDEST_VENV)/constraints.txt
 	$(OLDEST_VENV)/bin/python -m pip install --quiet --constraint $(OLDEST_VENV)/constraints.txt --editable '.[dev]'
+	touch $@
+
+# The server alone; what talks to it runs in the project's environment.
+$(LABELLING_VENV)/$(INSTALLED):
+	$(call make_venv,$(PYTHON))
+	$(LABELLING_VENV)/bin/python -m pip install --quiet 'label-studio>=1.20'
 	touch $@
 
 setup: $(VENV)/$(INSTALLED)  ## Make the virtual environment
@@ -72,6 +79,9 @@ format: $(VENV)/$(INSTALLED)  ## Rewrite the code in the project's format
 parity: $(PARITY_VENV)/$(INSTALLED)  ## Compare with batchbald_redux and transformers, in an environment of their own
 	$(PARITY_VENV)/bin/python -m pytest tests/parity
 
+labelling: $(VENV)/$(INSTALLED) $(LABELLING_VENV)/$(INSTALLED)  ## Send a batch through a real server of Label Studio
+	$(RUN) -m pytest -m slow tests/labelling
+
 # SAVE=--inplace stores what they show.
 notebooks: $(PARITY_VENV)/$(INSTALLED)  ## Execute the notebooks, which stay as they are (2 minutes)
 	$(PARITY_VENV)/bin/jupyter-execute $(SAVE) notebooks/*.ipynb
@@ -80,4 +90,4 @@ benchmark: $(PARITY_VENV)/$(INSTALLED)  ## Time the acquisition methods beside b
 	$(PARITY_VENV)/bin/python experiments/benchmark_acquisition.py --peers --table2
 
 clean:  ## Remove the environments and what the tests have compiled
-	rm -rf $(VENV) $(PARITY_VENV) $(OLDEST_VENV) .cache
+	rm -rf $(VENV) $(PARITY_VENV) $(OLDEST_VENV) $(LABELLING_VENV) .cache

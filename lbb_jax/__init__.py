@@ -1,16 +1,31 @@
 """Batch Bayesian active learning in JAX: which points should be labelled next?
 
-The pure numerical core is imported here; everything that touches files, data sets or figures is imported by name, as
-in ``from lbb_jax import datasets``.
+The pure numerical core is found here, imported when it is first used; everything that touches files, data sets or
+figures is imported by name, as in ``from lbb_jax import datasets``.
 
 Shape legend, used in every docstring: ``N`` pool points, ``K`` draws of the model parameters (ensemble members or
 dropout masks), ``C`` classes, ``b`` points in a batch, ``M`` label configurations. Information is in nats.
 """
 
-from importlib import metadata
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from lbb_jax import acquisition, entropy, information
+if TYPE_CHECKING:
+    from lbb_jax import acquisition, entropy, information
 
-__version__ = metadata.version("lbb_jax")
+    __version__: str
 
 __all__ = ["acquisition", "entropy", "information"]
+
+
+def __getattr__(name: str) -> Any:
+    # JAX takes a second to import, which commands that compute nothing should not wait for.
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version(__name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})

@@ -32,6 +32,7 @@ def test_a_part_whose_extra_is_missing_names_the_extra():
         "analysis": ("pandas", "experiments"),
         "datasets": ("tensorflow_datasets", "experiments"),
         "experiment": ("ml_collections", "experiments"),
+        "labelling": ("filelock", "labelling"),
         "text": ("tokenizers", "text"),
     }
     script = """

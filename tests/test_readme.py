@@ -5,6 +5,8 @@ import re
 import shlex
 import tomllib
 
+import labelling_projects
+import numpy as np
 import pytest
 import scripts
 import text_checkpoints
@@ -12,6 +14,7 @@ from markdown import blocks, commands, expand, named_files
 from scripts import ROOT
 
 from lbb_jax import acquisition, report
+from lbb_jax.labelling import command
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -49,6 +52,8 @@ def folder(tmp_path, monkeypatch):
     for name in ("configs", "experiments", "results"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "ids.txt").write_text("\n".join(labelling_projects.ids_of(50)))
+    np.savez("predictions.npz", log_probs=labelling_projects.predictions(50), ids=labelling_projects.ids_of(50))
     return tmp_path
 
 
@@ -59,6 +64,8 @@ def carry_out(words):
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE), target
         case [".", activate]:
             assert activate == ".venv/bin/activate"
+        case ["lbb-jax", *arguments]:
+            assert command.main(arguments) == 0
         case ["python", script, *arguments]:
             name = script.removeprefix("experiments/")
             # A pattern stands for what earlier commands have written.

@@ -1,0 +1,72 @@
+"""Ids and classes as users give them, as the strings that a project stores."""
+
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+from lbb_jax.labelling.errors import LabellingError, first_of
+
+# In the column of labels: this point cannot be labelled.
+SKIP = "SKIP"
+
+
+def as_name(value: Any, *, what: str) -> str:
+    """A string, or an integer as its digits.
+
+    Args:
+      value: A string, or an integer of Python or NumPy.
+      what: What it is, for messages: ``"id"``.
+
+    Raises:
+      LabellingError: For any other kind, and for a string that is empty, begins or ends with a space, or holds a line
+        break, which a file of one a line could not hold.
+    """
+    if isinstance(value, str):
+        text = str(value)
+        if text == text.strip() and len(text.splitlines()) == 1 and "\0" not in text and _is_encodable(text):
+            return text
+        raise LabellingError(
+            f"{what} {text!r}: must be text in one line, neither empty nor beginning or ending with a space"
+        )
+    try:
+        if not isinstance(value, bool):
+            return str(operator.index(value))
+    except TypeError:
+        pass
+    raise LabellingError(f"{what} {value!r}: must be a string or an integer, not {type(value).__name__}")
+
+
+def as_names(values: Iterable[Any], *, what: str) -> list[str]:
+    """`as_name` for each of ``values``, which must be distinct.
+
+    Raises:
+      LabellingError: As `as_name`, for no values, for a single string in place of several, and for repeated ones.
+    """
+    if isinstance(values, str):
+        raise LabellingError(f"{what}s={values!r}: must be several, such as a list")
+    names = [as_name(value, what=what) for value in values]
+    if not names:
+        raise LabellingError(f"{what}s: there are none; give at least one")
+    if len(set(names)) < len(names):
+        seen: set[str] = set()
+        repeated = dict.fromkeys(name for name in names if name in seen or seen.add(name))
+        raise LabellingError(f"{what}s: {first_of(repeated)} stand there more than once; each must be there once")
+    return names
+
+
+def as_classes(values: Iterable[Any]) -> list[str]:
+    """`as_names` for classes: at least two, none of them the mark of points that cannot be labelled."""
+    classes = as_names(values, what="class")
+    if len(classes) < 2:
+        raise LabellingError(f"classes={classes}: must be at least two")
+    if SKIP in classes:
+        raise LabellingError(f"classes: {SKIP!r} marks points that cannot be labelled; give that class another name")
+    return classes
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
