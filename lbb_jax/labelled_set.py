@@ -88,7 +88,7 @@ def _check_added(labelled: LabelledSet, indices: arguments.Array, count: ArrayLi
         arguments.check_integer("count", count)
     if not arguments.are_known(*labelled, indices, count):
         return
-    capacity, size, count = len(labelled.indices), int(labelled.size), int(count)
+    capacity, size, count = len(labelled.indices), int(labelled.size), int(np.asarray(count))
     if not 0 <= count <= len(indices):
         raise ValueError(f"count={count}: must be between 0 and the {len(indices)} indices given")
     if size + count > capacity:

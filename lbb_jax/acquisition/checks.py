@@ -256,6 +256,7 @@ def settle_arrays(options: dict[str, Any], available: jax.Array | None = None) -
         settled["targets"] = jnp.asarray(targets)
     if options.get("embeddings") is not None:
         embeddings = jnp.asarray(in_float32(options["embeddings"]))
+        # pyrefly: ignore[bad-argument-type]: with embeddings there is a mask.
         _check_range("embeddings", embeddings, available)
         settled["embeddings"] = embeddings
     return settled

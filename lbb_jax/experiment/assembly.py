@@ -131,7 +131,7 @@ def _check_dataset(config: ConfigDict) -> None:
 
 def _dataset(config: ConfigDict) -> datasets.Dataset:
     try:
-        return datasets.load(**config)
+        return datasets.load(**dict(config))
     except ValueError as error:
         # A message about one of its fields begins with the field.
         separator = "." if str(error).partition("=")[0] in config else ": "

@@ -1,13 +1,24 @@
 """What every approximate posterior offers, and prediction in chunks."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
+from jaxtyping import Array, Float, PyTree
 
 from lbb_jax import examples as example_lib
 from lbb_jax.examples import Data, Examples
 from lbb_jax.labelled_set import LabelledSet
+
+
+class Sample(Protocol):
+    """Log-probabilities of all examples under ``K`` draws of the parameters."""
+
+    def __call__(
+        self, key: jax.Array, params: PyTree, examples: Examples, /, *, num_draws: int | None = None
+    ) -> Float[Array, "N K C"]:
+        """As `Posterior.sample`."""
+        ...
 
 
 class Posterior(NamedTuple):
@@ -23,13 +34,15 @@ class Posterior(NamedTuple):
         draws.
     """
 
-    init: Callable[[jax.Array, jax.Array], Any]
-    fit: Callable[[jax.Array, Any, Data, LabelledSet], tuple[Any, jax.Array]]
-    sample: Callable[..., jax.Array]
-    embed: Callable[[Any, Examples], jax.Array]
+    init: Callable[[jax.Array, jax.Array], PyTree]
+    fit: Callable[[jax.Array, PyTree, Data, LabelledSet], tuple[PyTree, Float[Array, "members units"]]]
+    sample: Sample
+    embed: Callable[[PyTree, Examples], Float[Array, "N D"]]
 
 
-def predict_in_chunks(predict: Callable[[jax.Array], jax.Array], examples: Examples) -> jax.Array:
+def predict_in_chunks(
+    predict: Callable[[jax.Array], Float[Array, "B K C"]], examples: Examples
+) -> Float[Array, "N K C"]:
     """Log-probabilities of all examples, a few hundred at a time.
 
     Args:
