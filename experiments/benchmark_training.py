@@ -15,7 +15,7 @@ import jax
 from absl import flags
 
 from lbb_jax import experiment
-from lbb_jax.benchmarks import training_cases
+from paper.benchmarks import training_cases
 
 _NETWORK = flags.DEFINE_enum("network", "mnist_cnn", list(training_cases.CASES), "What is trained.")
 _MEMBERS = flags.DEFINE_multi_integer("members", [1, 5, 25], "Numbers of networks.", lower_bound=1)
@@ -38,7 +38,7 @@ def main() -> None:
 def _records() -> Iterator[dict[str, Any]]:
     """The records, as each is done."""
     if _PEERS.value:
-        from lbb_jax.benchmarks import torch_training
+        from paper.benchmarks import torch_training
 
         yield torch_training.time_training(_NETWORK.value, num_steps=_STEPS.value, repetitions=_REPETITIONS.value)
     for num_members in _MEMBERS.value:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from absl import flags
 
-from lbb_jax import experiment, paths, report
+from lbb_jax import experiment, paths
 from lbb_jax.files import atomic_write
+from paper import claims
 
 _ROOT = Path(__file__).parent.parent
 _CLAIMS = flags.DEFINE_string("claims", str(_ROOT / "results" / "claims.toml"), "The claims and verdicts.")
@@ -20,7 +21,7 @@ def main() -> None:
     """Rewrites the table that the flags name."""
     readme = paths.input_file(_README.value, name="--readme")
     try:
-        text = report.insert_claims(readme.read_text(encoding="utf-8"), report.load_claims(_CLAIMS.value))
+        text = claims.insert_claims(readme.read_text(encoding="utf-8"), claims.load_claims(_CLAIMS.value))
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     atomic_write(readme, text)

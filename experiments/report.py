@@ -15,6 +15,8 @@ from absl import flags
 
 from lbb_jax import analysis, experiment, paths, report
 from lbb_jax.files import atomic_write
+from paper import claims
+from paper.benchmarks import table2
 
 _CLAIMS = Path(__file__).parent.parent / "results" / "claims.toml"
 
@@ -30,8 +32,9 @@ def main(folders: list[str]) -> None:
     output = paths.output_file(_OUTPUT.value, name="--output", suffixes=(".html", ".htm"))
     experiment.show_warnings()
     try:
-        claims = report.load_claims(_CLAIMS_FILE.value) if _CLAIMS_FILE.value else []
-        page = report.render(analysis.find_runs(folders), benchmarks=_BENCHMARK.value, claims=claims)
+        sections = [claims.section(claims.load_claims(_CLAIMS_FILE.value))] if _CLAIMS_FILE.value else []
+        sections += table2.sections(_BENCHMARK.value)
+        page = report.render(analysis.find_runs(folders), benchmarks=_BENCHMARK.value, sections=sections)
         atomic_write(output, page)
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")

@@ -1,4 +1,4 @@
-"""What arguments and fields may be, said once: in the annotation of the function or class that takes them.
+"""What arguments and fields may be, said once: in the annotation of the function or class that takes them::
 
     def fixed_steps(*, num_steps: Count, learning_rate: Positive): ...
 

@@ -406,16 +406,34 @@ def _is_something(path: Path) -> bool:
     return any(path.iterdir()) if path.is_dir() else os.path.lexists(path)
 
 
+def default_fields() -> dict[str, Any]:
+    """The default configuration as ``config.json`` has it."""
+    # That package imports this module.
+    from lbb_jax.experiment.configuration import default_config
+
+    return json.loads(default_config().to_json())
+
+
 def _complete(stored: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration with the defaults of the fields that its version did not have yet.
 
     Raises:
       ValueError: If a field that every configuration has is of another kind.
     """
-    # That package imports this module.
-    from lbb_jax.experiment.configuration import default_config
+    return _with_defaults(_with_present_names(stored), default_fields(), "config")
 
-    return _with_defaults(stored, json.loads(default_config().to_json()), "config")
+
+def _with_present_names(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored configuration of any version, its fields under the present names.
+
+    Earlier versions had a flag ``acquisition.power``, which two methods took, in place of ``sampling``.
+    """
+    fields = stored.get("acquisition")
+    if not isinstance(fields, Mapping) or "power" not in fields:
+        return dict(stored)
+    sampled = fields["power"] is True and fields.get("method") in ("epig", "lbb_released")
+    others = {name: value for name, value in fields.items() if name != "power"}
+    return {**stored, "acquisition": {**others, "sampling": "power" if sampled else "top"}}
 
 
 def _with_defaults(stored: Mapping[str, Any], defaults: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -8,47 +8,18 @@ import pytest
 import reference
 import variants
 
-from lbb_jax import acquisition
+from lbb_jax import acquisition, information
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 POOL = reference.random_probs(2, 12, 6, 3, "sharp")
 LOG_PROBS = reference.log32(POOL)
 
-# The variants' names in the table of methods.
-METHOD_NAMES = {
-    "max_entropy": "entropy",
-    "large_batch_bald": "lbb",
-    "power_large_batch_bald": "power_lbb",
-    "large_batch_bald_released": "lbb_released",
-}
-
 
 def acquire_variant(name, log_probs, *, batch_size=4, seed=0, **more):
-    function, options = variants.VARIANTS[name][0], variants.options_of(name, len(LOG_PROBS))
-    method = METHOD_NAMES.get(function, function)
-    return acquisition.acquire(
-        jax.random.key(seed), log_probs, method=method, batch_size=batch_size, **{**options, **more}
-    )
-
-
-@pytest.mark.parametrize("name", variants.ALL)
-def test_runs_the_pure_function(name):
-    expected = variants.pick(name, POOL, 4, seed=3)
-    picked = acquire_variant(name, LOG_PROBS, seed=3)
-    assert isinstance(picked, acquisition.Acquisition)
-    np.testing.assert_array_equal(picked.indices, expected.indices)
-    np.testing.assert_allclose(picked.scores, expected.scores, rtol=0, atol=2e-6)
-
-
-@pytest.mark.parametrize("name", variants.ALL)
-def test_masks_out_unavailable_points_whatever_their_rows_hold(name):
-    available = np.arange(12) % 2 == 0
-    log_probs = np.where(available[:, None, None], LOG_PROBS, np.nan)
-    log_probs[1] = np.inf
-    picked = acquire_variant(name, log_probs, available=available)
-    expected = variants.pick(name, POOL, 4, available=available)
-    np.testing.assert_array_equal(picked.indices, expected.indices)
+    method, options = variants.VARIANTS[name][0], variants.options_of(name, len(LOG_PROBS))
+    key = jax.random.key(seed)
+    return acquisition.acquire(key, log_probs, method=method, batch_size=batch_size, **{**options, **more})
 
 
 def test_takes_every_point_that_is_available():
@@ -129,14 +100,6 @@ def test_float64_mode_gives_the_same_float32_results(name):
         np.testing.assert_allclose(picked.scores, expected.scores, rtol=0, atol=5e-6)
 
 
-@pytest.mark.parametrize("name", variants.ALL)
-def test_a_second_call_compiles_nothing(name, compilations):
-    acquire_variant(name, LOG_PROBS)
-    compilations.clear()
-    acquire_variant(name, LOG_PROBS[::-1].copy(), seed=7, available=np.arange(12) != 5)
-    assert compilations == []
-
-
 def test_another_shape_is_another_program(compilations):
     # So the tests beside this one would notice.
     acquire_variant("bald", LOG_PROBS, batch_size=5)
@@ -145,10 +108,10 @@ def test_another_shape_is_another_program(compilations):
 
 @pytest.mark.parametrize(
     ("method", "option"),
-    [("power_bald", "alpha"), ("power_lbb", "alpha"), ("power_lbb", "pair_weight"), ("epig", "alpha")],
+    [("bald", "alpha"), ("power_lbb", "alpha"), ("power_lbb", "pair_weight")],
 )
 def test_numbers_are_no_part_of_the_program(method, option, compilations):
-    fixed = {"power": True} if method == "epig" else {}
+    fixed = {"sampling": "softmax"} if method == "bald" else {}
 
     def run(**options):
         acquisition.acquire(jax.random.key(0), LOG_PROBS, method=method, batch_size=4, **fixed, **options)
@@ -289,7 +252,7 @@ BAD_ARGUMENTS = [
     ("method a list", {"method": ["bald"]}, (TypeError, ValueError), ["method=['bald']", "'bald'"]),
     ("option of another method", {"alpha": 1.0}, ValueError, ["alpha=1.0", "'lbb'", "pair_weight", "redundancy"]),
     ("option unknown", {"temperature": 3}, ValueError, ["temperature=3", "'lbb'", "pair_weight", "redundancy"]),
-    ("option where none", {"method": "bald", "alpha": 1.0}, ValueError, ["alpha=1.0", "'bald'", "no options"]),
+    ("option where none", {"method": "log_det", "alpha": 1.0}, ValueError, ["alpha=1.0", "'log_det'", "no options"]),
     ("alpha negative", {"method": "power_lbb", "alpha": -0.5}, ValueError, ["alpha=-0.5", "at least 0"]),
     ("alpha too large", {"method": "power_bald", "alpha": 1e38}, ValueError, ["alpha=1e+38", "at most 1e+30"]),
     ("alpha infinite in float32", {"method": "power_lbb", "alpha": 1e300}, ValueError, ["alpha=1e+300", "finite"]),
@@ -321,13 +284,11 @@ BAD_ARGUMENTS = [
         ValueError,
         ["num_targets=5", "targets=...", "leave it out"],
     ),
-    ("power integer", {"method": "epig", "power": 1}, TypeError, ["power=1", "True or False", "int"]),
-    ("power string", {"method": "lbb_released", "power": "yes"}, TypeError, ["power='yes'", "True or False", "str"]),
     (
-        "alpha without power",
-        {"method": "lbb_released", "alpha": 5.0},
+        "sampling unknown",
+        {"method": "bald", "sampling": "hard"},
         ValueError,
-        ["alpha=5.0", "must be 1 with power=False", "power=True"],
+        ["sampling='hard'", "'softrank'"],
     ),
     (
         "targets rank 2",
@@ -478,12 +439,13 @@ def test_takes_rows_that_sum_to_almost_one(excess):
         {"method": "power_bald", "alpha": np.float32(2)},
         {"method": "power_bald", "alpha": jnp.float32(2)},
         {"method": "lbb", "pair_weight": 0},
-        {"method": "lbb", "redundancy": "tree", "pair_weight": 1.0},
+        {"method": "lbb", "redundancy": "tree", "pair_weight": 2.0},
+        {"method": "bald", "sampling": "top", "alpha": 5.0},
         {"method": "batch_bald", "num_samples": np.int64(1)},
-        {"method": "epig", "num_targets": np.int64(3), "power": np.True_},
+        {"method": "epig", "num_targets": np.int64(3)},
         {"method": "epig", "targets": None, "alpha": 1},
         {"method": "epig", "targets": OnlyArray(LOG_PROBS[:2].astype(np.float64))},
-        {"method": "lbb_released", "power": True, "alpha": 0},
+        {"method": "lbb_released", "sampling": "power", "alpha": 0},
         {"method": "badge", "embeddings": np.ones((12, 5)), "batch_size": 4},
         {"method": "core_set", "embeddings": OnlyArray(np.ones((12, 5))), "batch_size": 4},
         {
@@ -501,3 +463,62 @@ def test_takes_rows_that_sum_to_almost_one(excess):
 def test_takes_what_is_within_bounds(arguments):
     picked = acquisition.acquire(jax.random.key(0), LOG_PROBS, **{"batch_size": 4, **arguments})
     assert np.all(picked.indices >= 0)
+
+
+# Methods of the user's.
+
+
+def scaled_bald(key, log_probs, available, *, batch_size, scale, offset=0.0, sign="+"):
+    """BALD ranked downwards with ``sign="-"``, its scores changed in proportion."""
+    scores = information.mutual_information(log_probs) * scale + offset
+    return acquisition.pick_by_score(key, scores if sign == "+" else -scores, available, batch_size=batch_size)
+
+
+def test_a_function_is_a_method_and_is_compiled_once(compilations):
+    def acquire(method=scaled_bald, **options):
+        return acquisition.acquire(jax.random.key(0), LOG_PROBS, method=method, batch_size=12, **options)
+
+    expected = acquire("bald")
+    picked = acquire(scale=np.float32(2))
+    np.testing.assert_array_equal(picked.indices, expected.indices)
+    np.testing.assert_allclose(picked.scores, 2 * expected.scores, rtol=1e-6)
+    compilations.clear()
+    # Arrays are arguments of the program; the row of the same function runs the same one.
+    for method in (scaled_bald, acquisition.Method(scaled_bald, label="Scaled"), f"{__name__}:scaled_bald"):
+        np.testing.assert_allclose(acquire(method, scale=np.array(3.0)).scores, 3 * expected.scores, rtol=1e-6)
+    assert compilations == []
+    np.testing.assert_array_equal(acquire(scale=2, sign="-").indices[::-1], expected.indices)
+    assert compilations
+    # A method of the project's is known by its function, too.
+    assert acquisition.find_method(acquisition.max_entropy) is acquisition.METHODS["entropy"]
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "error", "message"),
+    [
+        (scaled_bald, {}, ValueError, "scale: not given; method 'scaled_bald' needs scale"),
+        (scaled_bald, {"scale": 1, "alpha": 2}, ValueError, "alpha=2: .* has the options scale, offset, sign"),
+        (scaled_bald, {"scale": [1]}, TypeError, r"scale=\[1\]: must be an array or hashable, not list"),
+        (lambda key, log_probs: log_probs, {}, TypeError, r"method=<lambda>: must be a function \(key, log_probs"),
+        (lambda key, *pool, batch_size: pool[0], {}, TypeError, "method: returned a jax.Array; must return"),
+        (
+            lambda key, *pool, batch_size: acquisition.bald(key, *pool, batch_size=1),
+            {},
+            ValueError,
+            r"method: returned indices of dtype int32 and shape \(1,\).*each of shape \(2,\)",
+        ),
+        (
+            lambda key, *pool, batch_size: acquisition.Acquisition(*acquisition.bald(key, *pool, batch_size=2)[::-1]),
+            {},
+            ValueError,
+            "method: returned indices of dtype float32",
+        ),
+        (lambda key, *pool, batch_size, embeddings: None, {}, ValueError, "embeddings: not given"),
+        (f"{__name__}:nothing", {}, ValueError, "has no 'nothing'; it has .*scaled_bald"),
+        ("no_such_module:bald", {}, ValueError, "cannot import 'no_such_module'"),
+        (3, {}, ValueError, "method=3: must be one of 'random', .*module:attribute"),
+    ],
+)
+def test_what_is_no_method_is_refused(method, options, error, message):
+    with pytest.raises(error, match=message):
+        acquisition.acquire(jax.random.key(0), LOG_PROBS, method=method, batch_size=2, **options)

@@ -7,15 +7,15 @@ import pytest
 import reference
 import variants
 
-from lbb_jax import chunks, information
+from lbb_jax import acquisition, chunks
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 # The methods that prefer points of which all draws are equally uncertain to points of which nothing is left to learn.
-OF_UNCERTAINTY = ("least_confident", "margin", "entropy")
-all_methods = pytest.mark.parametrize("name", variants.ALL)
-
+OF_UNCERTAINTY = ("least_confident", "margin", "margin softmax", "entropy")
 # No two best points are close in this pool, for any of the methods.
 POOL = reference.random_probs(2, 12, 6, 3, "sharp")
+LOG_PROBS = jnp.asarray(reference.log32(POOL))
+AVAILABLE = ~np.isin(np.arange(12), [0, 4, 5, 11])
 
 
 def assert_same(one, other, atol=0.0):
@@ -23,35 +23,69 @@ def assert_same(one, other, atol=0.0):
     np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=atol)
 
 
-# Keys and masking.
+# One program for each method makes all picks of the next two tests but the smaller batches.
 
 
-@all_methods
-def test_a_batch_depends_on_the_key_if_and_only_if_the_method_samples(name):
+@pytest.mark.parametrize("name", variants.ALL)
+def test_keys_masks_and_exhaustion(name, compilations):
     batches = [variants.pick(name, POOL, 4, seed=seed) for seed in range(5)]
-    for picked in batches:
-        assert picked.indices.shape == picked.scores.shape == (4,)
-        assert picked.indices.dtype == np.int32
-        assert picked.scores.dtype == np.float32
+    assert all(leaf.shape == (4,) for leaf in batches[0])
+    assert (batches[0].indices.dtype, batches[0].scores.dtype) == (np.int32, np.float32)
     different = {(*picked.indices.tolist(), *picked.scores.tolist()) for picked in batches}
     assert (len(different) > 1) == (name in variants.SAMPLING)
 
+    # The front door runs the same program, and its second call compiles nothing.
+    def acquire(seed, log_probs, available=None):
+        method, options = variants.VARIANTS[name][0], variants.options_of(name, 12)
+        key = jax.random.key(seed)
+        return acquisition.acquire(key, log_probs, method=method, batch_size=4, available=available, **options)
 
-@all_methods
-def test_rows_of_unavailable_points_are_never_looked_at(name):
-    available = ~np.isin(np.arange(12), [0, 4, 5, 11])
-    clean = jnp.asarray(reference.log32(POOL))
-    run, key = variants.compiled(name), jax.random.key(3)
-    picked = run(key, clean, available, batch_size=4)
-    assert np.all(available[picked.indices])
+    assert_same(acquire(1, LOG_PROBS), batches[1])
+    compilations.clear()
+    picked = acquire(3, np.array(LOG_PROBS), AVAILABLE)
+    assert compilations == []
+    # Rows of points that are not available are never looked at.
+    assert np.all(AVAILABLE[picked.indices])
     for rubbish in (np.nan, np.inf, 1e30, -np.inf, 0.0):
-        dirty = jnp.where(jnp.asarray(available)[:, None, None], clean, rubbish)
-        assert_same(run(key, dirty, available, batch_size=4), picked)
+        dirty = np.where(AVAILABLE[:, None, None], LOG_PROBS, np.float32(rubbish))
+        assert_same(acquire(3, dirty, AVAILABLE), picked)
+    # Places without a point hold -1.
+    for num_available in (0, 1, 3):
+        few = np.isin(np.arange(12), np.array([7, 2, 9])[:num_available])
+        picked = variants.pick(name, np.where(few[:, None, None], POOL, np.nan), 4, available=few)
+        assert sorted(picked.indices[:num_available]) == list(np.flatnonzero(few))
+        np.testing.assert_array_equal(picked.indices[num_available:], -1)
+        np.testing.assert_array_equal(picked.scores[num_available:], -np.inf)
+        assert np.all(np.isfinite(picked.scores[:num_available]))
+
+
+# It holds for sampled BatchBALD too: which steps are enumerated depends on num_samples alone, and the keys of the steps
+# are the same for every batch size.
+@pytest.mark.parametrize("name", variants.ALL)
+def test_the_first_picks_of_a_batch_are_the_smaller_batch_and_extreme_shapes_are_taken(name):
+    batch, first = (variants.pick(name, POOL, size, seed=1) for size in (4, 3))
+    np.testing.assert_array_equal(first.indices, batch.indices[:3])
+    np.testing.assert_allclose(first.scores, batch.scores[:3], rtol=0, atol=5e-6)
+    for kind in reference.KINDS:
+        # A batch of the whole pool holds every point once.
+        picked = variants.pick(name, reference.random_probs(4, 4, 3, 3, kind), 4)
+        assert sorted(picked.indices) == list(range(4)), kind
+        assert np.all(np.isfinite(picked.scores)), kind
+    for shape in ((1, 1, 1), (5, 1, 3), (5, 4, 1)):
+        picked = variants.pick(name, reference.random_probs(5, *shape), min(3, shape[0]))
+        assert len(set(picked.indices.tolist())) == len(picked.indices), shape
+        assert np.all((picked.indices >= 0) & (picked.indices < shape[0])), shape
+        assert np.all(np.isfinite(picked.scores)), shape
+        if 1 in shape[1:] and name not in (*OF_UNCERTAINTY, *variants.WITH_EMBEDDINGS):
+            np.testing.assert_array_equal(picked.scores, 0, err_msg=str(shape))
 
 
 @pytest.mark.parametrize(
     "name",
-    [name for name in variants.ALL if name not in (*OF_UNCERTAINTY, "random", "badge", *variants.BESIDE_OTHERS)],
+    [
+        *("bald", "power_bald", "batch_bald", "batch_bald sampled", "lbb", "lbb tree", "power_lbb", "power_lbb tree"),
+        "log_det",
+    ],
 )
 def test_an_unavailable_point_is_as_good_as_one_that_tells_nothing(name):
     # Neither is picked while others tell something, and neither shifts the random numbers of the others.
@@ -77,46 +111,6 @@ def test_masking_leaves_the_order_of_the_others_as_it_was(name):
         np.testing.assert_array_equal(masked.indices[:8], [index for index in order if available[index]])
 
 
-# Exhaustion.
-
-
-@all_methods
-def test_places_without_a_point_hold_minus_one(name):
-    for num_available in (0, 1, 3):
-        available = np.isin(np.arange(12), np.array([7, 2, 9])[:num_available])
-        probs = np.where(available[:, None, None], POOL, np.nan)
-        picked = variants.pick(name, probs, 4, available=available)
-        assert sorted(picked.indices[:num_available]) == list(np.flatnonzero(available))
-        np.testing.assert_array_equal(picked.indices[num_available:], -1)
-        np.testing.assert_array_equal(picked.scores[num_available:], -np.inf)
-        assert np.all(np.isfinite(picked.scores[:num_available]))
-
-
-@all_methods
-def test_a_batch_of_the_whole_pool_holds_every_point_once(name):
-    for kind in reference.KINDS:
-        picked = variants.pick(name, reference.random_probs(4, 4, 3, 3, kind), 4)
-        assert sorted(picked.indices) == list(range(4)), kind
-        assert np.all(np.isfinite(picked.scores)), kind
-
-
-# Extreme shapes and values.
-
-
-@all_methods
-def test_single_points_draws_and_classes(name):
-    for shape in ((1, 1, 1), (5, 1, 3), (5, 4, 1)):
-        picked = variants.pick(name, reference.random_probs(5, *shape), min(3, shape[0]))
-        assert len(set(picked.indices.tolist())) == len(picked.indices), shape
-        assert np.all((picked.indices >= 0) & (picked.indices < shape[0])), shape
-        assert np.all(np.isfinite(picked.scores)), shape
-        if 1 in shape[1:] and name not in (*OF_UNCERTAINTY, *variants.WITH_EMBEDDINGS):
-            np.testing.assert_array_equal(picked.scores, 0, err_msg=str(shape))
-
-
-# Chunks, prefixes, jit, vmap.
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["batch_bald", "batch_bald sampled", "lbb", "lbb tree", "power_lbb", "power_lbb tree", "log_det", "epig"]
@@ -126,29 +120,17 @@ def test_picks_do_not_depend_on_the_chunk_size(name, monkeypatch):
     monkeypatch.setattr(chunks.rows_per_chunk, "__defaults__", (1,))
     assert chunks.rows_per_chunk(27 * 3, 12) < 12
     run = jax.jit(lambda *arrays: variants.function_of(name)(*arrays, batch_size=4))
-    in_chunks = run(jax.random.key(0), reference.log32(POOL), jnp.ones(12, bool))
+    in_chunks = run(jax.random.key(0), LOG_PROBS, jnp.ones(12, bool))
     assert_same(jax.tree.map(np.asarray, in_chunks), whole, atol=5e-6)
-
-
-# It holds for sampled BatchBALD too: which steps are enumerated depends on num_samples alone, and the keys of the steps
-# are the same for every batch size.
-@all_methods
-def test_the_first_picks_of_a_batch_are_the_smaller_batch(name):
-    batch, first = (variants.pick(name, POOL, size, seed=1) for size in (4, 3))
-    np.testing.assert_array_equal(first.indices, batch.indices[:3])
-    np.testing.assert_allclose(first.scores, batch.scores[:3], rtol=0, atol=5e-6)
 
 
 @pytest.mark.parametrize(
     "name",
-    [
-        *("bald", "power_bald", "batch_bald sampled", "lbb tree", "power_lbb", "log_det"),
-        *("lbb_released power", "epig power", "core_set", "badge"),
-    ],
+    ["bald softrank", "batch_bald sampled", "lbb tree", "power_lbb", "log_det", "epig power", "core_set", "badge"],
 )
 def test_vmap_over_keys_pools_and_masks(name):
     run = variants.compiled(name)
-    pools = np.stack([reference.log32(POOL[order]) for order in (slice(None), slice(None, None, -1))])
+    pools = np.stack([LOG_PROBS, LOG_PROBS[::-1]])
     masks = np.stack([np.arange(12) != 2, np.arange(12) > 3])
     keys = jax.random.split(jax.random.key(0), 2)
     together = jax.jit(jax.vmap(lambda *arrays: variants.function_of(name)(*arrays, batch_size=4)))(keys, pools, masks)
@@ -157,16 +139,8 @@ def test_vmap_over_keys_pools_and_masks(name):
         assert_same(jax.tree.map(lambda leaf, place=place: leaf[place], together), alone, atol=5e-6)
 
 
-@pytest.mark.parametrize("name", ["random", "power_bald", "lbb"])
+@pytest.mark.parametrize("name", ["margin softmax", "power_bald", "lbb"])
 def test_without_jit_the_same(name):
-    arrays = jax.random.key(2), jnp.asarray(reference.log32(POOL)), jnp.ones(12, bool)
+    arrays = jax.random.key(2), LOG_PROBS, jnp.ones(12, bool)
     eager = variants.function_of(name)(*arrays, batch_size=4)
     assert_same(eager, variants.compiled(name)(*arrays, batch_size=4), atol=5e-6)
-
-
-def test_the_first_score_is_the_highest_bald():
-    scores = information.mutual_information(reference.log32(POOL))
-    for name in ("bald", "lbb", "batch_bald"):
-        picked = variants.pick(name, POOL, 4)
-        assert picked.indices[0] == np.argmax(scores)
-        np.testing.assert_allclose(picked.scores[0], np.max(scores), rtol=0, atol=2e-6)

@@ -32,19 +32,48 @@ def assert_greedy(picked, gains_after, available):
         batch.append(int(index))
 
 
+def assert_totals(name, probs, picked):
+    """What holds of the sum of the gains of a batch."""
+    batch, total = probs[picked.indices], picked.scores.sum()
+    if name == "batch_bald":
+        np.testing.assert_allclose(total, reference.batch_bald(batch), rtol=0, atol=TOLERANCE)
+    elif name == "lbb":
+        expected = reference.bald(batch).sum() - reference.pairwise_total_correlation(batch)
+        np.testing.assert_allclose(total, expected, rtol=0, atol=TOLERANCE)
+    elif name == "lbb tree":
+        best_tree = reference.bald(batch).sum() - reference.tree_total_correlation(batch)
+        assert total >= best_tree - TOLERANCE
+        assert best_tree >= reference.batch_bald(batch) - TOLERANCE
+
+
 @pytest.mark.parametrize("name", OF_PREDICTIONS)
 @given(probs=strategies.batches(shapes=POOLS))
 def test_every_pick_is_the_best_and_its_score_is_its_gain(name, probs):
+    everything, some = np.ones(len(probs), bool), np.arange(len(probs)) % 3 != 0
     picked = variants.pick(name, probs, BATCH_SIZE)
-    assert_greedy(picked, variants.gains_of(name, probs), np.ones(len(probs), bool))
+    assert_greedy(picked, variants.gains_of(name, probs), everything)
+    masked = variants.pick(name, probs, BATCH_SIZE, available=some)
+    assert_greedy(masked, variants.gains_of(name, probs, some), some)
+    assert_totals(name, probs, picked)
+    if name in (*BOUNDED, "lbb", "lbb printed"):
+        assert np.all(np.diff(picked.scores) <= 2e-6)
+        assert np.all(picked.scores <= reference.bald(probs)[picked.indices] + 2e-6)
+    if name in BOUNDED:
+        assert np.all(picked.scores >= 0)
+    if name in ("lbb", "lbb tree"):
+        # Batches of two have the gains of BatchBALD.
+        pair = jax.tree.map(lambda leaf: leaf[:2], picked)
+        assert_greedy(pair, variants.gains_of("batch_bald", probs), everything)
 
 
-@pytest.mark.parametrize("name", OF_PREDICTIONS)
-@given(probs=strategies.batches(shapes=POOLS))
-def test_only_available_points_are_considered(name, probs):
-    available = np.arange(len(probs)) % 3 != 0
-    picked = variants.pick(name, probs, BATCH_SIZE, available=available)
-    assert_greedy(picked, variants.gains_of(name, probs, available), available)
+@pytest.mark.parametrize("name", ["batch_bald sampled", "power_lbb tree"])
+@given(probs=strategies.batches(shapes=POOLS[:1]))
+def test_sampled_gains_are_never_negative_and_batch_bald_begins_with_bald(name, probs):
+    picked = variants.pick(name, probs, BATCH_SIZE)
+    assert np.all(picked.scores >= 0)
+    if name == "batch_bald sampled":
+        first = jax.tree.map(lambda leaf: leaf[:1], picked)
+        assert_greedy(first, variants.gains_of("bald", probs), np.ones(len(probs), bool))
 
 
 @pytest.mark.parametrize("name", OF_PREDICTIONS)
@@ -56,60 +85,6 @@ def test_picks_of_the_whole_greedy_run(name):
     picked = variants.pick(name, probs, BATCH_SIZE)
     np.testing.assert_array_equal(picked.indices, batch)
     np.testing.assert_allclose(picked.scores, gains, rtol=0, atol=TOLERANCE)
-
-
-@pytest.mark.parametrize("redundancy", ["lbb", "lbb tree"])
-@given(probs=strategies.batches(shapes=POOLS))
-def test_batches_of_two_have_the_gains_of_batch_bald(redundancy, probs):
-    picked = jax.tree.map(lambda leaf: leaf[:2], variants.pick(redundancy, probs, BATCH_SIZE))
-    batch = [int(index) for index in picked.indices]
-    assert_greedy(picked, variants.gains_of("batch_bald", probs), np.ones(len(probs), bool))
-    np.testing.assert_allclose(picked.scores.sum(), reference.batch_bald(probs[batch]), rtol=0, atol=TOLERANCE)
-
-
-@pytest.mark.parametrize("name", ["batch_bald", "batch_bald sampled", "lbb", "lbb printed", "lbb tree"])
-@given(probs=strategies.batches(shapes=POOLS[:1]))
-def test_batches_of_one_are_those_of_bald(name, probs):
-    # A batch begins with the smaller batch, which the tests of all methods hold.
-    first = jax.tree.map(lambda leaf: leaf[:1], variants.pick(name, probs, BATCH_SIZE))
-    assert_greedy(first, variants.gains_of("bald", probs), np.ones(len(probs), bool))
-
-
-@pytest.mark.parametrize("name", [*BOUNDED, "batch_bald sampled", "power_lbb tree"])
-@given(probs=strategies.batches(shapes=POOLS[:1]))
-def test_gains_are_never_negative(name, probs):
-    assert np.all(variants.pick(name, probs, BATCH_SIZE).scores >= 0)
-
-
-@pytest.mark.parametrize("name", [*BOUNDED, "lbb", "lbb printed"])
-@given(probs=strategies.batches(shapes=POOLS))
-def test_gains_fall_as_the_batch_grows_and_never_exceed_bald(name, probs):
-    picked = variants.pick(name, probs, BATCH_SIZE)
-    assert np.all(np.diff(picked.scores) <= 2e-6)
-    assert np.all(picked.scores <= reference.bald(probs)[picked.indices] + 2e-6)
-
-
-@given(probs=strategies.batches(shapes=POOLS))
-def test_gains_of_batch_bald_sum_to_the_information_in_the_batch(probs):
-    picked = variants.pick("batch_bald", probs, BATCH_SIZE)
-    np.testing.assert_allclose(picked.scores.sum(), reference.batch_bald(probs[picked.indices]), rtol=0, atol=TOLERANCE)
-
-
-@given(probs=strategies.batches(shapes=POOLS))
-def test_gains_of_lbb_sum_to_its_objective(probs):
-    picked = variants.pick("lbb", probs, BATCH_SIZE)
-    batch = probs[picked.indices]
-    expected = reference.bald(batch).sum() - reference.pairwise_total_correlation(batch)
-    np.testing.assert_allclose(picked.scores.sum(), expected, rtol=0, atol=TOLERANCE)
-
-
-@given(probs=strategies.batches(shapes=POOLS))
-def test_gains_of_the_tree_lie_above_the_best_tree_and_batch_bald(probs):
-    picked = variants.pick("lbb tree", probs, BATCH_SIZE)
-    batch = probs[picked.indices]
-    best_tree = reference.bald(batch).sum() - reference.tree_total_correlation(batch)
-    assert picked.scores.sum() >= best_tree - TOLERANCE
-    assert best_tree >= reference.batch_bald(batch) - TOLERANCE
 
 
 def test_known_values():

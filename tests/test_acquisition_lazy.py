@@ -13,7 +13,7 @@ from lbb_jax import acquisition
 from lbb_jax.acquisition import exponential_race, lazy
 from lbb_jax.acquisition.batch_bald import pick_batch_bald
 from lbb_jax.acquisition.large_batch_bald import pick_lbb, pick_power_lbb
-from lbb_jax.benchmarks import predictions
+from paper.benchmarks import predictions
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -10,7 +10,7 @@ import reference
 
 from lbb_jax.acquisition import lazy
 from lbb_jax.acquisition.log_det import _Pool, _whitening, gains_by_themselves, pick_log_det
-from lbb_jax.benchmarks import predictions
+from paper.benchmarks import predictions
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -111,7 +111,7 @@ def test_points_that_contradict_the_others_have_negative_scores():
 def test_negative_scores_are_never_sampled_while_others_are_left():
     log_probs, available = jnp.asarray(reference.log32(contrary_pool())), jnp.ones(9, bool)
     keys = jax.random.split(jax.random.key(0), 500)
-    sample = functools.partial(acquisition.large_batch_bald_released, batch_size=9, power=True, alpha=1.0)
+    sample = functools.partial(acquisition.large_batch_bald_released, batch_size=9, sampling="power", alpha=1.0)
     picked = jax.jit(jax.vmap(lambda key: sample(key, log_probs, available)))(keys)
     assert set(map(tuple, np.asarray(picked.indices[:, 7:]).tolist())) == {(2, 5), (5, 2)}
     assert np.all(np.asarray(picked.scores[:, 7:]) < -0.01)

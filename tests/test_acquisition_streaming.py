@@ -34,7 +34,8 @@ METHODS = {
     "power_lbb tree": ("power_lbb", {"redundancy": "tree"}),
     "log_det": ("log_det", {}),
     "epig": ("epig", {"targets": TARGETS}),
-    "epig power": ("epig", {"targets": TARGETS, "power": True, "alpha": 2.0}),
+    "epig power": ("epig", {"targets": TARGETS, "sampling": "power", "alpha": 2.0}),
+    "bald softmax": ("bald", {"sampling": "softmax", "alpha": 8.0}),
 }
 methods = pytest.mark.parametrize("name", METHODS)
 
@@ -82,7 +83,7 @@ def test_with_places_for_all_points_the_stream_is_the_pool(name):
     assert_same(picked, whole(name, pool()))
 
 
-@pytest.mark.parametrize("name", ["random", "least_confident", "entropy", "bald", "power_bald", "epig", "epig power"])
+@pytest.mark.parametrize("name", ["random", "entropy", "power_bald", "bald softmax", "epig", "epig power"])
 def test_methods_that_score_points_alone_need_no_more_places_than_picks(name):
     picked = streamed(name, [pool()], num_candidates=BATCH_SIZE)
     assert picked.certified
@@ -298,11 +299,12 @@ def test_what_is_no_stream_is_refused(batches):
 @pytest.mark.parametrize(
     ("method", "options", "message"),
     [
-        ("lbb_released", {}, "method='lbb_released': scores a point beside others of the pool.*use acquire"),
-        ("core_set", {"embeddings": np.ones((200, 2))}, "method='core_set': scores a point beside others.*use acquire"),
-        ("badge", {}, "method='badge': scores a point beside others of the pool.*use acquire"),
-        ("epig", {}, r"targets=None: method 'epig' draws its targets from the whole pool.*pass targets\[T, K, C\]"),
+        ("lbb_released", {}, "method='lbb_released': does not say how it is streamed; use acquire"),
+        ("core_set", {"embeddings": np.ones((200, 2))}, "method='core_set': does not say how it is streamed"),
+        ("badge", {}, "method='badge': does not say how it is streamed"),
+        ("epig", {}, r"targets=None: method 'epig' takes its targets from the whole pool.*pass targets=\.\.\."),
         ("epig", {"targets": TARGETS[:, :4]}, r"targets has shape \(9, 4, 3\): must be \[T, 6, 3\]"),
+        ("bald", {"sampling": "softrank"}, "sampling='softrank': ranks each point among the whole pool.*'softmax'"),
     ],
 )
 def test_what_needs_the_whole_pool_is_refused(method, options, message):
@@ -310,8 +312,30 @@ def test_what_needs_the_whole_pool_is_refused(method, options, message):
         acquisition.acquire_stream(jax.random.key(0), [pool()], method=method, batch_size=2, **options)
 
 
+def largest_probability(log_probs, *, draw):
+    return -jnp.max(log_probs[:, draw], axis=-1)
+
+
+def unsure(key, log_probs, available, *, batch_size, draw=0):
+    """A method that the project does not know: the least confident points of one draw."""
+    scores, indices = jax.lax.top_k(
+        jnp.where(available, largest_probability(log_probs, draw=draw), -jnp.inf), batch_size
+    )
+    return acquisition.Acquisition(indices, scores)
+
+
+def test_a_new_method_is_streamed_if_it_says_how():
+    with pytest.raises(ValueError, match=r"method='unsure': does not say how it is streamed.*acquisition\.Stream"):
+        acquisition.acquire_stream(jax.random.key(0), [pool()], method=unsure, batch_size=2)
+    row = acquisition.Method(unsure, stream=acquisition.Stream(largest_probability))
+    arguments = {"method": row, "batch_size": BATCH_SIZE, "draw": 2}
+    picked = acquisition.acquire_stream(jax.random.key(0), np.split(pool(), 4), num_candidates=SOME, **arguments)
+    assert picked.certified
+    assert_same(picked, acquisition.acquire(jax.random.key(0), pool(), **arguments))
+
+
 def test_unknown_methods_and_options_are_refused():
     with pytest.raises(ValueError, match="method='bait'"):
         acquisition.acquire_stream(jax.random.key(0), [pool()], method="bait", batch_size=2)
     with pytest.raises(ValueError, match="alpha"):
-        acquisition.acquire_stream(jax.random.key(0), [pool()], method="bald", batch_size=2, alpha=2.0)
+        acquisition.acquire_stream(jax.random.key(0), [pool()], method="log_det", batch_size=2, alpha=2.0)

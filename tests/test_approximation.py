@@ -8,8 +8,8 @@ import reference
 from scipy.stats import spearmanr
 
 from lbb_jax import experiment
-from lbb_jax.approximation import estimates, predictions, released_score, study
-from lbb_jax.approximation.predictions import Predictions
+from paper.approximation import estimates, predictions, released_score, study
+from paper.approximation.predictions import Predictions
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -140,7 +140,7 @@ def test_a_value_that_cannot_be_is_an_error_before_anything_is_loaded(overrides,
             function(config)
 
 
-@pytest.mark.parametrize("field", ["seeds", "posterior", "dataset.copies", "posterior.num_draws", "acquisition.power"])
+@pytest.mark.parametrize("field", ["seeds", "posterior", "dataset.copies", "acquisition.sampling"])
 def test_a_field_that_is_missing_is_an_error_that_names_it(field):
     config = experiment.default_config()
     section, _, name = field.rpartition(".")
@@ -209,10 +209,9 @@ def test_validation_examples_reach_training(monkeypatch):
         ({"method": "lbb"}, {"redundancy": "pairwise", "pair_weight": 2.0, "pairs": "exact"}),
         ({"method": "lbb", "redundancy": "tree"}, {"redundancy": "tree", "pairs": "exact"}),
         ({"method": "power_bald"}, {"alpha": 5.0}),
-        ({"method": "lbb_released"}, {"power": False}),
-        ({"method": "lbb_released", "power": True}, {"power": True, "alpha": 5.0}),
-        ({"method": "epig"}, {"num_targets": 500, "power": False}),
-        ({"method": "epig", "power": True, "num_targets": 50}, {"num_targets": 50, "power": True, "alpha": 5.0}),
+        ({"method": "bald"}, {"sampling": "top"}),
+        ({"method": "lbb_released", "sampling": "power"}, {"sampling": "power", "alpha": 5.0}),
+        ({"method": "epig"}, {"num_targets": 500, "sampling": "top"}),
     ],
 )
 def test_a_method_has_the_fields_that_are_its_own_and_have_an_effect(overrides, options):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from lbb_jax import information
-from lbb_jax.benchmarks import acquisition_cases, predictions, table2
-from lbb_jax.benchmarks.acquisition_cases import Case
+from paper.benchmarks import acquisition_cases, predictions, table2
+from paper.benchmarks.acquisition_cases import Case
 
 
 @pytest.fixture(scope="module")

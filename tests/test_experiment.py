@@ -195,7 +195,7 @@ def test_going_on_where_the_last_bits_may_differ_is_said(stopped, finished, tmp_
 
 def test_a_run_of_an_older_version_goes_on_with_the_same_bits(stopped, finished, tmp_path, caplog):
     shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
-    lost = ("acquisition.power", "acquisition.num_targets", "compute_dtype", "driver", "dataset.num_test")
+    lost = ("acquisition.sampling", "acquisition.num_targets", "compute_dtype", "driver", "dataset.num_test")
     run_folders.change_config(
         tmp_path,
         config=dict.fromkeys(lost[:-1], ...),

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +7,7 @@ import run_folders
 from tables_of_runs import of_curves
 
 from lbb_jax import acquisition, analysis, figures
+from lbb_jax.acquisition.large_batch_bald import REDUNDANCIES
 
 
 def runs(variants=("Random", "BALD"), seeds=(0, 1), reduced=""):
@@ -44,15 +47,17 @@ def test_what_was_reduced_stands_in_the_title():
     assert title.endswith("(1 seed)\nreduced: 10,000 base images")
 
 
-def test_every_variant_of_every_method_has_a_colour_of_its_own():
-    variants = set()
-    for method in acquisition.METHODS:
-        options = acquisition.METHODS[method].options
-        for redundancy in ("pairwise", "tree") if "redundancy" in options else ("",):
-            for power in (False, True) if "power" in options else (False,):
-                variants.add(analysis.variant_name(method, redundancy=redundancy, power=power))
-    assert variants == set(figures.COLOURS)
-    assert len(set(figures.COLOURS.values())) == len(variants)
+def test_methods_have_colours_of_their_own():
+    names = {
+        analysis.variant_name(method, {"redundancy": redundancy, "sampling": sampling})
+        for method, redundancy, sampling in itertools.product(acquisition.METHODS, REDUNDANCIES, acquisition.SAMPLINGS)
+    }
+    assert set(figures.COLOURS) < names
+    assert len(set(figures.COLOURS.values())) == len(figures.COLOURS)
+    # Where a sampling has no colour, it has its method's, and dashes; what nobody knows is drawn, too.
+    styles = figures.line_styles(["EPIG", "Softmax EPIG", "my_methods:Mine"])
+    assert styles["Softmax EPIG"] == {"color": figures.COLOURS["EPIG"], "linestyle": "--"}
+    assert styles["my_methods:Mine"]["color"] not in figures.COLOURS.values()
 
 
 def test_a_colour_does_not_depend_on_what_else_is_drawn():
@@ -212,12 +217,13 @@ def test_nothing_to_draw_is_an_error():
 @pytest.mark.parametrize(
     ("options", "variant", "alpha"),
     [
-        ({"method": "bald", "power": True}, "BALD", None),
+        ({"method": "lbb_released", "power": False}, "LBB (released)", None),
+        ({"method": "my_methods:Mine"}, "my_methods:Mine", 5.0),
         ({"method": "power_bald"}, "PowerBALD", 5.0),
         ({"method": "lbb", "redundancy": "tree"}, "LBB (tree)", None),
         ({"method": "power_lbb", "redundancy": "tree"}, "Power LBB (tree)", 5.0),
-        ({"method": "epig", "power": False}, "EPIG", None),
-        ({"method": "epig", "power": True}, "Power EPIG", 5.0),
+        ({"method": "epig", "sampling": "top"}, "EPIG", None),
+        ({"method": "epig", "sampling": "softmax"}, "Softmax EPIG", 5.0),
         ({"method": "lbb_released", "power": True}, "Power LBB (released)", 5.0),
     ],
 )

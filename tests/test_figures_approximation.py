@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lbb_jax import figures
+from paper.approximation import figures
 
 SOURCE = {"source": "digits, MC dropout, 50 labels", "reduced": "100 base images"}
 

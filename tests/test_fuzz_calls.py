@@ -51,10 +51,10 @@ class Call(NamedTuple):
 OPTIONS = {
     "power_bald": {"alpha": "number"},
     "batch_bald": {"num_samples": "whole number"},
-    "lbb": {"pair_weight": "number", "redundancy": "redundancy"},
-    "power_lbb": {"alpha": "number", "pair_weight": "number", "redundancy": "redundancy"},
-    "lbb_released": {"power": "boolean", "alpha": "number"},
-    "epig": {"targets": "targets", "power": "boolean", "alpha": "number"},
+    "lbb": {"pair_weight": "number", "redundancy": "choice"},
+    "power_lbb": {"alpha": "number", "pair_weight": "number", "redundancy": "choice"},
+    "lbb_released": {"sampling": "choice", "alpha": "number"},
+    "epig": {"targets": "targets", "sampling": "choice", "alpha": "number"},
     "core_set": {"embeddings": "embeddings"},
     "badge": {"embeddings": "embeddings"},
 }
@@ -75,12 +75,10 @@ def options_of(method, rng):
                 "alpha": float(rng.integers(4)),
                 "num_samples": 10_000,
                 "pair_weight": float(rng.integers(3)),
-                "power": False,
                 "redundancy": "pairwise",
+                "sampling": "top",
                 "targets": fuzzed.log_probs(rng, 7),
             }[name]
-    if "power" in OPTIONS.get(method, ()):
-        options.pop("alpha", None)
     return options
 
 

@@ -13,8 +13,9 @@ import text_checkpoints
 from markdown import blocks, commands, expand, named_files
 from scripts import ROOT
 
-from lbb_jax import acquisition, report
+from lbb_jax import acquisition
 from lbb_jax.labelling import command
+from paper import claims
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -138,5 +139,5 @@ def test_files_that_are_named_are_there(path):
 
 
 def test_the_claims_are_those_of_the_file():
-    claims = report.load_claims(ROOT / "results" / "claims.toml")
-    assert report.insert_claims(README, claims) == README, "run python experiments/claims.py"
+    loaded = claims.load_claims(ROOT / "results" / "claims.toml")
+    assert claims.insert_claims(README, loaded) == README, "run python experiments/claims.py"

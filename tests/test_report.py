@@ -9,8 +9,12 @@ import run_folders
 import scripts
 from pages import Page
 
-from lbb_jax import report
+from lbb_jax import figures, report
+from lbb_jax.errors import ExperimentError
 from lbb_jax.report import runtime
+from lbb_jax.report.sections import attempt
+from paper import claims
+from paper.benchmarks import table2
 
 TREE = {"acquisition.redundancy": "tree", "acquisition.alpha": 5.0}
 BENCHMARK = scripts.ROOT / "results" / "benchmark" / "paper.jsonl"
@@ -37,8 +41,9 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def html(runs):
-    claims = report.load_claims(scripts.ROOT / "results" / "claims.toml")
-    return report.render(runs, benchmarks=[BENCHMARK], claims=claims)
+    loaded = claims.load_claims(scripts.ROOT / "results" / "claims.toml")
+    sections = [claims.section(loaded), *table2.sections([BENCHMARK])]
+    return report.render(runs, benchmarks=[BENCHMARK], sections=sections)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +138,24 @@ def test_claims_are_shown_with_their_verdicts(html):
 def test_what_cannot_be_shown_is_replaced_by_the_reason(page):
     assert page.text.count("Not shown: ") == 2
     assert page.text.count("no run of baseline='Random'; there are BALD") == 2
+
+
+def test_a_fault_of_the_code_is_not_told_as_one_of_the_runs(caplog):
+    def refuse(runs):
+        raise ExperimentError("pass runs")
+
+    def fail(runs):
+        raise ValueError("cannot reshape")
+
+    assert attempt("Curves", refuse, None).note == "Not shown: pass runs."
+    assert attempt("Curves", fail, None).note == "Not shown, through a fault of lbb_jax: ValueError: cannot reshape."
+    assert "Traceback" in caplog.text
+
+
+def test_a_figure_takes_one_row(runs, monkeypatch):
+    row = figures.FIGURES["learning_curves"]._replace(heading="A figure of my own")
+    monkeypatch.setattr(figures, "FIGURES", {"of_my_own": row})
+    assert "A figure of my own" in Page(report.render(runs[:1])).headings
 
 
 def test_configurations_are_shown_by_what_differs(html):

@@ -1,8 +1,7 @@
 import pytest
 import scripts
 
-from lbb_jax import report
-from lbb_jax.report import claims
+from paper import claims
 
 CLAIM = 'number = 1\nsource = "Eq. 1"\ntext = "a | b"\nexperiment = "counting"\n'
 HOLDS = '[[claim.judgements]]\nverdict = "holds"\nfigures = "2"\nevidence = ["a.jsonl", "b"]\n'
@@ -11,7 +10,7 @@ UNTESTED = '[[claim.judgements]]\nverdict = "not tested yet"\nmissing = "time"\n
 
 def load(tmp_path, *content):
     (tmp_path / "claims.toml").write_text("".join(["[[claim]]\n", *content]))
-    return report.load_claims(tmp_path / "claims.toml")
+    return claims.load_claims(tmp_path / "claims.toml")
 
 
 def of_form(judgement, form):
@@ -19,7 +18,7 @@ def of_form(judgement, form):
 
 
 def test_there_are_sixteen_claims_and_what_they_rest_on_is_there():
-    loaded = report.load_claims(scripts.ROOT / "results" / "claims.toml")
+    loaded = claims.load_claims(scripts.ROOT / "results" / "claims.toml")
     assert len(loaded) == 16
     paths = [path for claim in loaded for judgement in claim.judgements for path in judgement.evidence]
     assert paths
@@ -30,8 +29,8 @@ def test_claims_are_read_with_their_judgements(tmp_path):
     (claim,) = load(tmp_path, CLAIM, of_form(HOLDS, "tree"), of_form(UNTESTED, "pairwise"))
     assert claim[:4] == (1, "Eq. 1", "a | b", "counting")
     assert claim.judgements == (
-        report.Judgement("holds", ("tree",), figures="2", evidence=("a.jsonl", "b")),
-        report.Judgement("not tested yet", ("pairwise",), missing="time"),
+        claims.Judgement("holds", ("tree",), figures="2", evidence=("a.jsonl", "b")),
+        claims.Judgement("not tested yet", ("pairwise",), missing="time"),
     )
 
 
@@ -65,13 +64,13 @@ def test_claims_that_say_too_little_or_too_much_are_errors(content, message, tmp
 def test_a_file_without_claims_is_an_error(content, tmp_path):
     (tmp_path / "claims.toml").write_text(content)
     with pytest.raises(ValueError, match="holds no claims"):
-        report.load_claims(tmp_path / "claims.toml")
+        claims.load_claims(tmp_path / "claims.toml")
 
 
 def test_the_table_replaces_what_stands_between_the_marks(tmp_path):
     loaded = load(tmp_path, CLAIM, of_form(HOLDS, "tree"), of_form(UNTESTED, "pairwise"))
     text = f"before\n{claims.BEGIN}\nold\n{claims.END}\nafter\n"
-    inserted = report.insert_claims(text, loaded)
+    inserted = claims.insert_claims(text, loaded)
     assert inserted == (
         f"before\n{claims.BEGIN}\n"
         "|  | claim | tested by | LBB | verdict | figures | rests on |\n"
@@ -80,13 +79,13 @@ def test_the_table_replaces_what_stands_between_the_marks(tmp_path):
         "|  |  |  | pairwise | not tested yet | missing: time |  |\n"
         f"{claims.END}\nafter\n"
     )
-    assert report.insert_claims(inserted, loaded) == inserted
+    assert claims.insert_claims(inserted, loaded) == inserted
 
 
 @pytest.mark.parametrize("text", ["", claims.BEGIN, f"{claims.END}{claims.BEGIN}", f"{claims.BEGIN}{claims.END}" * 2])
 def test_a_text_without_the_marks_is_an_error(text, tmp_path):
     with pytest.raises(ValueError, match="must have the lines"):
-        report.insert_claims(text, load(tmp_path, CLAIM, HOLDS))
+        claims.insert_claims(text, load(tmp_path, CLAIM, HOLDS))
 
 
 def test_the_script_writes_the_table(tmp_path):

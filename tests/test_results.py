@@ -11,6 +11,8 @@ import scripts
 from markdown import commands, expand, named_files
 
 from lbb_jax import experiment
+from lbb_jax.loop import num_rounds
+from lbb_jax.run_folder import RunFolder
 
 RESULTS = scripts.ROOT / "results"
 PAGE = (RESULTS / "README.md").read_text(encoding="utf-8")
@@ -105,3 +107,12 @@ def test_files_that_are_named_are_there(path):
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"!\[[^]]*\]\(([^)]+)\)", PAGE))))
 def test_figures_are_there(path):
     assert (RESULTS / path).is_file()
+
+
+def test_every_run_that_is_stored_can_be_read():
+    folders = [RunFolder(path.parent) for path in RESULTS.rglob("config.json")]
+    assert len(folders) > 100
+    for folder in folders:
+        config, records = folder.describe().config, folder.read_records()
+        whole_rounds = num_rounds(*(config[size] for size in ("initial_size", "batch_size", "final_size")))
+        assert len(records) == config["seeds"] * whole_rounds, folder

@@ -139,7 +139,7 @@ def test_a_folder_with_nothing_of_a_run_holds_none(tmp_path):
 
 def test_fields_that_an_older_version_lacks_hold_their_defaults(folder):
     before = folder.describe()
-    lost = {name: ... for name in ("acquisition.power", "dataset.num_pool", "network.dropout_rate", "rounds_at_once")}
+    lost = {name: ... for name in ("acquisition.sampling", "dataset.num_pool", "network.dropout_rate", "driver")}
     run_folders.change_config(folder.path, config=lost)
     content = json.loads(folder.config.read_text())
     del content["data"], content["settings"]

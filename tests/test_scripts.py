@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import scripts
 
-from lbb_jax.benchmarks import acquisition_cases
-from lbb_jax.benchmarks.acquisition_cases import Case
+from paper.benchmarks import acquisition_cases
+from paper.benchmarks.acquisition_cases import Case
 
 TINY = ("--config.training.num_steps=3", "--config.seeds=1", "--config.final_size=30")
 

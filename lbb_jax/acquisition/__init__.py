@@ -2,34 +2,45 @@
 
 Each pure function takes ``(key, log_probs, available, *, batch_size, ...)``, returns an `Acquisition` and works under
 ``jit`` and ``vmap``. `acquire` is the front door for predictions that come from anywhere, `acquire_stream` for those
-of a pool that is read block by block.
+of a pool that is read block by block. Both take a function of your own as the method; a `Method` says more about it.
 """
 
 from lbb_jax.acquisition.badge import badge
 from lbb_jax.acquisition.batch_bald import batch_bald
+from lbb_jax.acquisition.batch_epig import batch_epig
+from lbb_jax.acquisition.candidates import Ranked, Stream
 from lbb_jax.acquisition.core_set import core_set
 from lbb_jax.acquisition.epig import epig
+from lbb_jax.acquisition.front_door import acquire
+from lbb_jax.acquisition.greedy import greedy
 from lbb_jax.acquisition.large_batch_bald import large_batch_bald, power_large_batch_bald
 from lbb_jax.acquisition.large_batch_bald_released import large_batch_bald_released
 from lbb_jax.acquisition.log_det import log_det
-from lbb_jax.acquisition.methods import METHODS, acquire, check_method, check_options, options_with_effect
 from lbb_jax.acquisition.pointwise import bald, least_confident, margin, max_entropy, power_bald, random
+from lbb_jax.acquisition.registry import METHODS, Method, check_options, find_method, options_with_effect
+from lbb_jax.acquisition.sampling import SAMPLINGS, pick_by_score
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.acquisition.streaming import StreamAcquisition, acquire_stream
 
 __all__ = [
     "METHODS",
+    "SAMPLINGS",
     "Acquisition",
+    "Method",
+    "Ranked",
+    "Stream",
     "StreamAcquisition",
     "acquire",
     "acquire_stream",
     "badge",
     "bald",
     "batch_bald",
-    "check_method",
+    "batch_epig",
     "check_options",
     "core_set",
     "epig",
+    "find_method",
+    "greedy",
     "large_batch_bald",
     "large_batch_bald_released",
     "least_confident",
@@ -37,6 +48,7 @@ __all__ = [
     "margin",
     "max_entropy",
     "options_with_effect",
+    "pick_by_score",
     "power_bald",
     "power_large_batch_bald",
     "random",

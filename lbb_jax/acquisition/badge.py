@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, entropy
-from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.k_center import pick_centres
 from lbb_jax.acquisition.pointwise import mean_probs
+from lbb_jax.acquisition.sampling import pick_by_score
 from lbb_jax.acquisition.selection import Acquisition, highest
 
 
@@ -52,9 +52,7 @@ def badge(
         available,
         batch_size=batch_size,
         squared_distances=squared_distances,
-        choose=lambda key, nearest, available: exponential_race.first_arrivals(
-            key, nearest, available, batch_size=1, alpha=1.0
-        ),
+        choose=lambda key, nearest, available: pick_by_score(key, nearest, available, batch_size=1, sampling="power"),
     )
 
 

@@ -1,30 +1,61 @@
 """The points of a pool that are worth most by themselves, kept while the pool passes by, and the batch they hold.
 
 What a point is worth to a batch is at most what it is worth by itself: its BALD, its log-det, or its first arrival in a
-race. So the
-batch picked from the candidates is that of the whole pool if every pick was worth more than the best point left out.
+race. So the batch picked from the candidates is that of the whole pool if every pick was worth more than the best point
+left out. A method says by a `Stream` that this holds for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import entropy, information
-from lbb_jax.acquisition import exponential_race
-from lbb_jax.acquisition.batch_bald import pick_batch_bald
-from lbb_jax.acquisition.epig import mean_information_about
-from lbb_jax.acquisition.large_batch_bald import pick_lbb, pick_power_lbb
-from lbb_jax.acquisition.log_det import gains_by_themselves, pick_log_det
-from lbb_jax.acquisition.pointwise import least_confident_score, margin_score
+from lbb_jax.acquisition.sampling import rank
 from lbb_jax.acquisition.selection import Acquisition, highest
-
-# Methods whose picks do not change what other points are worth.
-POINTWISE = ("random", "least_confident", "margin", "entropy", "bald", "power_bald", "epig")
 
 _FEW = 512
 _NUM_BINS, _LOWEST_BIN, _HIGHEST_BIN = 4096, -64.0, 64.0
+
+
+class Ranked(NamedTuple):
+    """Picks, and what they were ranked by.
+
+    Attributes:
+      acquisition: The picks, ``[b]``.
+      worth: What each pick was ranked by when it was picked, ``[b]``.
+      most: How many times its worth by itself a point can be worth to the batch, ``[b]`` or one number: 1 for exact
+        gains, a little more for sampled ones.
+    """
+
+    acquisition: Acquisition
+    worth: jax.Array
+    most: jax.Array | float = 1.0
+
+
+class Stream(NamedTuple):
+    """How a method picks from a pool that passes by: its declaration that a point's worth alone bounds its worth.
+
+    Attributes:
+      scores: ``(log_probs[n, K, C], **options) -> [n]``: the score of each point before any pick, which must depend on
+        its own predictions and the options alone.
+      pick: ``(key, points[n], log_probs[n, K, C], available[n], *, batch_size, **options) -> Ranked``, where ``points``
+        are indices in the pool: the batch from the points that are kept. No point may be worth more to the batch than
+        ``most`` times what it is worth by itself. None if no pick changes another point's score: then the batch are
+        the points ranked highest.
+      sampling: How points are ranked by their scores, one of `lbb_jax.acquisition.sampling.SAMPLINGS`. None for what
+        the option ``sampling`` says, "top" where the method has none.
+      needs: Options without which points are scored beside others of the pool.
+    """
+
+    scores: Callable[..., jax.Array]
+    pick: Callable[..., Ranked] | None = None
+    sampling: str | None = None
+    needs: tuple[str, ...] = ()
+
+    def sampling_with(self, options: Mapping[str, Any]) -> str:
+        """How points are ranked by their scores with these options."""
+        return self.sampling or options.get("sampling", "top")
 
 
 class Candidates(NamedTuple):
@@ -70,41 +101,15 @@ def nothing_yet(num_candidates: int, num_draws: int, num_classes: int) -> Candid
     )
 
 
-def is_race(method: str, options: Mapping[str, Any]) -> bool:
-    """Whether points are worth the key of a race, which is a logarithm."""
-    return method in ("power_bald", "power_lbb") or options.get("power", False)
-
-
-def scores_by_themselves(method: str, log_probs: jax.Array, options: Mapping[str, Any]) -> jax.Array:
-    """The scores that ``method`` gives to the points of ``log_probs[n, K, C]`` before any pick, ``[n]``."""
-    match method:
-        case "random":
-            return jnp.zeros(len(log_probs), log_probs.dtype)
-        case "least_confident":
-            return least_confident_score(log_probs)
-        case "margin":
-            return margin_score(log_probs)
-        case "entropy":
-            return entropy.marginal_entropy(log_probs)
-        case "log_det":
-            return gains_by_themselves(log_probs)
-        case "epig":
-            return mean_information_about(log_probs, options["targets"])
-        case _:
-            return information.mutual_information(log_probs)
-
-
 def worth_by_itself(
-    method: str, key: jax.Array, points: jax.Array, log_probs: jax.Array, options: Mapping[str, Any]
+    stream: Stream, key: jax.Array, points: jax.Array, log_probs: jax.Array, options: Mapping[str, Any]
 ) -> jax.Array:
     """What the points with the indices ``points[n]`` and the predictions ``log_probs[n, K, C]`` are worth, ``[n]``."""
-    if method == "random":
-        return exponential_race.variates(key, points, log_probs.dtype).gumbel
-    scores = scores_by_themselves(method, log_probs, options)
-    if is_race(method, options):
-        variates = exponential_race.variates(key, points, log_probs.dtype)
-        return exponential_race.first_keys(variates, exponential_race.log_rate(scores, options["alpha"]))
-    return scores
+    scores = stream.scores(log_probs, **options)
+    if jnp.shape(scores) != points.shape:
+        raise ValueError(f"stream.scores: returned shape {jnp.shape(scores)}; must return one score for each point")
+    everything = jnp.ones(len(points), bool)
+    return rank(key, points, scores, everything, stream.sampling_with(options), options.get("alpha", 1.0))
 
 
 def absorb(
@@ -142,35 +147,22 @@ def absorb(
 
 
 def choose(
-    method: str, key: jax.Array, candidates: Candidates, *, batch_size: int, options: Mapping[str, Any]
+    stream: Stream, key: jax.Array, candidates: Candidates, *, batch_size: int, options: Mapping[str, Any]
 ) -> Choice:
-    """The batch that ``method`` picks from the candidates."""
+    """The batch that a method picks from the candidates."""
     # In the order of the pool, so that equal points go to the lowest index.
     order = jnp.argsort(jnp.where(candidates.worth > -jnp.inf, candidates.points, jnp.iinfo(jnp.int32).max))
     worth, points, log_probs = (leaf[order] for leaf in candidates[:3])
     available = worth > -jnp.inf
-    # How many times its worth by itself a point can be worth, which for sampled gains is a little more than once.
-    most = jnp.ones(batch_size, worth.dtype)
-    match method:
-        case "lbb":
-            picked, picked_worth, _ = pick_lbb(log_probs, available, batch_size=batch_size, **options)
-        case "power_lbb":
-            variates = exponential_race.variates(key, points, log_probs.dtype)
-            picked, picked_worth, _ = pick_power_lbb(variates, log_probs, available, batch_size=batch_size, **options)
-        case "log_det":
-            picked = pick_log_det(log_probs, available, batch_size=batch_size).acquisition
-            picked_worth = picked.scores
-        case "batch_bald":
-            picks = pick_batch_bald(key, log_probs, available, batch_size=batch_size, **options)
-            picked, picked_worth = picks.acquisition, picks.acquisition.scores
-            most = picks.most_per_bald
-        case _:
-            picked = highest(worth, available, batch_size=batch_size)
-            picked_worth = picked.scores
-            if method == "random" or is_race(method, options):
-                picked = picked._replace(scores=scores_by_themselves(method, log_probs, options)[picked.indices])
-    picked = picked._replace(indices=points[picked.indices])
-    return Choice(picked, jnp.min(picked_worth / most), jnp.max(most * candidates.best_left_out - picked_worth))
+    if stream.pick is None:
+        picked = highest(worth, available, batch_size=batch_size)
+        scores = stream.scores(log_probs, **options)[picked.indices]
+        ranked = Ranked(picked._replace(scores=scores), picked.scores)
+    else:
+        ranked = stream.pick(key, points, log_probs, available, batch_size=batch_size, **options)
+    picked = ranked.acquisition._replace(indices=points[ranked.acquisition.indices])
+    slack = jnp.max(ranked.most * candidates.best_left_out - ranked.worth)
+    return Choice(picked, jnp.min(ranked.worth / ranked.most), slack)
 
 
 def count_at_least(candidates: Candidates, worth: jax.Array, *, are_logs: bool) -> jax.Array:

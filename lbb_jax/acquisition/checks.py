@@ -1,6 +1,8 @@
 """Checks of what a caller brings to `acquire`, made on the host before any method is compiled."""
 
+import functools
 import math
+import reprlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,10 +12,13 @@ import numpy as np
 
 from lbb_jax import entropy
 from lbb_jax.acquisition.large_batch_bald import PAIRS, REDUNDANCIES
+from lbb_jax.acquisition.sampling import SAMPLINGS
+from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.arguments import (
     Array,
     are_known,
     as_array,
+    as_class_weights,
     as_embeddings,
     check_finite_and_not_negative,
     check_integer,
@@ -21,6 +26,8 @@ from lbb_jax.arguments import (
     check_targets_agree,
 )
 
+# From an option's name and value to the value; raises ValueError or TypeError.
+OptionCheck = Callable[[str, Any], Any]
 # How far the probabilities of a row may be from a sum of 1.
 NORMALISATION_TOLERANCE = 1e-3
 MAX_ALPHA = 1e30
@@ -196,18 +203,45 @@ def check_alpha(name: str, value: Any) -> np.float32:
     return number
 
 
-def check_redundancy(name: str, value: Any) -> str:
-    """One of the known redundancies."""
-    if not isinstance(value, str) or value not in REDUNDANCIES:
-        raise ValueError(f"{name}={value!r}: must be one of {', '.join(map(repr, REDUNDANCIES))}")
+def check_choice(name: str, value: Any, *, choices: tuple[str, ...]) -> str:
+    """One of ``choices``."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name}={value!r}: must be one of {', '.join(map(repr, choices))}")
     return value
 
 
-def check_pairs(name: str, value: Any) -> str:
-    """One of the known ways to get the information of a pair."""
-    if not isinstance(value, str) or value not in PAIRS:
-        raise ValueError(f"{name}={value!r}: must be one of {', '.join(map(repr, PAIRS))}")
+check_pairs = functools.partial(check_choice, choices=PAIRS)
+check_redundancy = functools.partial(check_choice, choices=REDUNDANCIES)
+check_sampling = functools.partial(check_choice, choices=SAMPLINGS)
+
+
+def check_array_or_hashable(name: str, value: Any) -> Any:
+    """An array whose values are known, or a value that can be part of a compiled program."""
+    if any(hasattr(value, protocol) for protocol in ("__array__", "__dlpack__")):
+        return read(name, value)
+    try:
+        hash(value)
+    except TypeError as error:
+        raise TypeError(
+            f"{name}={reprlib.repr(value)}: must be an array or hashable, not {type(value).__name__}; pass an array "
+            "or a tuple"
+        ) from error
     return value
+
+
+def check_acquisition(picked: Any, batch_size: int) -> None:
+    """Raises TypeError or ValueError unless a method returned an `Acquisition` of ``batch_size`` picks."""
+    if not isinstance(picked, Acquisition):
+        kind = "jax.Array" if isinstance(picked, jax.Array) else type(picked).__name__
+        raise TypeError(f"method: returned a {kind}; must return acquisition.Acquisition(indices[b], scores[b])")
+    indices, scores = map(jnp.asarray, picked)
+    is_right = jnp.issubdtype(indices.dtype, jnp.integer) and jnp.issubdtype(scores.dtype, jnp.floating)
+    if not is_right or indices.shape != (batch_size,) or scores.shape != (batch_size,):
+        raise ValueError(
+            f"method: returned indices of dtype {indices.dtype} and shape {indices.shape}, and scores of dtype "
+            f"{scores.dtype} and shape {scores.shape}; must be integer and floating point, each of shape "
+            f"({batch_size},)"
+        )
 
 
 def check_targets(name: str, value: Any) -> Array | None:
@@ -220,10 +254,17 @@ def check_embeddings(name: str, value: Any) -> Array:
     return as_embeddings(name, read(name, value))
 
 
+def check_target_weights(name: str, value: Any) -> Array | None:
+    """Weights of the classes, whose number and values are not looked at; None for None."""
+    return None if value is None else read(name, value)
+
+
 def check_shapes_agree(options: dict[str, Any], shape: tuple[int, ...]) -> None:
     """Raises ValueError unless the arrays among ``options`` fit predictions of ``shape``."""
     if options.get("targets") is not None:
         check_targets_agree(options["targets"], shape)
+    if options.get("target_weights") is not None:
+        as_class_weights("target_weights", options["target_weights"], shape[2])
     if options.get("embeddings") is not None:
         check_rows_agree("embeddings", options["embeddings"], shape)
 
@@ -254,6 +295,8 @@ def settle_arrays(options: dict[str, Any], available: jax.Array | None = None) -
         targets = predictions_in_float32(options["targets"])
         check_values(targets, np.ones(len(targets), bool), name="targets")
         settled["targets"] = jnp.asarray(targets)
+    if options.get("target_weights") is not None:
+        settled["target_weights"] = jnp.asarray(in_float32(options["target_weights"]))
     if options.get("embeddings") is not None:
         embeddings = jnp.asarray(in_float32(options["embeddings"]))
         # pyrefly: ignore[bad-argument-type]: with embeddings there is a mask.
@@ -280,6 +323,3 @@ def _first_out_of_range(embeddings: jax.Array, available: jax.Array) -> tuple[ja
     """
     is_fault = available & ~jnp.all(jnp.abs(embeddings) <= MAX_EMBEDDING, axis=1)
     return jnp.any(is_fault), jnp.argmax(is_fault)
-
-
-OptionCheck = Callable[[str, Any], Any]

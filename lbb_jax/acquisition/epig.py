@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, information
-from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.pointwise import mean_probs, random
+from lbb_jax.acquisition.sampling import pick_by_score
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 
@@ -26,10 +26,10 @@ def epig(
     targets: jax.Array | None = None,
     num_targets: int = 500,
     target_weights: jax.Array | None = None,
-    power: bool = False,
+    sampling: str = "top",
     alpha: jax.Array | float = 1.0,
 ) -> Acquisition:
-    """Picks the points with the highest ``mean_j I(y_x; y_j)`` over the targets, or samples by its powers.
+    """Picks by ``mean_j I(y_x; y_j)`` over the targets.
 
     Targets drawn from the pool stand for all points like these. So that none gains from being drawn, a point is not
     its own target: its score is the mean over the others, and 0 where there are none. (Exact copies, of which one is
@@ -49,9 +49,8 @@ def epig(
       target_weights: ``[C]``, at least 0: how much the classes count. A target weighs ``Σ_c target_weights(c) p_j(c)``
         in the mean. Where the classes of the targets are known to have the frequencies ``p*``, and those of the pool
         ``p``, ``p* / p`` makes the pool's points stand for the targets, by importance weights. None for equal weights.
-      power: Static: whether to sample without replacement with probability proportional to ``score**alpha``
-        (Rubashevskii et al., 2023, Eq. 2.13) instead of picking the highest scores.
-      alpha: At least 0, of no effect without ``power``.
+      sampling: Static: how points are picked by their scores (`lbb_jax.acquisition.sampling`).
+      alpha: At least 0, the coldness of the sampling; "top" has none.
 
     Returns:
       The picks; the scores are in nats.
@@ -63,9 +62,7 @@ def epig(
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     key, chosen = choose_targets(key, log_probs, available, targets, num_targets, target_weights)
     scores = _mean_information_about_others(log_probs, chosen)
-    return exponential_race.highest_or_first_arrivals(
-        key, scores, available, batch_size=batch_size, power=power, alpha=alpha
-    )
+    return pick_by_score(key, scores, available, batch_size=batch_size, sampling=sampling, alpha=alpha)
 
 
 class Targets(NamedTuple):

@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments
-from lbb_jax.acquisition.selection import Acquisition, highest
 
 # Rates below exp(-1e37) count as 0, and the keys of rate 0 lie below that.
 _LOWEST_LOG_RATE = -1e37
@@ -39,7 +38,7 @@ def variates(key: jax.Array, points: jax.Array, dtype: jnp.dtype) -> Variates:
     Args:
       key: Random key, consumed.
       points: Indices in the pool, ``[n]`` integers.
-      dtype: Of the variates.
+      dtype: The variates' dtype.
     """
     key = arguments.check_key("key", key)
     gumbel_key, uniform_key = jax.random.split(key)
@@ -65,45 +64,6 @@ def log_rate(gain: jax.Array, alpha: jax.Array | float) -> jax.Array:
 def first_keys(variates: Variates, log_rates: jax.Array) -> jax.Array:
     """Keys ``[n]`` of points at their first rates."""
     return _keys(variates.gumbel + log_rates, variates, log_rates)
-
-
-def first_arrivals(
-    key: jax.Array, scores: jax.Array, available: jax.Array, *, batch_size: int, alpha: jax.Array | float
-) -> Acquisition:
-    """Samples points without replacement with probability proportional to ``score**alpha`` (Eq. 2.13).
-
-    Where picks leave the other points' rates as they are, those that arrive first are such a sample (Kirsch et al.,
-    2023, in the form of the largest of ``alpha log score + Gumbel``). Points whose score is 0 or below have
-    probability 0; when only such points are left, they are picked uniformly.
-
-    Args:
-      key: Random key, consumed. Each point has its own variates, whatever is available.
-      scores: ``[N]``.
-      available: ``[N]`` bool.
-      batch_size: Static, at most ``N``.
-      alpha: At least 0. At 0 every point, whatever its score, is equally likely.
-
-    Returns:
-      The picks in the order drawn, with their ``scores``.
-    """
-    keys = first_keys(variates(key, jnp.arange(len(scores)), scores.dtype), log_rate(scores, alpha))
-    picked = highest(keys, available, batch_size=batch_size)
-    return picked._replace(scores=jnp.where(picked.indices >= 0, scores[picked.indices], -jnp.inf))
-
-
-def highest_or_first_arrivals(
-    key: jax.Array,
-    scores: jax.Array,
-    available: jax.Array,
-    *,
-    batch_size: int,
-    power: bool,
-    alpha: jax.Array | float,
-) -> Acquisition:
-    """What methods with the option ``power`` pick: with it `first_arrivals`, which the key is for, else `highest`."""
-    if power:
-        return first_arrivals(key, scores, available, batch_size=batch_size, alpha=alpha)
-    return highest(scores, available, batch_size=batch_size)
 
 
 def later_keys(

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, information
-from lbb_jax.acquisition import exponential_race
+from lbb_jax.acquisition.sampling import pick_by_score
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.relative_entropy import mean_over_draws
 
@@ -22,10 +22,10 @@ def large_batch_bald_released(
     available: jax.Array,
     *,
     batch_size: int,
-    power: bool = False,
+    sampling: str = "top",
     alpha: jax.Array | float = 1.0,
 ) -> Acquisition:
-    """Picks the points with the highest score of the released code, or samples by its powers.
+    """Picks by the score of the released code.
 
     The available points, in the order of the pool, are cut into chunks of 1,024. With ``G`` the chunk of point ``i``,
 
@@ -41,18 +41,15 @@ def large_batch_bald_released(
       log_probs: ``[N, K, C]``.
       available: ``[N]`` bool.
       batch_size: Static, at most ``N``.
-      power: Static: whether to sample without replacement with probability proportional to ``score**alpha``
-        (Eq. 2.13), a negative score counting as 0, instead of picking the highest scores.
-      alpha: At least 0, of no effect without ``power``.
+      sampling: Static: how points are picked by their scores (`lbb_jax.acquisition.sampling`).
+      alpha: At least 0, the coldness of the sampling; "top" has none.
 
     Returns:
       The picks; the scores are those above.
     """
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     scores = information.mutual_information(log_probs) + agreement(log_probs, available)
-    return exponential_race.highest_or_first_arrivals(
-        key, scores, available, batch_size=batch_size, power=power, alpha=alpha
-    )
+    return pick_by_score(key, scores, available, batch_size=batch_size, sampling=sampling, alpha=alpha)
 
 
 def agreement(log_probs: jax.Array, available: jax.Array) -> jax.Array:

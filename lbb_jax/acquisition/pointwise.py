@@ -1,16 +1,17 @@
 """Methods that score each point by itself: random, least confident, margin, entropy, BALD and PowerBALD.
 
-All take ``key`` (consumed by the methods that sample, ignored by the others), ``log_probs[N, K, C]``,
-``available[N]`` (bool) and the static ``batch_size``, at most ``N``. Equation numbers refer to Rubashevskii, Kotova
-and Panov (SDM 2023).
+All take ``key`` (consumed where points are sampled, ignored elsewhere), ``log_probs[N, K, C]``, ``available[N]`` (bool)
+and the static ``batch_size``, at most ``N``. The static ``sampling`` and ``alpha`` say how points are picked by their
+scores (`lbb_jax.acquisition.sampling`); "top" picks the highest. Equation numbers refer to Rubashevskii, Kotova and
+Panov (SDM 2023).
 """
 
 import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, entropy, information
-from lbb_jax.acquisition import exponential_race
-from lbb_jax.acquisition.selection import Acquisition, highest
+from lbb_jax.acquisition.sampling import pick_by_score
+from lbb_jax.acquisition.selection import Acquisition
 
 
 def mean_probs(log_probs: jax.Array) -> jax.Array:
@@ -36,40 +37,72 @@ def margin_score(log_probs: jax.Array) -> jax.Array:
 def random(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
     """Picks available points uniformly without replacement; all scores are 0."""
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
-    order = exponential_race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype).gumbel
-    picked = highest(order, available, batch_size=batch_size)
-    return picked._replace(scores=jnp.where(picked.indices >= 0, 0, -jnp.inf).astype(order.dtype))
+    # Equal scores are equally likely.
+    scores = jnp.zeros(len(log_probs), log_probs.dtype)
+    return pick_by_score(key, scores, available, batch_size=batch_size, sampling="softmax")
 
 
-def least_confident(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
-    """Picks the points with the highest ``1 - max_c p_n(c)`` of the predictive mean (Eq. 2.2)."""
+def least_confident(
+    key: jax.Array,
+    log_probs: jax.Array,
+    available: jax.Array,
+    *,
+    batch_size: int,
+    sampling: str = "top",
+    alpha: jax.Array | float = 1.0,
+) -> Acquisition:
+    """Picks by ``1 - max_c p_n(c)`` of the predictive mean (Eq. 2.2)."""
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
-    del key
-    return highest(least_confident_score(log_probs), available, batch_size=batch_size)
+    scores = least_confident_score(log_probs)
+    return pick_by_score(key, scores, available, batch_size=batch_size, sampling=sampling, alpha=alpha)
 
 
-def margin(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
-    """Picks the points whose two likeliest classes are closest in the predictive mean (Scheffer et al., 2001).
+def margin(
+    key: jax.Array,
+    log_probs: jax.Array,
+    available: jax.Array,
+    *,
+    batch_size: int,
+    sampling: str = "top",
+    alpha: jax.Array | float = 1.0,
+) -> Acquisition:
+    """Picks by how close the two likeliest classes are in the predictive mean (Scheffer et al., 2001).
 
-    The score is 1 less the difference of their probabilities, so that the highest is picked, as everywhere.
+    The score is 1 less the difference of their probabilities, so that high scores are picked, as everywhere.
     """
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
-    del key
-    return highest(margin_score(log_probs), available, batch_size=batch_size)
+    scores = margin_score(log_probs)
+    return pick_by_score(key, scores, available, batch_size=batch_size, sampling=sampling, alpha=alpha)
 
 
-def max_entropy(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
-    """Picks the points whose predictive mean has the highest entropy, in nats (section 2.2.1)."""
+def max_entropy(
+    key: jax.Array,
+    log_probs: jax.Array,
+    available: jax.Array,
+    *,
+    batch_size: int,
+    sampling: str = "top",
+    alpha: jax.Array | float = 1.0,
+) -> Acquisition:
+    """Picks by the entropy of the predictive mean, in nats (section 2.2.1)."""
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
-    del key
-    return highest(entropy.marginal_entropy(log_probs), available, batch_size=batch_size)
+    scores = entropy.marginal_entropy(log_probs)
+    return pick_by_score(key, scores, available, batch_size=batch_size, sampling=sampling, alpha=alpha)
 
 
-def bald(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
-    """Picks the points with the highest ``I(y_n; θ)``, in nats (Houlsby et al., 2011; section 2.2.2)."""
+def bald(
+    key: jax.Array,
+    log_probs: jax.Array,
+    available: jax.Array,
+    *,
+    batch_size: int,
+    sampling: str = "top",
+    alpha: jax.Array | float = 1.0,
+) -> Acquisition:
+    """Picks by ``I(y_n; θ)``, in nats (Houlsby et al., 2011; section 2.2.2)."""
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
-    del key
-    return highest(information.mutual_information(log_probs), available, batch_size=batch_size)
+    scores = information.mutual_information(log_probs)
+    return pick_by_score(key, scores, available, batch_size=batch_size, sampling=sampling, alpha=alpha)
 
 
 def power_bald(
@@ -80,21 +113,5 @@ def power_bald(
     batch_size: int,
     alpha: jax.Array | float = 1.0,
 ) -> Acquisition:
-    """Samples points without replacement with probability proportional to ``BALD**alpha`` (Eq. 2.13).
-
-    Points whose BALD is 0 have probability 0; when only such points are left, they are picked uniformly.
-
-    Args:
-      key: Random key, consumed. Each point has its own variates, whatever is available.
-      log_probs: ``[N, K, C]``.
-      available: ``[N]`` bool.
-      batch_size: Static, at most ``N``.
-      alpha: At least 0. At 0 every point, informative or not, is equally likely.
-
-    Returns:
-      The picks in the order drawn; the scores are their BALD in nats.
-    """
-    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
-    return exponential_race.first_arrivals(
-        key, information.mutual_information(log_probs), available, batch_size=batch_size, alpha=alpha
-    )
+    """Samples points with probability proportional to ``BALD**alpha`` (Eq. 2.13): `bald` with ``sampling="power"``."""
+    return bald(key, log_probs, available, batch_size=batch_size, sampling="power", alpha=alpha)

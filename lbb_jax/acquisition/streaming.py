@@ -6,7 +6,7 @@ The best points by themselves are kept with their predictions, and the batch is 
 
 import functools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -16,16 +16,16 @@ import numpy as np
 from lbb_jax import arguments
 from lbb_jax.acquisition import candidates as candidates_lib
 from lbb_jax.acquisition import checks
-from lbb_jax.acquisition.candidates import POINTWISE, Candidates
-from lbb_jax.acquisition.methods import OPTIONS, check_method, complete_options
+from lbb_jax.acquisition.candidates import Candidates, Stream
+from lbb_jax.acquisition.front_door import Static, split_options
+from lbb_jax.acquisition.registry import Method, complete_options, find_method
+from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.acquisition.stored import open_predictions
 from lbb_jax.chunks import rows_per_chunk
 
 # Numbers in a block: enough to keep the hardware busy, and few beside any memory.
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 2**18, 2**23
 _MOST_POINTS = 2**31 - 1
-# Methods that cannot score a point before they know the pool.
-_NOT_STREAMED = ("lbb_released", "core_set", "badge")
 
 
 class StreamAcquisition(NamedTuple):
@@ -53,7 +53,7 @@ def acquire_stream(
     key: jax.Array,
     batches: Iterable[Any] | str | os.PathLike,
     *,
-    method: str,
+    method: str | Callable[..., Acquisition] | Method,
     batch_size: int,
     num_candidates: int = 4096,
     **options: Any,
@@ -81,8 +81,9 @@ def acquire_stream(
       batches: Yields ``log_probs[n, K, C]`` of any length ``n``, or pairs of that and ``available[n]`` (bool); or the
         path of a ``.npy`` file of ``[N, K, C]``, which is mapped and not read at once. Arrays are of the same kinds as
         those of `acquire`.
-      method: As for `acquire`, but "lbb_released", "core_set", "badge" and, without ``targets``, "epig": these score
-        a point beside others of the pool.
+      method: As for `acquire`, but only a method that says how it is streamed (`Method.stream`). "lbb_released",
+        "core_set", "badge" and, without ``targets``, "epig" score a point beside others of the pool, and
+        ``sampling="softrank"`` ranks it among them: these are refused.
       batch_size: Points to pick, at most ``num_candidates`` and the number available.
       num_candidates: Points kept, at most 4 GiB of predictions.
       **options: As for `acquire`.
@@ -96,17 +97,15 @@ def acquire_stream(
         not there or is no ``.npy`` file of ``[N, K, C]``.
       TypeError: For an argument of the wrong kind.
     """
-    _check_streamed(check_method(method), options)
-    values = complete_options(method, options)
+    row = find_method(method)
+    stream = _declared_stream(row, options)
+    values = complete_options(row, options)
     key = arguments.check_key("key", key)
     num_candidates = arguments.check_positive_integer("num_candidates", num_candidates)
     batch_size = arguments.check_integer("batch_size", batch_size)
     if not 1 <= batch_size <= num_candidates:
         raise ValueError(f"batch_size={batch_size}: must be between 1 and num_candidates={num_candidates}")
-    values = checks.settle_arrays(values)
-
-    static = tuple((name, value) for name, value in values.items() if OPTIONS[name].static)
-    numbers = {name: value for name, value in values.items() if not OPTIONS[name].static}
+    static, arrays = split_options(checks.settle_arrays(values))
     state, check_last, num_points, num_available = None, None, 0, 0
     for block in _blocks(_pairs(batches)):
         if state is None:
@@ -124,7 +123,7 @@ def acquire_stream(
             # The first block's before the method is compiled. Later faults are looked at a block later, so that reading
             # goes on while the device computes.
             (check_last or check)()
-            state = _absorb(method, static, key, state, jnp.int32(num_points), log_probs, available, numbers)
+            state = _absorb(stream, static, key, state, jnp.int32(num_points), log_probs, available, arrays)
         check_last = check
         num_points += block.num_points
         num_available += int(np.sum(block.available))
@@ -134,21 +133,29 @@ def acquire_stream(
     if batch_size > num_available:
         raise ValueError(f"batch_size={batch_size}: must be at most the {num_available} available points of batches")
     with jax.debug_nans(False):
-        choice, needed = _choose(method, key, state, batch_size, static, numbers)
-    return _certify(method, choice, float(state.best_left_out), num_points, int(needed))
+        choice, needed = _choose(stream, key, state, batch_size, static, arrays)
+    return _certify(stream, choice, float(state.best_left_out), num_points, int(needed))
 
 
-def _check_streamed(method: str, options: Mapping[str, Any]) -> None:
-    """Raises ValueError for a method that cannot score a point before it knows the pool."""
-    if method in _NOT_STREAMED:
+def _declared_stream(row: Method, options: Mapping[str, Any]) -> Stream:
+    """How a method is streamed; ValueError if it does not say so, or scores a point beside others of the pool."""
+    if row.stream is None or row.uses_embeddings:
         raise ValueError(
-            f"method={method!r}: scores a point beside others of the pool, which a stream does not hold; use acquire"
+            f"method={row.name!r}: does not say how it is streamed; use acquire, or, if it scores a point by the "
+            "point's own predictions, acquisition.Method(function, stream=acquisition.Stream(scores))"
         )
-    if method == "epig" and options.get("targets") is None:
+    for name in row.stream.needs:
+        if options.get(name) is None:
+            raise ValueError(
+                f"{name}=None: method {row.name!r} takes its {name} from the whole pool, which a stream does not hold; "
+                f"pass {name}=..., or use acquire"
+            )
+    if row.stream.sampling_with(options) == "softrank":
         raise ValueError(
-            "targets=None: method 'epig' draws its targets from the whole pool, which a stream does not hold; pass "
-            "targets[T, K, C], or use acquire"
+            "sampling='softrank': ranks each point among the whole pool, which a stream does not hold; use 'power' or "
+            "'softmax', or acquire"
         )
+    return row.stream
 
 
 def _check_candidates_fit(num_candidates: int, num_draws: int, num_classes: int) -> None:
@@ -256,47 +263,47 @@ def _join(parts: list[tuple[Any, np.ndarray]], size: int) -> _Block:
 
 @functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
 def _absorb(
-    method: str,
-    static: tuple[tuple[str, Any], ...],
+    stream: Stream,
+    static: Static,
     key: jax.Array,
     state: Candidates,
     first_point: jax.Array,
     log_probs: jax.Array,
     available: jax.Array,
-    numbers: Mapping[str, jax.Array],
+    arrays: Mapping[str, jax.Array],
 ) -> Candidates:
     """The candidates after a block."""
-    options = {**dict(static), **numbers}
+    options = {**dict(static), **arrays}
     points = first_point + jnp.arange(len(log_probs), dtype=jnp.int32)
-    worth = candidates_lib.worth_by_itself(method, key, points, log_probs, options)
+    worth = candidates_lib.worth_by_itself(stream, key, points, log_probs, options)
     worth = jnp.where(available, worth, -jnp.inf)
-    are_logs = candidates_lib.is_race(method, options)
+    are_logs = stream.sampling_with(options) != "top"
     return candidates_lib.absorb(state, worth, points, log_probs, are_logs=are_logs)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))
 def _choose(
-    method: str,
+    stream: Stream,
     key: jax.Array,
     state: Candidates,
     batch_size: int,
-    static: tuple[tuple[str, Any], ...],
-    numbers: Mapping[str, jax.Array],
+    static: Static,
+    arrays: Mapping[str, jax.Array],
 ) -> tuple[candidates_lib.Choice, jax.Array]:
     """The picks, and about how many candidates would have certified them."""
-    options = {**dict(static), **numbers}
-    choice = candidates_lib.choose(method, key, state, batch_size=batch_size, options=options)
-    are_logs = candidates_lib.is_race(method, options)
+    options = {**dict(static), **arrays}
+    choice = candidates_lib.choose(stream, key, state, batch_size=batch_size, options=options)
+    are_logs = stream.sampling_with(options) != "top"
     return choice, candidates_lib.count_at_least(state, choice.threshold, are_logs=are_logs)
 
 
 def _certify(
-    method: str, choice: candidates_lib.Choice, best_left_out: float, num_points: int, needed: int
+    stream: Stream, choice: candidates_lib.Choice, best_left_out: float, num_points: int, needed: int
 ) -> StreamAcquisition:
     """The result, with what is known of its exactness."""
     indices, scores = choice.acquisition
-    # What a point is worth by itself is all there is to these methods, and the best of these are the candidates.
-    if method in POINTWISE:
+    # Where no pick changes what others are worth, the best points by themselves are the batch.
+    if stream.pick is None:
         return StreamAcquisition(indices, scores, True, 0.0, num_points, len(indices))
     certified = best_left_out < float(choice.threshold)
     slack = 0.0 if certified else max(0.0, float(choice.slack))

@@ -1,10 +1,13 @@
-"""The learning curves within a table of runs: one for each experiment, variant and seed."""
+"""Learning curves, and what is read off them: areas, labels needed, a table of accuracies."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+
+from lbb_jax.analysis.names import NAMES
+from lbb_jax.errors import ExperimentError
 
 # The columns that tell one experiment from another: curves with the same values in them can be compared.
 EXPERIMENT = ["dataset", "encoder", "network", "posterior", "batch_size", "reduced", "setup"]
@@ -71,7 +74,7 @@ def _curve(variant: str, seed: int, rows: pd.DataFrame, experiment: str) -> Curv
     rows = rows.sort_values("labels")
     if rows["labels"].duplicated().any():
         paths = f" ({', '.join(rows['path'].unique())})" if "path" in rows else ""
-        raise ValueError(f"{experiment}: several runs of {variant} with seed {seed}{paths}; pass one of them")
+        raise ExperimentError(f"{experiment}: several runs of {variant} with seed {seed}{paths}; pass one of them")
     return Curve(variant, seed, rows["labels"].to_numpy(), rows["accuracy"].to_numpy(np.float64))
 
 
@@ -79,8 +82,139 @@ def _check_ends(curves: list[Curve], experiment: str) -> None:
     first = curves[0]
     for curve in curves:
         if (curve.labels[0], curve.labels[-1]) != (first.labels[0], first.labels[-1]):
-            raise ValueError(
+            raise ExperimentError(
                 f"{experiment}: {curve.variant} with seed {curve.seed} goes from {curve.labels[0]} to "
                 f"{curve.labels[-1]} labels, {first.variant} with seed {first.seed} from {first.labels[0]} to "
                 f"{first.labels[-1]}; finish the run that stopped, or pass runs of the same sizes"
             )
+
+
+def areas_under_curve(runs: pd.DataFrame) -> pd.DataFrame:
+    """The area under each learning curve, by the trapezoidal rule, divided by the range of labels.
+
+    So it is the mean accuracy over the range, from 0 to 1, whatever the distances between rounds.
+
+    Args:
+      runs: As `load_runs` returns them.
+
+    Returns:
+      One row per experiment, variant and seed, in the order of ``runs``: the columns `EXPERIMENT`, ``variant``,
+      ``seed`` and ``area``.
+
+    Raises:
+      ValueError: If curves of an experiment begin or end at different numbers of labels, if two runs have the same
+        variant and seed, or if a curve has only one round.
+    """
+    rows = []
+    for experiment, curves in by_experiment(runs):
+        for curve in curves:
+            width = curve.labels[-1] - curve.labels[0]
+            if width == 0:
+                raise ExperimentError(
+                    f"{describe(experiment)}: {curve.variant} has only one round, and no area; pass runs that "
+                    "acquire labels"
+                )
+            area = float(np.trapezoid(curve.accuracy, curve.labels) / width)
+            rows.append(experiment | {"variant": curve.variant, "seed": curve.seed, "area": area})
+    return pd.DataFrame(rows)
+
+
+def labels_to_reach(
+    runs: pd.DataFrame, *, shares: Sequence[float] = (0.9, 0.95), baseline: str = NAMES["random"]
+) -> pd.DataFrame:
+    """The labels with which each run first reaches a share of the baseline's final accuracy.
+
+    The target is ``share`` times the mean over seeds of the baseline's accuracy with all labels, the same for all
+    runs of an experiment. Labels are those of the first round at or above it; nothing is interpolated.
+
+    Args:
+      runs: As `load_runs` returns them; every experiment in them needs the baseline.
+      shares: Above 0 and at most 1.
+      baseline: Name of a variant.
+
+    Returns:
+      One row per experiment, variant, seed and share, in the order of ``runs``: the columns `EXPERIMENT`,
+      ``variant``, ``seed``, ``share``, ``target`` (an accuracy),
+      ``labels`` (infinite if the run never reaches it) and ``saved``: the labels of the baseline's run of the same
+      seed less these (infinite if only this run reaches the target, minus infinity if only the baseline's does, NaN
+      if neither does or the baseline lacks the seed).
+
+    Raises:
+      ValueError: If a share is out of range, an experiment lacks the baseline, or as `areas_under_curve`.
+    """
+    for share in shares:
+        if not 0 < share <= 1:
+            raise ValueError(f"shares holds {share}: must be above 0 and at most 1")
+    rows = []
+    for experiment, curves in by_experiment(runs):
+        of_baseline = [curve for curve in curves if curve.variant == baseline]
+        if not of_baseline:
+            variants = ", ".join(dict.fromkeys(curve.variant for curve in curves))
+            raise ExperimentError(f"{describe(experiment)}: no run of baseline={baseline!r}; there are {variants}")
+        final_accuracy = np.mean([curve.accuracy[-1] for curve in of_baseline])
+        for share in shares:
+            target = share * final_accuracy
+            needed = {curve.seed: _first_at(curve, target) for curve in of_baseline}
+            for curve in curves:
+                labels = _first_at(curve, target)
+                names = {"variant": curve.variant, "seed": curve.seed, "share": share, "target": target}
+                # In floating point, infinity less infinity is NaN.
+                saved = needed.get(curve.seed, np.nan) - labels
+                rows.append(experiment | names | {"labels": labels, "saved": saved})
+    return pd.DataFrame(rows)
+
+
+def _first_at(curve: Curve, target: float) -> float:
+    """The labels of the first round with at least the accuracy ``target``; infinite if there is none."""
+    is_reached = curve.accuracy >= target
+    return float(curve.labels[np.argmax(is_reached)]) if is_reached.any() else np.inf
+
+
+def summarise_savings(savings: pd.DataFrame) -> pd.DataFrame:
+    """Median and range over seeds of the labels needed, for each variant; the median takes "never" as infinite.
+
+    Args:
+      savings: As `labels_to_reach` returns them, of one experiment.
+
+    Returns:
+      A row per variant, in the order of ``savings``, and a column for each share and its target, as text.
+    """
+    columns = {}
+    for (share, target), of_share in savings.groupby(["share", "target"], sort=False):
+        by_variant = of_share.groupby("variant", sort=False)["labels"]
+        columns[f"labels to {share:.0%} ({target:.3f})"] = by_variant.agg(_median_and_range)
+    return pd.DataFrame(columns).rename_axis("method")
+
+
+def _median_and_range(labels: pd.Series) -> str:
+    middle, low, high = (_as_text(value) for value in (np.median(labels), labels.min(), labels.max()))
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def _as_text(labels: float) -> str:
+    return f"{labels:g}" if np.isfinite(labels) else "never"
+
+
+def summarise(runs: pd.DataFrame, *, at_labels: Iterable[int]) -> pd.DataFrame:
+    """Accuracy at given numbers of labels, mean of the curve and seconds, for each variant.
+
+    Args:
+      runs: As `load_runs` returns them, of one experiment.
+      at_labels: Numbers of labels; those at which there is no round are left out.
+
+    Returns:
+      A row per variant, in the order of ``runs``: for each number of labels the mean accuracy over seeds and, of
+      several seeds, its standard deviation, the mean over the whole curve, and the seconds of all seeds together.
+    """
+    reached = [labels for labels in at_labels if (runs["labels"] == labels).any()]
+    rows = []
+    for variant, of_variant in runs.groupby("variant", sort=False):
+        row = {"method": variant}
+        for labels in reached:
+            accuracy = of_variant.loc[of_variant["labels"] == labels, "accuracy"]
+            spread = f" ± {accuracy.std():.3f}" if len(accuracy) > 1 else ""
+            row[f"accuracy at {labels}"] = f"{accuracy.mean():.3f}{spread}"
+        row["mean of curve"] = f"{of_variant['accuracy'].mean():.3f}"
+        row["seconds"] = f"{of_variant['seconds'].sum():.1f}"
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("method")

@@ -5,32 +5,24 @@ from typing import Any
 
 from lbb_jax import acquisition
 
-NAMES = {
-    "random": "Random",
-    "least_confident": "Least confident",
-    "margin": "Margin",
-    "entropy": "Entropy",
-    "bald": "BALD",
-    "power_bald": "PowerBALD",
-    "batch_bald": "BatchBALD",
-    "lbb": "LBB",
-    "power_lbb": "Power LBB",
-    "lbb_released": "LBB (released)",
-    "log_det": "Log-det",
-    "epig": "EPIG",
-    "core_set": "Core-set",
-    "badge": "BADGE",
-}
+NAMES = {name: row.label for name, row in acquisition.METHODS.items()}
 _SYMBOLS = {"alpha": "α"}
 # Between a variant's name and the options that tell it from another of the same name.
 _SEPARATOR = ", "
 
 
-def variant_name(method: str, *, redundancy: str = "pairwise", power: bool = False) -> str:
-    """The name of a method as figures show it, with the redundancy, or the power sampling, of those that have it."""
-    if method in ("lbb", "power_lbb"):
-        return f"{NAMES[method]} ({redundancy})"
-    return f"Power {NAMES[method]}" if power and method in ("lbb_released", "epig") else NAMES[method]
+def variant_name(method: str, options: Mapping[str, Any]) -> str:
+    """The name of a method as figures show it, with its redundancy and its sampling; an unknown one as it is.
+
+    >>> variant_name("lbb", {"redundancy": "tree"}), variant_name("epig", {"sampling": "power"})
+    ('LBB (tree)', 'Power EPIG')
+    """
+    row = acquisition.METHODS.get(method)
+    if row is None:
+        return method
+    name = f"{row.label} ({options.get('redundancy', 'pairwise')})" if "redundancy" in row.options else row.label
+    sampling = options.get("sampling", "top") if "sampling" in row.options else "top"
+    return name if sampling == "top" else f"{sampling.capitalize()} {name}"
 
 
 def variant_names(acquisitions: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -42,24 +34,26 @@ def variant_names(acquisitions: Sequence[Mapping[str, Any]]) -> list[str]:
     Returns:
       The names, in the same order.
     """
-    names = [
-        variant_name(fields["method"], redundancy=fields["redundancy"], power=fields.get("power", False))
-        for fields in acquisitions
-    ]
+    names = [variant_name(fields["method"], fields) for fields in acquisitions]
     return tell_apart(names, [_options_to_tell_apart(fields) for fields in acquisitions])
 
 
 def numeric_options(fields: Mapping[str, Any]) -> dict[str, float]:
     """The numbers in a configuration's ``acquisition`` that its method depends on."""
-    options = acquisition.options_with_effect(fields["method"], fields)
     # Not isinstance: a truth value is an int, too.
-    return {name: value for name, value in options.items() if type(value) in (int, float)}
+    return {name: value for name, value in _options_with_effect(fields).items() if type(value) in (int, float)}
 
 
 def _options_to_tell_apart(fields: Mapping[str, Any]) -> dict[str, float | str]:
     """The options in a configuration's ``acquisition`` that its method depends on and its name does not tell."""
-    options = acquisition.options_with_effect(fields["method"], fields)
-    return numeric_options(fields) | {name: value for name, value in options.items() if name == "pairs"}
+    texts = {name: value for name, value in _options_with_effect(fields).items() if name == "pairs"}
+    return numeric_options(fields) | texts
+
+
+def _options_with_effect(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that the method depends on; all fields for a method that is not the project's."""
+    is_known = fields["method"] in acquisition.METHODS
+    return acquisition.options_with_effect(fields["method"], fields) if is_known else dict(fields)
 
 
 def tell_apart(names: Sequence[str], options: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -92,3 +86,9 @@ def _shown(value: float | str) -> str:
 def base_variant(name: str) -> str:
     """The name of a variant without the options that `load_runs` added to tell it from others."""
     return name.split(_SEPARATOR)[0]
+
+
+def without_sampling(name: str) -> str:
+    """The name of a variant without the sampling that `variant_name` put before it."""
+    first, _, rest = name.partition(" ")
+    return rest if first.lower() in acquisition.SAMPLINGS else name

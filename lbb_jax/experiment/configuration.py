@@ -10,7 +10,7 @@ from ml_collections import ConfigDict, config_dict
 from lbb_jax import acquisition, paths, ranges
 from lbb_jax.errors import ExperimentError
 from lbb_jax.paths import PathError
-from lbb_jax.ranges import Count, NotNegative, OptionalCount, Range, Switch, Text
+from lbb_jax.ranges import Count, NotNegative, OptionalCount, Range, Text
 
 
 def resolve_workdir(workdir: str | os.PathLike, *, to_write: bool = True) -> Path:
@@ -51,8 +51,8 @@ class Acquisition(TypedDict):
     num_targets: Count
     pair_weight: NotNegative
     pairs: Text
-    power: Switch
     redundancy: Text
+    sampling: Text
 
 
 SECTIONS = ("dataset", "network", "posterior", "training", "acquisition")
@@ -98,8 +98,8 @@ def default_config() -> ConfigDict:
     config.acquisition.num_targets = 500
     config.acquisition.pair_weight = 1.0
     config.acquisition.pairs = "exact"
-    config.acquisition.power = False
     config.acquisition.redundancy = "pairwise"
+    config.acquisition.sampling = "top"
 
     # Labels to start with (balanced by class), to acquire in a round, and to end with.
     config.initial_size = 20

@@ -46,7 +46,7 @@ def parse_methods(text: str) -> dict[str, Fields]:
     for part in text.split(","):
         method, *settings = part.strip().split(":")
         try:
-            fields = {"method": acquisition.check_method(method), **_parse_options(method, settings)}
+            fields = {"method": acquisition.find_method(method).name, **_parse_options(method, settings)}
         except (TypeError, ValueError) as error:
             raise ExperimentError(f"--methods: {part!r}: {error}") from error
         name = _name(fields)

@@ -3,37 +3,36 @@
 from lbb_jax.extras import needs
 
 with needs("experiments"):
-    from lbb_jax.figures.acquired import acquired_images
-    from lbb_jax.figures.approximation import approximation_error, approximation_of_picks, joint_information
-    from lbb_jax.figures.differences import area_differences
-    from lbb_jax.figures.diversity import batch_diversity
-    from lbb_jax.figures.learning import learning_curves
-    from lbb_jax.figures.profiles import performance_profile
-    from lbb_jax.figures.released import released_score
-    from lbb_jax.figures.savings import label_savings
+    from lbb_jax.figures.catalogue import FIGURES
+    from lbb_jax.figures.runs import (
+        acquired_images,
+        area_differences,
+        batch_diversity,
+        label_savings,
+        learning_curves,
+        performance_profile,
+    )
     from lbb_jax.figures.style import COLOURS, SUFFIXES, line_styles, save
     from lbb_jax.figures.timing import time_against_batch_size
-    from lbb_jax.figures.titles import DATASETS, NETWORKS, POSTERIORS, describe_experiment, range_of
+    from lbb_jax.figures.titles import DATASETS, NETWORKS, POSTERIORS, describe_experiment, range_of, with_names
 
 __all__ = [
     "COLOURS",
     "DATASETS",
+    "FIGURES",
     "NETWORKS",
     "POSTERIORS",
     "SUFFIXES",
     "acquired_images",
-    "approximation_error",
-    "approximation_of_picks",
     "area_differences",
     "batch_diversity",
     "describe_experiment",
-    "joint_information",
     "label_savings",
     "learning_curves",
     "line_styles",
     "performance_profile",
     "range_of",
-    "released_score",
     "save",
     "time_against_batch_size",
+    "with_names",
 ]

@@ -2,6 +2,7 @@
 
 import io
 import os
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,31 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lbb_jax import analysis, paths
+from lbb_jax import acquisition, analysis, paths
 from lbb_jax.files import atomic_write
 
-# Paul Tol's "muted" scheme, with a dark grey for the baseline; where that ends his "vibrant" scheme and black, and then
-# colours of his "dark" and "medium contrast" schemes and a yellow of Okabe and Ito's that are far from all these.
-COLOURS = {
-    "Random": "#666666",
-    "Least confident": "#DDCC77",
-    "Entropy": "#999933",
-    "BALD": "#CC6677",
-    "PowerBALD": "#882255",
-    "BatchBALD": "#AA4499",
-    "LBB (pairwise)": "#88CCEE",
-    "LBB (tree)": "#332288",
-    "Power LBB (pairwise)": "#44AA99",
-    "Power LBB (tree)": "#117733",
-    "LBB (released)": "#0077BB",
-    "Power LBB (released)": "#000000",
-    "EPIG": "#EE7733",
-    "Power EPIG": "#CC3311",
-    "Margin": "#F0E442",
-    "Core-set": "#663333",
-    "BADGE": "#6699CC",
-    "Log-det": "#EE3377",
-}
+COLOURS = {name: colour for method in acquisition.METHODS.values() for name, colour in method.colours.items()}
+# Paul Tol's "light" scheme, for methods that are not the project's.
+_OTHER_COLOURS = ("#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#99DDFF", "#44BB99", "#BBCC33", "#AAAA00")
 # Of variants that share a colour, as they differ in an option alone; of targets that are drawn in one figure.
 DASHES = ("-", "--", ":", "-.")
 MARKERS = ("o", "D", "s", "^")
@@ -131,11 +113,22 @@ def line_styles(variants: Sequence[str]) -> dict[str, dict[str, str]]:
     Returns:
       Keyword arguments of Matplotlib's ``plot`` by variant.
     """
-    bases = [analysis.base_variant(variant) for variant in variants]
+    colours = [colour_of(variant) for variant in variants]
     return {
-        variant: {"color": COLOURS[base], "linestyle": DASHES[bases[:position].count(base) % len(DASHES)]}
-        for position, (variant, base) in enumerate(zip(variants, bases, strict=True))
+        variant: {"color": colour, "linestyle": DASHES[colours[:position].count(colour) % len(DASHES)]}
+        for position, (variant, colour) in enumerate(zip(variants, colours, strict=True))
     }
+
+
+def colour_of(variant: str) -> str:
+    """The colour of a variant: its own, else that of its method without sampling, else one that its name alone gives.
+
+    Args:
+      variant: A name as `lbb_jax.analysis.load_runs` gives it.
+    """
+    base = analysis.base_variant(variant)
+    other = _OTHER_COLOURS[zlib.crc32(base.encode()) % len(_OTHER_COLOURS)]
+    return COLOURS.get(base) or COLOURS.get(analysis.without_sampling(base), other)
 
 
 def save(figure: Figure, path: str | os.PathLike) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from lbb_jax import analysis
-from lbb_jax.figures.style import COLOURS, empty_figure, legend_beside
+from lbb_jax.figures.style import colour_of, empty_figure, legend_beside
 
 
 def time_against_batch_size(records: Sequence[Mapping[str, Any]]) -> Figure:
@@ -22,12 +22,11 @@ def time_against_batch_size(records: Sequence[Mapping[str, Any]]) -> Figure:
     by_variant: dict[str, list[tuple[int, float]]] = {}
     for record in records:
         if record["case"] in analysis.NAMES:
-            options = {name: record[name] for name in ("redundancy", "power") if name in record}
-            variant = analysis.variant_name(record["case"], **options)
+            variant = analysis.variant_name(record["case"], record)
             by_variant.setdefault(variant, []).append((record["b"], record["milliseconds"]))
     for variant, points in by_variant.items():
         if len(points) > 1:
-            axes.plot(*zip(*sorted(points), strict=True), "o-", color=COLOURS[variant], markersize=4, label=variant)
+            axes.plot(*zip(*sorted(points), strict=True), "o-", color=colour_of(variant), markersize=4, label=variant)
     axes.set_xscale("log")
     axes.set_yscale("log")
     legend_beside(figure)

@@ -1,11 +1,12 @@
 """What stands above a figure: the experiment, its seeds and whatever was reduced."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from lbb_jax import analysis
+from lbb_jax.errors import ExperimentError
 
 # "r" stands for noisy copies, as in the paper's names.
 DATASETS = {
@@ -32,17 +33,17 @@ POSTERIORS = {"deep_ensemble": "deep ensemble", "mc_dropout": "MC dropout"}
 
 
 def check_one_experiment(table: pd.DataFrame) -> None:
-    """Raises ValueError unless ``table`` has rows, all of one experiment."""
+    """Raises ExperimentError unless ``table`` has rows, all of one experiment."""
     experiments = analysis.with_empty_texts(table)[analysis.EXPERIMENT].drop_duplicates()
     if table.empty:
-        raise ValueError(
+        raise ExperimentError(
             "there is nothing to draw: pass at least one run, and for differences one besides the baseline"
         )
     if len(experiments) > 1:
         names = "; ".join(
             ", ".join(str(value) for value in row if value) for row in experiments.itertuples(index=False)
         )
-        raise ValueError(f"runs of {len(experiments)} experiments ({names}): draw each in a figure of its own")
+        raise ExperimentError(f"runs of {len(experiments)} experiments ({names}): draw each in a figure of its own")
 
 
 def describe_experiment(experiment: Mapping[str, Any]) -> str:
@@ -53,40 +54,24 @@ def describe_experiment(experiment: Mapping[str, Any]) -> str:
     """
     dataset = DATASETS.get(experiment["dataset"], experiment["dataset"])
     network = NETWORKS.get(experiment["network"], experiment["network"])
-    posterior = POSTERIORS[experiment["posterior"]]
+    posterior = POSTERIORS.get(experiment["posterior"], experiment["posterior"])
     size, setup = f"batches of {experiment['batch_size']}", experiment.get("setup", "")
     parts = [dataset, experiment["encoder"], network, posterior, size, setup]
     return ", ".join(filter(None, parts))
+
+
+def with_names(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with the columns `lbb_jax.analysis.EXPERIMENT`, with names for readers and without empty columns."""
+    table = table.drop(columns=[name for name in ("encoder", "setup") if (table[name] == "").all()])
+    for column, names in (("dataset", DATASETS), ("network", NETWORKS), ("posterior", POSTERIORS)):
+        table[column] = table[column].replace(names)
+    return table.rename(columns={"dataset": "data set", "batch_size": "b", "setup": "apart by"})
 
 
 def describe(table: pd.DataFrame, spread: str) -> str:
     """The experiment as `describe_experiment` has it, ``spread`` and reductions."""
     table = analysis.with_empty_texts(table)
     return f"{describe_experiment(table.iloc[0])} ({spread}){reductions(table['reduced'].unique())}"
-
-
-def of_measurement(records: Sequence[Mapping[str, Any]], measurement: str) -> pd.DataFrame:
-    """The records of one kind of measurement as a table."""
-    chosen = [record for record in records if record["measurement"] == measurement]
-    if not chosen:
-        raise ValueError(f"records hold no measurement {measurement!r}: pass those of experiments/approximation.py")
-    return pd.DataFrame(chosen)
-
-
-def describe_source(table: pd.DataFrame, spread: str) -> str:
-    """Where predictions are from, ``spread`` and reductions.
-
-    Args:
-      table: With the columns ``source``, ``reduced`` and ``seed``.
-      spread: What is shown of how many seeds.
-
-    Raises:
-      ValueError: If the rows are of several sources or there are none.
-    """
-    sources = table["source"].unique()
-    if len(sources) != 1:
-        raise ValueError(f"measurements of {len(sources)} sources ({'; '.join(sources)}): draw each in its own figure")
-    return f"{sources[0]} ({spread}){reductions(table['reduced'].unique())}"
 
 
 def of_seeds(shown: str, table: pd.DataFrame) -> str:
@@ -96,7 +81,7 @@ def of_seeds(shown: str, table: pd.DataFrame) -> str:
 
 
 def range_of(counts: pd.Series) -> str:
-    """The least and the largest of ``counts``, or the one that they all are."""
+    """The smallest and the largest of ``counts`` as text; one number if they are all equal."""
     return f"{counts.min()}" if counts.nunique() == 1 else f"{counts.min()} to {counts.max()}"
 
 

@@ -2,7 +2,7 @@
 
 from lbb_jax.networks.convolutional import ConvolutionalClassifier, EMNISTConvolutionalClassifier
 from lbb_jax.networks.mlp import MLP
-from lbb_jax.networks.network import Network, Variables, functional, has_dropout, start_from
+from lbb_jax.networks.network import LastLayer, Network, Variables, functional, has_dropout, last_layer, start_from
 from lbb_jax.networks.residual import ResNet18
 from lbb_jax.networks.text_classifier import TextClassifier
 
@@ -10,11 +10,13 @@ __all__ = [
     "MLP",
     "ConvolutionalClassifier",
     "EMNISTConvolutionalClassifier",
+    "LastLayer",
     "Network",
     "ResNet18",
     "TextClassifier",
     "Variables",
     "functional",
     "has_dropout",
+    "last_layer",
     "start_from",
 ]

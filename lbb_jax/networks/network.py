@@ -3,7 +3,7 @@
 A network is a part before its first dropout, the same for every draw of the masks, and a part after it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -67,6 +67,43 @@ def start_from(variables: Variables, pretrained: Any | None) -> Variables:
     drawn = {name: variables.params[name] for name in pretrained}
     replaced = jax.tree.map(lambda leaf, start: jnp.broadcast_to(start, leaf.shape), drawn, pretrained)
     return variables._replace(params=variables.params | replaced)
+
+
+class LastLayer(NamedTuple):
+    """The parameters of a linear last layer.
+
+    Attributes:
+      kernel: ``[D, C]``.
+      bias: ``[C]``.
+    """
+
+    kernel: jax.Array
+    bias: jax.Array
+
+
+def last_layer(variables: Variables, num_features: int) -> LastLayer:
+    """The last layer of a network: the part of its parameters that is called "output".
+
+    Args:
+      variables: Of one network.
+      num_features: ``D``, the width of the network's embeddings.
+
+    Raises:
+      ValueError: If there is no such part, or it is not a kernel ``[D, C]`` and a bias ``[C]``.
+    """
+    params = variables.params
+    part = params.get("output") if isinstance(params, Mapping) else None
+    if not isinstance(part, Mapping) or set(part) != {"kernel", "bias"} or part["kernel"].ndim != 2:
+        raise ValueError(
+            'the network has no linear last layer: its parameters need a part "output" with a kernel [D, C] and a bias '
+            "[C]; in a Flax module, self.output = nn.Dense(num_classes)"
+        )
+    if len(part["kernel"]) != num_features:
+        raise ValueError(
+            f'the kernel of "output" has shape {part["kernel"].shape}, but the embeddings have {num_features} '
+            "features: the network's embed must return the inputs of its last layer"
+        )
+    return LastLayer(part["kernel"].astype(jnp.float32), part["bias"].astype(jnp.float32))
 
 
 def has_dropout(network: Network, inputs: jax.ShapeDtypeStruct) -> bool:

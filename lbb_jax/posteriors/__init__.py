@@ -1,7 +1,8 @@
 """Approximate posteriors over a network's parameters: each a triple of pure functions, `Posterior`."""
 
 from lbb_jax.posteriors.deep_ensemble import deep_ensemble
+from lbb_jax.posteriors.laplace import laplace
 from lbb_jax.posteriors.mc_dropout import mc_dropout
 from lbb_jax.posteriors.posterior import Posterior
 
-__all__ = ["Posterior", "deep_ensemble", "mc_dropout"]
+__all__ = ["Posterior", "deep_ensemble", "laplace", "mc_dropout"]

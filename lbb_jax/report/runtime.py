@@ -3,17 +3,14 @@
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from lbb_jax import analysis, figures
-from lbb_jax.benchmarks import table2
 from lbb_jax.paths import input_file
-from lbb_jax.report.parts import Part, Section, embed, to_html
+from lbb_jax.report.sections import Entry, Section, embed, to_html
+from lbb_jax.run_folder import Record
 
-Record = dict[str, Any]
 _REMEDY = "pass what experiments/benchmark_acquisition.py printed"
 _POOL = ("N", "K", "C")
 _PLACE = (*_POOL, "device")
@@ -27,7 +24,7 @@ _COLUMNS = ("case", "redundancy", "b", "milliseconds", "ratio_to_bald", "share_o
 
 
 def runtime(paths: Sequence[str | os.PathLike]) -> Section:
-    """The times in files of JSON lines: the paper's Table 2 beside them, and figures and all times of each pool.
+    """The times in files of JSON lines: figures and all times of each pool.
 
     Args:
       paths: The files; records without ``milliseconds``, as of a stream, are left out.
@@ -42,14 +39,20 @@ def runtime(paths: Sequence[str | os.PathLike]) -> Section:
     heading = "Runtime"
     if not paths:
         return Section(heading, [], note="No times were given (--benchmark=FILE).")
-    by_place: dict[tuple[Any, ...], list[Record]] = {}
-    for record in (record for path in paths for record in _read(input_file(path, name="benchmark"))):
+    by_place: dict[tuple[str | int, ...], list[Record]] = {}
+    for record in (record for path in paths for record in read_times(path)):
         by_place.setdefault(tuple(record[name] for name in _PLACE), []).append(record)
-    return Section(heading, [part for records in by_place.values() for part in _parts(records)])
+    return Section(heading, [entry for records in by_place.values() for entry in _entries(records)])
 
 
-def _read(path: Path) -> list[Record]:
-    """The timed records of one file."""
+def read_times(path: str | os.PathLike) -> list[Record]:
+    """The timed records in a file of what ``experiments/benchmark_acquisition.py`` printed.
+
+    Raises:
+      PathError: If it is not there.
+      ValueError: If it holds anything else, or no times.
+    """
+    path = input_file(path, name="benchmark")
     try:
         records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (ValueError, RecursionError) as error:
@@ -68,17 +71,14 @@ def _read(path: Path) -> list[Record]:
     return timed
 
 
-def _parts(records: list[Record]) -> list[Part]:
+def _entries(records: list[Record]) -> list[Entry]:
     """What is shown of the times on one pool and one kind of device."""
-    pool = tuple(records[0][name] for name in _POOL)
-    num_points, num_draws, num_classes = pool
+    num_points, num_draws, num_classes = (records[0][name] for name in _POOL)
     name = f"{num_points:,} points, {num_draws} draws, {num_classes} classes ({records[0]['device']})"
     image = embed(figures.time_against_batch_size(records)) if _has_several_sizes(records) else None
-    beside = to_html(table2.compare(records)) if pool == table2.POOL else None
     table = pd.DataFrame(records)
     table = to_html(table[[column for column in _COLUMNS if column in table]])
-    parts = [Part(f"Seconds, beside the paper's Table 2: {name}", table=beside)] if beside else []
-    return [*parts, Part(f"Time to acquire: {name}", image=image, table=table, is_folded=image is None)]
+    return [Entry(f"Time to acquire: {name}", image=image, table=table, is_folded=image is None)]
 
 
 def _has_several_sizes(records: list[Record]) -> bool:

@@ -1,7 +1,4 @@
-"""The greedy methods in their plainest form: every point is evaluated at every step, one step at a time.
-
-The lazy forms must reproduce these picks, for the same keys.
-"""
+"""The lazy methods in their plainest form: every point is evaluated at every step. The picks must be the same."""
 
 import functools
 from typing import NamedTuple
@@ -18,6 +15,7 @@ from lbb_jax.acquisition.batch_bald import (
     _posterior,
     _relative_to_mean,
 )
+from lbb_jax.acquisition.greedy import greedy
 from lbb_jax.relative_entropy import centre
 
 
@@ -34,8 +32,9 @@ def assert_same_picks(lazy, dense, log_probs, *, resolution=1e-5):
 
     Exact copies, and points without any gain, are never too close: the lowest index is picked.
     """
-    for place, lead in enumerate(dense.leads):
+    for place in range(len(dense.indices)):
         one, other = int(lazy.indices[place]), int(dense.indices[place])
+        lead = dense.leads[place] if isinstance(dense, Picks) else dense.scores[place] - lazy.scores[place]
         if one != other and lead < resolution and dense.scores[place] != 0:
             assert not np.array_equal(log_probs[one], log_probs[other])
             return
@@ -85,7 +84,7 @@ def _pick(batch_size, available, rank):
     return Picks(np.array(picks), np.array(scores), np.array(leads))
 
 
-def _lbb_gains(log_probs, pair_weight, redundancy, pairs):
+def _lbb_gains(log_probs, redundancy, pairs):
     """``picks -> gains[N]``, for picks that grow by one from call to call."""
     scores = np.asarray(_bald(log_probs))
     shared = np.zeros_like(scores)
@@ -95,28 +94,30 @@ def _lbb_gains(log_probs, pair_weight, redundancy, pairs):
         if picks:
             new = np.asarray(_information_with(log_probs, picks[-1], pairs=pairs))
             shared = np.maximum(shared, new) if redundancy == "tree" else shared + new
-        return np.maximum(scores - shared, 0) if redundancy == "tree" else scores - np.float32(pair_weight) * shared
+        return np.maximum(scores - shared, 0) if redundancy == "tree" else scores - shared
 
     return gains_after
 
 
-def large_batch_bald(key, log_probs, available, *, batch_size, pair_weight=1.0, redundancy="pairwise", pairs="exact"):
+@functools.partial(jax.jit, static_argnames=("batch_size", "redundancy", "pairs"))
+def large_batch_bald(key, log_probs, available, *, batch_size, redundancy="pairwise", pairs="exact"):
     del key
-    gains_after = _lbb_gains(log_probs, pair_weight, redundancy, pairs)
+    scores, is_tree = information.mutual_information(log_probs), redundancy == "tree"
 
-    def rank(picks):
-        gains = gains_after(picks)
-        return gains, gains
+    def gains(shared):
+        return jnp.maximum(scores - shared, 0) if is_tree else scores - shared
 
-    return _pick(batch_size, available, rank)
+    def add(shared, index):
+        new = _information_with(log_probs, index, pairs=pairs)
+        return jnp.maximum(shared, new) if is_tree else shared + new
+
+    return greedy(gains, add, jnp.zeros_like(scores), available, batch_size=batch_size)
 
 
-def power_large_batch_bald(
-    key, log_probs, available, *, batch_size, alpha=1.0, pair_weight=1.0, redundancy="pairwise", pairs="exact"
-):
+def power_large_batch_bald(key, log_probs, available, *, batch_size, alpha=1.0, redundancy="pairwise", pairs="exact"):
     """The race with what remains of each point's unit-rate wait, instead of the arrivals; in float64."""
     variates = jax.tree.map(np.asarray, exponential_race.variates(key, jnp.arange(len(log_probs)), jnp.float32))
-    gains_after = _lbb_gains(log_probs, pair_weight, redundancy, pairs)
+    gains_after = _lbb_gains(log_probs, redundancy, pairs)
     wait = np.exp(-variates.gumbel.astype(np.float64))
 
     def rank(picks):

@@ -114,7 +114,6 @@ RIGHT = {
         lambda value: jnp.float32(value),
         lambda value: np.asarray(value, np.float16),
     ],
-    "boolean": [lambda value: value, lambda value: np.bool_(value)],
     "key": [
         lambda key: key,
         lambda key: jax.random.key_data(key),
@@ -285,14 +284,7 @@ WRONG = {
         lambda value, rng: np.array(1j),
         lambda value, rng: jnp.asarray(True),
     ],
-    "boolean": [
-        lambda value, rng: 1,
-        lambda value, rng: "yes",
-        lambda value, rng: None,
-        lambda value, rng: np.array([True]),
-        lambda value, rng: jnp.asarray(True),
-    ],
-    "redundancy": [
+    "choice": [
         lambda value, rng: "full",
         lambda value, rng: None,
         lambda value, rng: 1,

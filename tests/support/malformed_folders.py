@@ -9,7 +9,7 @@ import shutil
 # What older versions did not write.
 LATER_PARTS = ("data", "settings")
 LATER_FIELDS = (
-    "acquisition.power",
+    "acquisition.sampling",
     "acquisition.num_targets",
     "rounds_at_once",
     "compute_dtype",

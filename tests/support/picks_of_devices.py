@@ -22,7 +22,8 @@ METHODS = [
     ("power_lbb", {"redundancy": "tree"}),
     ("lbb_released", {}),
     ("log_det", {}),
-    ("epig", {"num_targets": 20, "power": True}),
+    ("epig", {"num_targets": 20, "sampling": "power"}),
+    ("batch_epig", {"num_targets": 20}),
     ("core_set", {}),
     ("badge", {}),
 ]

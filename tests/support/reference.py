@@ -192,6 +192,33 @@ def badge_gains(rows: np.ndarray, batch: list[int]) -> np.ndarray:
     return np.array([min(np.sum((row - centre) ** 2) for centre in centres) for row in rows])
 
 
+def bait(
+    probs: np.ndarray, embeddings: np.ndarray, available: np.ndarray, batch_size: int, regularizer: float
+) -> tuple[list[int], list[float]]:
+    """Forward greedy and backward removal with explicit Fisher matrices; the picks and their gains."""
+    means = probs.mean(axis=1)
+    fishers = np.array(
+        [np.kron(np.diag(p) - np.outer(p, p), np.outer(h, h)) for p, h in zip(means, embeddings, strict=True)]
+    )
+    wanted = fishers.mean(axis=0)
+    scale = np.sum(~available) + batch_size
+    known = regularizer * np.eye(len(wanted)) + fishers[~available].sum(axis=0) / scale
+
+    def trace(batch: list[int]) -> float:
+        return np.trace(np.linalg.solve(known + fishers[batch].sum(axis=0) / scale, wanted))
+
+    batch, lowered_by = [], []
+    while len(batch) < min(2 * batch_size, available.sum()):
+        traces = {x: trace([*batch, x]) for x in np.flatnonzero(available) if x not in batch}
+        best = min(traces, key=traces.get)
+        lowered_by.append(trace(batch) - traces[best])
+        batch.append(int(best))
+    lowered_by = dict(zip(batch, lowered_by, strict=True))
+    while len(batch) > batch_size:
+        batch.remove(min(batch, key=lambda x: trace([other for other in batch if other != x])))
+    return batch, [lowered_by[x] for x in batch]
+
+
 def greedy(gains_after, num_points: int, batch_size: int) -> tuple[list[int], list[float], list[float]]:
     """Greedy picks by ``gains_after(batch) -> [N]``, their gains, and by how much each beat the next best point."""
     batch, gains, gaps = [], [], []

@@ -16,7 +16,7 @@ import jax
 ROOT = Path(__file__).parents[2]
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["lbb_jax.experiment", "lbb_jax.benchmarks.acquisition_cases", "absl.app"])
+_CONTEXT.set_forkserver_preload(["lbb_jax.experiment", "paper.benchmarks.acquisition_cases", "absl.app"])
 
 
 class Script:

@@ -1,7 +1,6 @@
 """The methods with the options under test, compiled once for each shape, and the gains that each maximises."""
 
 import functools
-import inspect
 
 import jax
 import jax.numpy as jnp
@@ -9,31 +8,35 @@ import numpy as np
 import reference
 
 from lbb_jax import acquisition
+from lbb_jax.acquisition import front_door, registry
 
 # Of each point by its index, whatever is predicted of it.
 EMBEDDINGS = np.random.default_rng(11).normal(size=(10_000, 5)).astype(np.float32)
 
-# Seven samples are fewer than the configurations of two points with three classes: the third pick on is sampled.
+# Each has a method's name and its options. Seven samples are fewer than the configurations of two points with three
+# classes: the third pick on is sampled.
 VARIANTS = {
     "random": ("random", {}),
     "least_confident": ("least_confident", {}),
     "margin": ("margin", {}),
-    "entropy": ("max_entropy", {}),
+    "margin softmax": ("margin", {"sampling": "softmax", "alpha": 2.0}),
+    "entropy": ("entropy", {}),
     "bald": ("bald", {}),
+    "bald softrank": ("bald", {"sampling": "softrank"}),
     "power_bald": ("power_bald", {"alpha": 2.0}),
     "batch_bald": ("batch_bald", {}),
     "batch_bald sampled": ("batch_bald", {"num_samples": 7}),
-    "lbb": ("large_batch_bald", {}),
-    "lbb printed": ("large_batch_bald", {"pair_weight": 2.0}),
-    "lbb tree": ("large_batch_bald", {"redundancy": "tree"}),
-    "power_lbb": ("power_large_batch_bald", {}),
-    "power_lbb tree": ("power_large_batch_bald", {"alpha": 2.0, "redundancy": "tree"}),
+    "lbb": ("lbb", {}),
+    "lbb printed": ("lbb", {"pair_weight": 2.0}),
+    "lbb tree": ("lbb", {"redundancy": "tree"}),
+    "power_lbb": ("power_lbb", {}),
+    "power_lbb tree": ("power_lbb", {"alpha": 2.0, "redundancy": "tree"}),
     "log_det": ("log_det", {}),
-    "lbb_released": ("large_batch_bald_released", {}),
-    "lbb_released power": ("large_batch_bald_released", {"power": True, "alpha": 2.0}),
+    "lbb_released": ("lbb_released", {}),
+    "lbb_released power": ("lbb_released", {"sampling": "power", "alpha": 2.0}),
     # All other points are targets in the pools of the tests, which are small, and only five of them.
     "epig": ("epig", {}),
-    "epig power": ("epig", {"num_targets": 5, "power": True, "alpha": 2.0}),
+    "epig power": ("epig", {"num_targets": 5, "sampling": "power", "alpha": 2.0}),
     "core_set": ("core_set", {}),
     "badge": ("badge", {}),
 }
@@ -41,6 +44,8 @@ VARIANTS = {
 ALL = tuple(name for name in VARIANTS if name != "lbb printed")
 SAMPLING = (
     "random",
+    "margin softmax",
+    "bald softrank",
     "power_bald",
     "batch_bald sampled",
     "power_lbb",
@@ -65,38 +70,20 @@ def options_of(name: str, num_points: int) -> dict:
 
 def function_of(name: str):
     """The method's pure function ``(key, log_probs, available, *, batch_size)`` with the variant's options."""
-    method = getattr(acquisition, VARIANTS[name][0])
-
-    def function(key, log_probs, available, **more):
-        return method(key, log_probs, available, **{**options_of(name, len(log_probs)), **more})
-
-    return function
+    function = acquisition.METHODS[VARIANTS[name][0]].function
+    return lambda *pool, **more: function(*pool, **{**options_of(name, len(pool[1])), **more})
 
 
-# Options that are arguments of a program and no part of it: variants that differ in these alone share one.
-TRACED = ("alpha", "embeddings", "pair_weight", "targets")
-
-
-@functools.cache
-def _program(method: str):
-    options = inspect.signature(getattr(acquisition, method)).parameters.values()
-    static = [option.name for option in options if option.kind is option.KEYWORD_ONLY and option.name not in TRACED]
-    return jax.jit(getattr(acquisition, method), static_argnames=static)
-
-
-@functools.cache
 def compiled(name: str):
-    """The compiled ``(key, log_probs, available, *, batch_size)``: the program that `acquisition.acquire` runs, too."""
-    method, options = VARIANTS[name]
-    parameters = inspect.signature(getattr(acquisition, method)).parameters.values()
-    defaults = {option.name: option.default for option in parameters if option.default is not option.empty}
-    numbers = {option: np.float32(value) for option, value in (defaults | options).items() if isinstance(value, float)}
-    program = functools.partial(_program(method), **(defaults | options | numbers))
-    if name not in WITH_EMBEDDINGS:
-        return program
-    return lambda key, log_probs, available, **more: program(
-        key, log_probs, available, **{"embeddings": jnp.asarray(EMBEDDINGS[: len(log_probs)]), **more}
-    )
+    """The compiled ``(key, log_probs, available, *, batch_size)``: the program that `acquisition.acquire` runs."""
+    row = acquisition.METHODS[VARIANTS[name][0]]
+
+    def run(key, log_probs, available, *, batch_size):
+        static, arrays = front_door.split_options(registry.complete_options(row, options_of(name, len(log_probs))))
+        pool = jnp.asarray(log_probs), jnp.asarray(available)
+        return front_door.run_compiled(row.function, batch_size, static, key, *pool, arrays)
+
+    return run
 
 
 def pick(name: str, probs: np.ndarray, batch_size: int, *, seed: int = 0, available=None) -> acquisition.Acquisition:
@@ -126,25 +113,24 @@ def pick_for_many_keys(
 
 def gains_of(name: str, probs: np.ndarray, available: np.ndarray | None = None):
     """The reference ``batch -> gains[N]`` of a variant that is not random, all points being targets of EPIG."""
+    method, options = VARIANTS[name]
     fixed = {
         "least_confident": reference.least_confident,
         "margin": reference.margin_score,
         "entropy": reference.marginal_entropy,
         "bald": reference.bald,
         "power_bald": reference.bald,
+        "lbb_released": lambda probs: reference.released_scores(probs, available),
+        "epig": lambda probs: reference.epig_scores(probs, available),
     }
-    beside_others = {"lbb_released": reference.released_scores, "epig": reference.epig_scores}
-    if name == "core_set":
+    if method in fixed:
+        values = fixed[method](probs)
+        return lambda batch: values
+    if method == "core_set":
         return lambda batch: reference.core_set_distances(EMBEDDINGS[: len(probs)], available, batch)
-    if name in BESIDE_OTHERS:
-        values = beside_others[name.removesuffix(" power")](probs, available)
-        return lambda batch: values
-    if name in fixed:
-        values = fixed[name](probs)
-        return lambda batch: values
-    if name.startswith("batch_bald"):
+    if method == "batch_bald":
         return lambda batch: reference.batch_bald_gains(probs, batch)
-    if name == "log_det":
+    if method == "log_det":
         return lambda batch: reference.log_det_gains(probs, batch)
-    options = {key: value for key, value in VARIANTS[name][1].items() if key != "alpha"}
-    return lambda batch: reference.lbb_gains(probs, batch, **options)
+    numbers = {key: value for key, value in options.items() if key != "alpha"}
+    return lambda batch: reference.lbb_gains(probs, batch, **numbers)

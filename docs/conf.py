@@ -1,0 +1,80 @@
+"""Settings of Sphinx. ``make docs`` builds the site; what it takes from the code is in docs/generate/."""
+
+import sys
+from importlib import metadata
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from generate import api_pages, architecture, claims_page, method_table, references, speed_table, toy_pool
+
+GENERATED = Path(__file__).parent / "generated"
+RESULTS = Path(__file__).parents[1] / "results"
+
+project = "lbb_jax"
+author = "the lbb_jax authors"
+copyright = author
+release = version = metadata.version("lbb_jax")
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx-mathjax-offline",
+    "sphinxcontrib.bibtex",
+]
+source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb", ".rst": "restructuredtext"}
+# What is included in other pages is no page.
+exclude_patterns = ["generate", "_build", "generated/*.md"]
+# Notebooks are shown as they are stored; `make notebooks` executes them.
+nb_execution_mode = "off"
+nb_merge_streams = True
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
+myst_heading_anchors = 4
+bibtex_bibfiles = ["references.bib"]
+bibtex_reference_style = "author_year"
+
+default_role = "py:obj"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
+
+html_theme = "sphinx_book_theme"
+html_title = "lbb_jax"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_theme_options = {
+    "home_page_in_toc": True,
+    "show_navbar_depth": 1,
+    "use_download_button": False,
+    "use_fullscreen_button": False,
+}
+
+
+def _generate(app):
+    api_pages.write(GENERATED / "api")
+    architecture.write(GENERATED / "architecture.svg")
+    claims_page.write(GENERATED / "claims.md", RESULTS / "claims.toml")
+    method_table.write(GENERATED / "methods.md")
+    speed_table.write(GENERATED / "speed.md", RESULTS / "benchmark" / "paper.jsonl")
+    toy_pool.write(GENERATED / "toy_pool.png", RESULTS / "benchmark" / "paper.jsonl")
+
+
+def _skip_member(app, kind, name, value, skip, options):
+    # The fields of a NamedTuple are described in its docstring.
+    return True if type(value).__name__ == "_tuplegetter" else None
+
+
+def setup(app):
+    """Writes the generated pages before Sphinx reads the sources, and checks the links between docstrings."""
+    app.connect("builder-inited", _generate)
+    app.connect("autodoc-skip-member", _skip_member)
+    app.connect("missing-reference", references.resolve)

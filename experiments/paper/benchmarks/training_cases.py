@@ -1,0 +1,125 @@
+"""Training several networks at once, and predicting with many dropout masks, timed on random images."""
+
+import statistics
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from lbb_jax import examples, labelled_set, networks, posteriors, training
+from lbb_jax.loop import Data
+from lbb_jax.run_folder import Record
+from paper.benchmarks.timing import seconds_of
+
+BATCH_SIZE = 64
+NUM_CLASSES = 10
+_NUM_LABELLED = 256
+
+
+class Case(NamedTuple):
+    """A network and how it is trained.
+
+    Attributes:
+      name: Of the case.
+      module: The network, without dropout.
+      image_shape: Of one input.
+      make_optimizer: The paper's optimizer for it.
+    """
+
+    name: str
+    module: nn.Module
+    image_shape: tuple[int, int, int]
+    make_optimizer: Callable[[], optax.GradientTransformation]
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case(
+            "mnist_cnn",
+            networks.ConvolutionalClassifier(NUM_CLASSES, dropout_rates=(0.0, 0.0, 0.0)),
+            (28, 28, 1),
+            lambda: optax.adam(1e-3),
+        ),
+        Case("resnet18", networks.ResNet18(NUM_CLASSES), (32, 32, 3), lambda: optax.sgd(0.05, momentum=0.9)),
+    )
+}
+
+
+def time_training(case: Case, *, num_members: int, members_at_once: int, num_steps: int, repetitions: int) -> Record:
+    """Times the training of an ensemble, compilation excluded.
+
+    Args:
+      case: What is trained.
+      num_members: Networks.
+      members_at_once: How many are trained side by side; the others wait.
+      num_steps: Optimizer steps of each network.
+      repetitions: Runs, of which the median counts.
+
+    Returns:
+      Milliseconds per step of one network.
+    """
+    data = _data(case)
+    posterior = posteriors.deep_ensemble(
+        networks.functional(case.module),
+        training.fixed_steps(case.make_optimizer(), num_steps=num_steps, batch_size=BATCH_SIZE),
+        num_members=num_members,
+        members_at_once=members_at_once,
+    )
+    labelled = labelled_set.create(jnp.arange(_NUM_LABELLED), capacity=_NUM_LABELLED)
+    params = posterior.init(jax.random.key(0), examples.inputs(data.pool, jnp.arange(1)))
+    fit = jax.jit(posterior.fit).lower(jax.random.key(1), params, data, labelled).compile()
+    seconds = [seconds_of(lambda: fit(jax.random.key(1), params, data, labelled)) for _ in range(repetitions)]
+    return {
+        "case": f"training, {case.name}",
+        "networks": num_members,
+        "at_once": members_at_once,
+        "batch_size": BATCH_SIZE,
+        "milliseconds_per_network_step": round(1e3 * statistics.median(seconds) / (num_steps * num_members), 2),
+    }
+
+
+def time_masked_prediction(*, num_images: int, num_draws: int, repetitions: int) -> Record:
+    """Times MC dropout's prediction with the MNIST network beside as many plain forward passes."""
+    case = CASES["mnist_cnn"]
+    module = networks.ConvolutionalClassifier(NUM_CLASSES)
+    network = networks.functional(module)
+    images = jax.random.normal(jax.random.key(0), (num_images, *case.image_shape))
+    variables = network.init(jax.random.key(1), images[:1])
+
+    @jax.jit
+    def masked(variables: Any, images: jax.Array) -> jax.Array:
+        hidden = network.before_dropout(variables, images)
+        keys = jax.random.split(jax.random.key(2), num_draws)
+        return jax.lax.map(lambda key: network.masked_logits(key, variables, hidden), keys)
+
+    # One pass at a time from the host, so that the compiler cannot see that all are the same.
+    plain = jax.jit(network.logits)
+
+    def plain_passes() -> list[jax.Array]:
+        return [plain(variables, images) for _ in range(num_draws)]
+
+    seconds_of(lambda: masked(variables, images))
+    seconds_of(plain_passes)
+    pairs = [(seconds_of(lambda: masked(variables, images)), seconds_of(plain_passes)) for _ in range(repetitions)]
+    ours, passes = (statistics.median(times) for times in zip(*pairs, strict=True))
+    return {
+        "case": "masked prediction, mnist_cnn",
+        "images": num_images,
+        "draws": num_draws,
+        "milliseconds": round(1e3 * ours, 1),
+        "milliseconds_of_plain_passes": round(1e3 * passes, 1),
+        "ratio": round(ours / passes, 3),
+    }
+
+
+def _data(case: Case) -> Data:
+    """Random images with random labels."""
+    feature_key, label_key = jax.random.split(jax.random.key(0))
+    features = jax.random.randint(feature_key, (_NUM_LABELLED, *case.image_shape), 0, 256).astype(jnp.uint8)
+    labels = jax.random.randint(label_key, (_NUM_LABELLED,), 0, NUM_CLASSES)
+    pool = examples.create(features, labels, mean=jnp.float32(128), std=jnp.float32(64))
+    return Data(pool, pool)

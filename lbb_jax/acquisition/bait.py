@@ -1,0 +1,258 @@
+"""BAIT: a batch after which the last layer's parameters would be known where the pool's predictions depend on them.
+
+"Gone fishing: neural active learning with Fisher embeddings" (Ash, Goel, Krishnamurthy and Kakade, NeurIPS 2021). The
+Fisher information of a logistic last layer at a point with the predictive mean ``p`` and the embedding ``h`` is
+
+    F_x = (diag(p) - p pᵀ) ⊗ h hᵀ = V_x V_xᵀ,    V_x[:, y] = √p(y) (onehot(y) - p) ⊗ h,
+
+``C D`` rows and ``C`` columns. With ``M = λ I + (Σ_labelled F_x + Σ_batch F_x) / (|labelled| + b)`` a batch is good if
+``tr(M⁻¹ F)`` is small, ``F`` being the mean of ``F_x`` over labelled and unlabelled points. Points are added greedily,
+twice as many as asked for, and half of them removed again, each time that which is missed least.
+
+Neither adding nor removing a point takes a new inverse: of each point only ``G_x = V_xᵀ M⁻¹ V_x`` and
+``T_x = V_xᵀ M⁻¹ F M⁻¹ V_x`` are kept, ``C × C``, and a change of ``M⁻¹`` by ``∓ U Uᵀ``, of rank ``C``, changes them by
+products of ``V_xᵀ U`` and ``V_xᵀ M⁻¹ F U`` (Woodbury's identity). Adding a point lowers the trace by
+``tr((I + G_x)⁻¹ T_x)``, removing it raises it by ``tr((I - G_x)⁻¹ T_x)``.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from lbb_jax import arguments
+from lbb_jax.acquisition.pointwise import mean_probs
+from lbb_jax.acquisition.selection import NO_POINT, Acquisition, highest, remove
+from lbb_jax.chunks import map_chunks, rows_per_chunk
+
+_HIGHEST = jax.lax.Precision.HIGHEST
+# Parameters of the last layer, of which two square matrices are kept: 1.1 GB in float32.
+_MOST_PARAMETERS = 2**13
+_LARGEST_CHUNK = 2**24
+# How far from 1 the probabilities of a labelled point may add up to.
+_ROUNDING = 1e-2
+
+
+def bait(
+    key: jax.Array,
+    log_probs: jax.Array,
+    available: jax.Array,
+    *,
+    batch_size: int,
+    embeddings: jax.Array,
+    regularizer: jax.Array | float = 1.0,
+) -> Acquisition:
+    """Picks a batch by forward greedy and backward removal on ``tr(M⁻¹ F)``.
+
+    The points that are not available are taken for the labelled ones; those whose embedding or prediction is not
+    finite are left out. A batch is not the start of a larger one.
+
+    Args:
+      key: Ignored: the method is deterministic.
+      log_probs: ``[N, K, C]``.
+      available: ``[N]`` bool.
+      batch_size: Static, at most ``N``.
+      embeddings: Inputs of the network's last layer, ``[N, D]``, finite for available points; ``C D`` is at most 8,192.
+        Time grows with ``N (C D)²``, and with ``N C² D`` for each pick; memory with ``(C D)² + N C²``.
+      regularizer: ``λ``, above 0, in the units of ``F``.
+
+    Returns:
+      The picks in the order added; each one's score is by how much it lowered the trace when it was added.
+
+    Raises:
+      ValueError: If ``C D`` is above 8,192.
+    """
+    del key
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
+    num_points, num_classes = log_probs.shape[0], log_probs.shape[2]
+    embeddings = jnp.asarray(arguments.as_embeddings("embeddings", embeddings, num_points))
+    if num_classes * embeddings.shape[1] > _MOST_PARAMETERS:
+        raise ValueError(
+            f"embeddings has shape {embeddings.shape}: with {num_classes} classes the last layer has "
+            f"{num_classes * embeddings.shape[1]:,} parameters, more than the {_MOST_PARAMETERS:,} that bait takes; "
+            "pass fewer features, such as the first principal components"
+        )
+    pool, labelled = _read(log_probs, available, embeddings)
+    start = _start(pool, available, labelled, batch_size, regularizer)
+
+    def add(state: tuple[_State, jax.Array], _: None) -> tuple[tuple[_State, jax.Array], Acquisition]:
+        state, remaining = state
+        picked = jax.tree.map(lambda leaf: leaf[0], highest(_lowered_by(state), remaining, batch_size=1))
+        return (_change(state, pool, picked.indices, 1.0), remove(remaining, picked.indices)), picked
+
+    (state, _), added = jax.lax.scan(add, (start, available), None, length=min(2 * batch_size, num_points))
+
+    def drop(_: jax.Array, carry: tuple[_State, jax.Array]) -> tuple[_State, jax.Array]:
+        state, kept = carry
+        raised = jnp.where(kept, _raised_by(jax.tree.map(lambda leaf: leaf[added.indices], state.points)), jnp.inf)
+        # Of those that are missed equally little, the last that was added.
+        place = len(raised) - 1 - jnp.argmin(raised[::-1])
+        return _change(state, pool, added.indices[place], -1.0), kept.at[place].set(False)
+
+    kept = added.indices != NO_POINT
+    num_extra = jnp.maximum(jnp.sum(kept, dtype=jnp.int32) - batch_size, 0)
+    _, kept = jax.lax.fori_loop(0, num_extra, drop, (state, kept))
+    places = jnp.argsort(~kept, stable=True)[:batch_size]
+    return jax.tree.map(lambda leaf: leaf[places], added)
+
+
+class _Pool(NamedTuple):
+    """Predictive means ``[N, C]`` and embeddings ``[N, D]``, both 0 for points that are left out."""
+
+    probs: jax.Array
+    embeddings: jax.Array
+
+
+class _Points(NamedTuple):
+    """``G_x`` and ``T_x``, ``[N, C, C]``."""
+
+    known: jax.Array
+    wanted: jax.Array
+
+
+class _State(NamedTuple):
+    """What changes from pick to pick.
+
+    Attributes:
+      points: Of all points.
+      inverse: ``M⁻¹``, ``[C D, C D]``.
+      fisher: ``F``, ``[C D, C D]``.
+      scale: What ``V_x`` is multiplied by for ``M``: ``1 / √(|labelled| + b)``; ``[]``.
+    """
+
+    points: _Points
+    inverse: jax.Array
+    fisher: jax.Array
+    scale: jax.Array
+
+
+def _read(log_probs: jax.Array, available: jax.Array, embeddings: jax.Array) -> tuple[_Pool, jax.Array]:
+    """The pool, and which of its points are labelled, ``[N]`` bool."""
+    probs = mean_probs(log_probs)
+    is_whole = jnp.all(jnp.isfinite(embeddings), axis=1) & (jnp.abs(jnp.sum(probs, axis=1) - 1) < _ROUNDING)
+    included = available | is_whole
+    pool = _Pool(jnp.where(included[:, None], probs, 0), jnp.where(included[:, None], embeddings, 0))
+    return pool, included & ~available
+
+
+def _start(
+    pool: _Pool, available: jax.Array, labelled: jax.Array, batch_size: int, regularizer: jax.Array | float
+) -> _State:
+    """The state before the first pick."""
+    dtype = pool.probs.dtype
+    num_labelled = jnp.sum(labelled).astype(dtype)
+    scale = 1 / jnp.sqrt(num_labelled + batch_size)
+    fisher = _fisher(pool, (available | labelled).astype(dtype))
+    fisher = fisher / jnp.maximum(jnp.sum(available | labelled), 1).astype(dtype)
+    identity = jnp.eye(len(fisher), dtype=dtype)
+    matrix = regularizer * identity + jnp.square(scale) * _fisher(pool, labelled.astype(dtype))
+    inverse = jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix, lower=True), identity)
+    wanted = jnp.matmul(inverse, jnp.matmul(fisher, inverse, precision=_HIGHEST), precision=_HIGHEST)
+    points = _Points(_forms(pool, inverse) * jnp.square(scale), _forms(pool, wanted) * jnp.square(scale))
+    return _State(points, inverse, fisher, scale)
+
+
+def _fisher(pool: _Pool, weights: jax.Array) -> jax.Array:
+    """``Σ_x weight_x F_x``, ``[C D, C D]``."""
+    (num_points, num_classes), num_features = pool.probs.shape, pool.embeddings.shape[1]
+    size = rows_per_chunk(num_classes**2 * num_features, num_points, _LARGEST_CHUNK)
+    num_chunks = -(-num_points // size)
+
+    def add(chunk: jax.Array, total: jax.Array) -> jax.Array:
+        places = chunk * size + jnp.arange(size, dtype=jnp.int32)
+        probs = pool.probs.at[places].get(mode="fill", fill_value=0)
+        embeddings = pool.embeddings.at[places].get(mode="fill", fill_value=0)
+        weight = weights.at[places].get(mode="fill", fill_value=0)
+        spread = probs[:, :, None] * (jnp.eye(num_classes, dtype=probs.dtype)[None] - probs[:, None, :])
+        left = (spread * weight[:, None, None])[:, :, :, None] * embeddings[:, None, None, :]
+        return total + jnp.einsum("nCcd,ne->Cdce", left, embeddings, precision=_HIGHEST)
+
+    nothing = jnp.zeros((num_classes, num_features, num_classes, num_features), pool.probs.dtype)
+    total = jax.lax.fori_loop(0, num_chunks, add, nothing)
+    return total.reshape(num_classes * num_features, -1)
+
+
+def _forms(pool: _Pool, matrix: jax.Array) -> jax.Array:
+    """``V_xᵀ A V_x`` of every point and a symmetric ``matrix[C D, C D]``, ``[N, C, C]``."""
+    (num_points, num_classes), num_features = pool.probs.shape, pool.embeddings.shape[1]
+    size = rows_per_chunk(num_classes**2 * num_features, num_points, _LARGEST_CHUNK)
+    blocks = matrix.reshape(num_classes, num_features, num_classes, num_features)
+
+    def of_chunk(start: jax.Array) -> jax.Array:
+        probs, rows = (jax.lax.dynamic_slice_in_dim(leaf, start, size) for leaf in pool)
+        half = jnp.einsum("nd,cdCe->ncCe", rows, blocks, precision=_HIGHEST)
+        between = jnp.einsum("ncCe,ne->ncC", half, rows, precision=_HIGHEST)
+        between = _residual_products(probs, between)
+        return jnp.swapaxes(_residual_products(probs, jnp.swapaxes(between, 1, 2)), 1, 2)
+
+    return map_chunks(of_chunk, num_points, size)
+
+
+def _residual_products(probs: jax.Array, columns: jax.Array) -> jax.Array:
+    """``√p(y) (column_y - Σ_c p(c) column_c)``: what ``V_xᵀ`` makes of ``columns[n, C, r]`` of products with ``h``."""
+    mean = jnp.einsum("nc,ncr->nr", probs, columns, precision=_HIGHEST)
+    return jnp.sqrt(probs)[:, :, None] * (columns - mean[:, None])
+
+
+def _factor(pool: _Pool, point: jax.Array) -> jax.Array:
+    """``V_x`` of one point, ``[C D, C]``; 0 for -1."""
+    probs, row = pool.probs[point], pool.embeddings[point]
+    residuals = (jnp.eye(len(probs), dtype=probs.dtype) - probs[:, None]) * jnp.sqrt(probs)[None]
+    factor = (residuals[:, None, :] * row[None, :, None]).reshape(-1, len(probs))
+    return jnp.where(point == NO_POINT, 0, factor)
+
+
+def _project(pool: _Pool, columns: jax.Array) -> jax.Array:
+    """``V_xᵀ U`` of every point and ``columns[C D, r]``, ``[N, C, r]``."""
+    num_points, num_classes = pool.probs.shape
+    blocks = columns.reshape(num_classes, -1, columns.shape[1])
+    size = rows_per_chunk(num_classes * columns.shape[1], num_points, _LARGEST_CHUNK)
+
+    def of_chunk(start: jax.Array) -> jax.Array:
+        probs, rows = (jax.lax.dynamic_slice_in_dim(leaf, start, size) for leaf in pool)
+        return _residual_products(probs, jnp.einsum("nd,cdr->ncr", rows, blocks, precision=_HIGHEST))
+
+    return map_chunks(of_chunk, num_points, size)
+
+
+def _change(state: _State, pool: _Pool, point: jax.Array, sign: float) -> _State:
+    """The state after a point was added (``sign`` 1) or removed (-1)."""
+    factor = _factor(pool, point) * state.scale
+    solved = jnp.matmul(state.inverse, factor, precision=_HIGHEST)
+    inner = jnp.eye(factor.shape[1], dtype=factor.dtype) + sign * jnp.matmul(factor.T, solved, precision=_HIGHEST)
+    # M⁻¹ changes by -sign U Uᵀ.
+    lower = jnp.linalg.cholesky(inner)
+    columns = jax.scipy.linalg.solve_triangular(lower, solved.T, lower=True).T
+    toward = jnp.matmul(state.fisher, columns, precision=_HIGHEST)
+    within = jnp.matmul(columns.T, toward, precision=_HIGHEST)
+    ahead = jnp.matmul(state.inverse, toward, precision=_HIGHEST)
+    known = _project(pool, columns) * state.scale
+    wanted = _project(pool, ahead) * state.scale
+    cross = jnp.einsum("nyr,nzr->nyz", known, wanted, precision=_HIGHEST)
+    within_points = jnp.einsum("nyr,rs,nzs->nyz", known, within, known, precision=_HIGHEST)
+    points = _Points(
+        state.points.known - sign * jnp.einsum("nyr,nzr->nyz", known, known, precision=_HIGHEST),
+        state.points.wanted - sign * (cross + jnp.swapaxes(cross, 1, 2)) + within_points,
+    )
+    inverse = state.inverse - sign * jnp.matmul(columns, columns.T, precision=_HIGHEST)
+    return state._replace(points=points, inverse=inverse)
+
+
+def _lowered_by(state: _State) -> jax.Array:
+    """By how much adding each point lowers the trace, ``[N]``."""
+    return _trace(
+        jnp.eye(state.points.known.shape[1], dtype=state.scale.dtype)[None] + state.points.known, state.points
+    )
+
+
+def _raised_by(points: _Points) -> jax.Array:
+    """By how much removing each of ``points`` raises the trace, ``[n]``."""
+    return _trace(jnp.eye(points.known.shape[1], dtype=points.known.dtype)[None] - points.known, points)
+
+
+def _trace(matrices: jax.Array, points: _Points) -> jax.Array:
+    """``tr(A_x⁻¹ T_x)``, ``[n]``."""
+    lower = jnp.linalg.cholesky(matrices)
+    half = jax.scipy.linalg.solve_triangular(lower, points.wanted, lower=True)
+    whole = jax.scipy.linalg.solve_triangular(lower, jnp.swapaxes(half, 1, 2), lower=True)
+    return jnp.trace(whole, axis1=1, axis2=2)

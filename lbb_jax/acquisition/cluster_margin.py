@@ -1,0 +1,105 @@
+"""Cluster-Margin: uncertain points from many clusters.
+
+"Batch active learning at scale" (Citovsky et al., NeurIPS 2021): the points of the smallest margins, taken in turn from
+the clusters that they fall into, small clusters first. It is made for batches of thousands.
+
+The paper clusters the whole pool once, by average linkage. Here the candidates of the batch, those of the smallest
+margins, are clustered by average linkage in every round: no array of ``N × N`` distances exists, the embeddings may be
+those of the round, and points that cannot be picked have no part in the clusters.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from lbb_jax import arguments
+from lbb_jax.acquisition import exponential_race
+from lbb_jax.acquisition.pointwise import margin_score
+from lbb_jax.acquisition.selection import NO_POINT, Acquisition, highest
+
+
+def cluster_margin(
+    key: jax.Array,
+    log_probs: jax.Array,
+    available: jax.Array,
+    *,
+    batch_size: int,
+    embeddings: jax.Array,
+    candidates_per_pick: int = 10,
+    mean_cluster_size: int = 10,
+) -> Acquisition:
+    """Picks in turn from the clusters of the points with the smallest margins, small clusters first.
+
+    In each turn every cluster gives one point, drawn at random, while it has any.
+
+    Args:
+      key: Random key, consumed. Each point has its own variate, whatever is available.
+      log_probs: ``[N, K, C]``.
+      available: ``[N]`` bool.
+      batch_size: Static, at most ``N``.
+      embeddings: ``[N, D]``, finite for available points.
+      candidates_per_pick: Static, at least 1: there are ``m = candidates_per_pick * batch_size`` candidates, or as many
+        as are available. Memory grows with ``m²``, time with ``m³``.
+      mean_cluster_size: Static, at least 1: candidates are joined until their clusters have so many points on average.
+
+    Returns:
+      The picks in order; each one's score is 1 less the margin, as that of "margin".
+    """
+    key = arguments.check_key("key", key)
+    log_probs, available = arguments.as_pool(log_probs, available, batch_size)
+    embeddings = jnp.asarray(arguments.as_embeddings("embeddings", embeddings, len(log_probs)))
+    candidates_per_pick = arguments.check_positive_integer("candidates_per_pick", candidates_per_pick)
+    mean_cluster_size = arguments.check_positive_integer("mean_cluster_size", mean_cluster_size)
+
+    candidates = highest(
+        margin_score(log_probs), available, batch_size=min(candidates_per_pick * batch_size, len(log_probs))
+    )
+    is_candidate = candidates.indices != NO_POINT
+    num_candidates = jnp.sum(is_candidate, dtype=jnp.int32)
+    clusters = average_linkage(embeddings[candidates.indices], is_candidate, -(-num_candidates // mean_cluster_size))
+    order = exponential_race.variates(key, candidates.indices, log_probs.dtype).gumbel
+    turns = _turns(clusters, order, is_candidate)
+    sizes = jnp.sum((clusters[:, None] == clusters[None]) & is_candidate[None], axis=1)
+    first = jnp.lexsort((clusters, sizes, turns, ~is_candidate))[:batch_size]
+    return jax.tree.map(lambda leaf: leaf[first], candidates)
+
+
+def _turns(clusters: jax.Array, order: jax.Array, is_candidate: jax.Array) -> jax.Array:
+    """In which turn each candidate is picked, by ``order[m]`` within its cluster: ``[m]``."""
+    is_together = (clusters[:, None] == clusters[None]) & is_candidate[None]
+    return jnp.sum(is_together & (order[None] < order[:, None]), axis=1)
+
+
+def average_linkage(rows: jax.Array, included: jax.Array, num_clusters: jax.Array) -> jax.Array:
+    """Joins the two clusters of the least mean distance, again and again (Sokal and Michener, 1958).
+
+    Args:
+      rows: ``[m, D]``.
+      included: ``[m]`` bool: which rows count; the others may hold anything.
+      num_clusters: ``[]`` int32: how many clusters are left at the end.
+
+    Returns:
+      The cluster of each row, the lowest of the places of its members, ``[m]`` int32; that of a row that does not count
+      is its own place.
+    """
+    num_rows = len(rows)
+    places = jnp.arange(num_rows, dtype=jnp.int32)
+    rows = jnp.where(included[:, None], rows, 0)
+    distances = jax.lax.map(lambda row: jnp.sqrt(jnp.sum(jnp.square(rows - row[None]), axis=1)), rows)
+    is_apart = included[:, None] & included[None] & (places[:, None] != places[None])
+    distances = jnp.where(is_apart, distances, jnp.inf)
+
+    def join(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        distances, sizes, clusters, count = state
+        one, other = jnp.divmod(jnp.argmin(distances).astype(jnp.int32), num_rows)
+        one, other = jnp.minimum(one, other), jnp.maximum(one, other)
+        # The mean over all pairs of members, from the means before (Lance and Williams, 1967).
+        size = sizes[one] + sizes[other]
+        joined = (sizes[one] * distances[one] + sizes[other] * distances[other]) / size
+        joined = joined.at[one].set(jnp.inf).at[other].set(jnp.inf)
+        distances = distances.at[one].set(joined).at[:, one].set(joined)
+        distances = distances.at[other].set(jnp.inf).at[:, other].set(jnp.inf)
+        sizes = sizes.at[one].set(size).at[other].set(0)
+        return distances, sizes, jnp.where(clusters == other, one, clusters), count - 1
+
+    state = (distances, included.astype(rows.dtype), places, jnp.sum(included, dtype=jnp.int32))
+    return jax.lax.while_loop(lambda state: state[3] > jnp.maximum(num_clusters, 1), join, state)[2]

@@ -1,0 +1,63 @@
+"""The plain greedy loop: the gain of every point at every step, and the point of the highest gain.
+
+It says what `large_batch_bald`, `log_det` and `batch_bald` compute. These evaluate only points that can still win
+(`lbb_jax.acquisition.lazy`), and pick the same. On accelerators, for which a whole pool is one batch of work, and for a
+gain that does not fall as the batch grows, this is the form to use.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+
+from lbb_jax.acquisition.selection import Acquisition, highest, remove
+
+Batch = TypeVar("Batch")
+
+
+def greedy(
+    gains: Callable[[Batch], jax.Array],
+    add: Callable[[Batch, jax.Array], Batch],
+    batch: Batch,
+    available: jax.Array,
+    *,
+    batch_size: int,
+) -> Acquisition:
+    """Picks the point of the highest gain, the lowest index first among equals, and adds it to the batch, repeatedly.
+
+    LBB with the tree bound (`large_batch_bald`), whose gain is ``I(y_x; θ) - max_{s∈S} I(y_x; y_s)``:
+
+    >>> import jax, jax.numpy as jnp
+    >>> from lbb_jax import acquisition, information
+    >>> log_probs = jax.nn.log_softmax(2 * jax.random.normal(jax.random.key(0), (100, 5, 3)))
+    >>> scores = information.mutual_information(log_probs)
+    >>> def add(redundancy, index):
+    ...     pairs = information.pairwise_mutual_information(log_probs, log_probs[index][None])[:, 0]
+    ...     return jnp.maximum(redundancy, pairs)
+    >>> picked = acquisition.greedy(
+    ...     lambda redundancy: scores - redundancy, add, jnp.zeros(100), jnp.ones(100, bool), batch_size=8
+    ... )
+    >>> lazy = acquisition.acquire(jax.random.key(0), log_probs, method="lbb", batch_size=8, redundancy="tree")
+    >>> picked.indices.tolist() == lazy.indices.tolist()
+    True
+
+    Args:
+      gains: From what is known of the batch to the gain of every point, ``[N]``.
+      add: From what is known of the batch, and the index ``[]`` of a point, to what is known of the batch with it. The
+        index is -1 once no available point is left; what it then returns is of no consequence.
+      batch: What is known of the empty batch, a pytree of arrays whose shapes ``add`` does not change.
+      available: ``[N]`` bool.
+      batch_size: Static, at most ``N``.
+
+    Returns:
+      The picks and their gains, ``[batch_size]``; index -1 and score ``-inf`` where no available point is left.
+    """
+
+    def pick(carry: tuple[Batch, jax.Array], _: None) -> tuple[tuple[Batch, jax.Array], Acquisition]:
+        batch, available = carry
+        picked = jax.tree.map(lambda leaf: leaf[0], highest(gains(batch), available, batch_size=1))
+        return (add(batch, picked.indices), remove(available, picked.indices)), picked
+
+    _, acquisition = jax.lax.scan(pick, (batch, jnp.asarray(available)), length=batch_size)
+    return acquisition

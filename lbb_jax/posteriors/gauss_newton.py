@@ -1,0 +1,109 @@
+"""A last layer's Gaussian posterior: Laplace's approximation with the generalised Gauss-Newton matrix, in closed form.
+
+A linear layer maps features ``φ_n[D]`` to the outputs ``θ φ_n``, ``θ[C, D]`` (with a feature that is always 1 in place
+of a bias). Where ``S_n[C, C]`` is the second derivative of a point's loss by its outputs, ``diag(p_n) - p_n p_nᵀ`` for
+cross-entropy, the generalised Gauss-Newton matrix is ``H = Σ_n S_n ⊗ φ_n φ_nᵀ``, for a linear layer the Hessian itself.
+With a Gaussian prior of precision ``λ`` the posterior's precision is ``H + λ I`` (MacKay, 1992; Daxberger et al.,
+"Laplace redux", NeurIPS 2021). All that is wanted of it follows from the eigenvectors of ``H``, or of the factors of
+its Kronecker approximation ``(Σ_n S_n) ⊗ (mean_n φ_n φ_nᵀ)`` (Martens and Grosse, 2015): draws, for any ``λ``, and the
+marginal likelihood as a function of ``λ``.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+_HIGHEST = jax.lax.Precision.HIGHEST
+# Prior precisions that are compared by their marginal likelihood.
+_LOWEST_LOG_PRECISION, _HIGHEST_LOG_PRECISION, _NUM_PRECISIONS = -6 * 2.302585, 6 * 2.302585, 1201
+
+
+class Curvature(NamedTuple):
+    """Eigenvalues and eigenvectors of ``H``, of ``C D`` rows and columns, or of its Kronecker approximation.
+
+    Attributes:
+      eigenvalues: At least 0: ``[C D]``; of the Kronecker form ``[C, D]``.
+      vectors: In columns: one matrix ``[C D, C D]``; of the Kronecker form ``[C, C]`` and ``[D, D]``.
+    """
+
+    eigenvalues: jax.Array
+    vectors: tuple[jax.Array, ...]
+
+
+def softmax_hessians(logits: jax.Array) -> jax.Array:
+    """``diag(p) - p pᵀ`` of ``logits[n, C]``: ``[n, C, C]``."""
+    probs = jax.nn.softmax(logits, axis=-1)
+    return probs[:, :, None] * (jnp.eye(probs.shape[1], dtype=probs.dtype)[None] - probs[:, None, :])
+
+
+def full(features: jax.Array, hessians: jax.Array) -> Curvature:
+    """The curvature of ``features[n, D]`` and ``hessians[n, C, C]``, with ``C D`` eigenvalues."""
+    num_classes, num_features = hessians.shape[1], features.shape[1]
+
+    def row(of_class: jax.Array) -> jax.Array:
+        """The rows of ``H`` of one class, from ``[n, C]``: ``[D, C, D]``."""
+        weighted = of_class[:, :, None] * features[:, None]
+        return jnp.einsum("nd,nce->dce", features, weighted, precision=_HIGHEST)
+
+    matrix = jax.lax.map(row, jnp.moveaxis(hessians, 1, 0)).reshape(num_classes * num_features, -1)
+    eigenvalues, vectors = jnp.linalg.eigh((matrix + matrix.T) / 2)
+    return Curvature(jnp.maximum(eigenvalues, 0), (vectors,))
+
+
+def kronecker(features: jax.Array, hessians: jax.Array, num_points: jax.Array) -> Curvature:
+    """The Kronecker approximation of ``features[n, D]`` and ``hessians[n, C, C]``.
+
+    Args:
+      features: ``[n, D]``, 0 in rows that do not count.
+      hessians: ``[n, C, C]``, 0 in rows that do not count.
+      num_points: How many rows count, ``[]``.
+    """
+    products = jnp.einsum("nd,ne->de", features, features, precision=_HIGHEST)
+    of_features, feature_vectors = jnp.linalg.eigh(products / jnp.maximum(num_points, 1))
+    of_classes, class_vectors = jnp.linalg.eigh(jnp.sum(hessians, axis=0))
+    eigenvalues = jnp.maximum(of_classes, 0)[:, None] * jnp.maximum(of_features, 0)[None]
+    return Curvature(eigenvalues, (class_vectors, feature_vectors))
+
+
+def rotate(curvature: Curvature, coordinates: jax.Array) -> jax.Array:
+    """From coordinates along the eigenvectors, ``[K, *eigenvalues.shape]``, to parameters ``[K, C D]``."""
+    if len(curvature.vectors) == 1:
+        return jnp.matmul(coordinates, curvature.vectors[0].T, precision=_HIGHEST)
+    class_vectors, feature_vectors = curvature.vectors
+    half = jnp.einsum("kcd,ed->kce", coordinates, feature_vectors, precision=_HIGHEST)
+    return jnp.einsum("kce,fc->kfe", half, class_vectors, precision=_HIGHEST).reshape(len(coordinates), -1)
+
+
+def draw(
+    key: jax.Array, mean: jax.Array, curvature: Curvature, prior_precision: jax.Array | float, *, num_draws: int
+) -> jax.Array:
+    """Draws from the Gaussian of the mean ``[C, D]`` and the precision ``H + λ I``: ``[K, C, D]``."""
+    normal = jax.random.normal(key, (num_draws, *curvature.eigenvalues.shape), mean.dtype)
+    scaled = normal / jnp.sqrt(curvature.eigenvalues + prior_precision)[None]
+    return mean[None] + rotate(curvature, scaled).reshape(num_draws, *mean.shape)
+
+
+def log_evidence(
+    log_likelihood: jax.Array, mean: jax.Array, curvature: Curvature, prior_precision: jax.Array | float
+) -> jax.Array:
+    """Laplace's approximation of the log marginal likelihood, ``[]``, nats.
+
+    It is ``log p(y | θ) - ½ λ |θ|² - ½ log det(H + λ I) + ½ C D log λ``.
+
+    Args:
+      log_likelihood: Of the labels at ``θ``, ``[]``.
+      mean: ``θ``, ``[C, D]``.
+      curvature: At ``θ``.
+      prior_precision: ``λ``, above 0.
+    """
+    log_ratios = jnp.sum(jnp.log1p(curvature.eigenvalues / prior_precision))
+    return log_likelihood - (prior_precision * jnp.sum(jnp.square(mean)) + log_ratios) / 2
+
+
+def best_prior_precision(mean: jax.Array, curvature: Curvature) -> jax.Array:
+    """The ``λ`` between 1e-6 and 1e6 with the highest marginal likelihood, to 1.2 %: ``[]``."""
+    logs = jnp.linspace(_LOWEST_LOG_PRECISION, _HIGHEST_LOG_PRECISION, _NUM_PRECISIONS, dtype=mean.dtype)
+    zero = jnp.zeros((), mean.dtype)
+    evidence = jax.lax.map(lambda log: log_evidence(zero, mean, curvature, jnp.exp(log)), logs)
+    return jnp.exp(logs[jnp.argmax(evidence)])
