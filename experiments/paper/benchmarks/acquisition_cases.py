@@ -24,7 +24,7 @@ class Case(NamedTuple):
     Attributes:
       method: A method of `acquire`; with ``checked`` by `acquire` itself, otherwise as a jit'ed pure function.
       batch_size: ``b``.
-      options: Of the method.
+      options: The options of the method.
       checked: Whether the checks of `acquire` are timed too.
     """
 
