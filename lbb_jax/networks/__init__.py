@@ -1,6 +1,7 @@
 """Classifiers as plain functions over their variables."""
 
 from lbb_jax.networks.convolutional import ConvolutionalClassifier, EMNISTConvolutionalClassifier
+from lbb_jax.networks.linear import Linear
 from lbb_jax.networks.mlp import MLP
 from lbb_jax.networks.modules import create, functional
 from lbb_jax.networks.network import LastLayer, Network, Variables, has_dropout, last_layer, start_from
@@ -12,6 +13,7 @@ __all__ = [
     "ConvolutionalClassifier",
     "EMNISTConvolutionalClassifier",
     "LastLayer",
+    "Linear",
     "Network",
     "ResNet18",
     "TextClassifier",
