@@ -22,7 +22,7 @@ ORDER = (
     ("sharding",),
     ("components",),
     ("text", "datasets"),
-    ("labelling",),
+    ("labelling", "adapters"),
     ("checkpoints", "run_folder", "analysis", "figures", "experiment"),
     ("report",),
 )
