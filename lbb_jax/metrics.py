@@ -80,7 +80,9 @@ def evaluate(log_probs: Float[ArrayLike, "N K C"], labels: Integer[ArrayLike, " 
     )
 
 
-def _by_class(predicted: Integer[Array, " N"], labels: Integer[Array, " N"], num_classes: int) -> dict[str, Float[Array, ""]]:
+def _by_class(
+    predicted: Integer[Array, " N"], labels: Integer[Array, " N"], num_classes: int
+) -> dict[str, Float[Array, ""]]:
     """The means over classes of `Metrics`, of the classes ``predicted[N]`` and ``labels[N]``."""
     counts = jnp.zeros((3, num_classes))
     counts = counts.at[0, labels].add(1).at[1, predicted].add(1)
