@@ -139,7 +139,7 @@ def weighted_pairs(a: Centred, b: Centred, function: Callable[[Array], Array]) -
         return _weighted_pairs_in_chunks(a, b, function)
 
     def one_by_one(a: Centred, b: Centred) -> jax.Array:
-        return jax.lax.map(lambda pair: _weighted_pair(*pair, function), (a, b))
+        return jax.lax.map(lambda pair: _weighted_pair(pair[0], pair[1], function), (a, b))
 
     if a.mean.shape[1] < _MANY_CLASSES:
         return together(a, b)

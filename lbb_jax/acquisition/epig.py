@@ -275,7 +275,7 @@ def pick_epig(
         del old
         return (new.num_seen == num_levels).astype(jnp.int32)
 
-    def pick(search: lazy.Search, _: None) -> tuple[lazy.Search, Acquisition]:
+    def pick(search: lazy.Search, _: object) -> tuple[lazy.Search, Acquisition]:
         search = lazy.settle(search, rules, num_levels, block_size=block_size)
         index, _, score, _, search = lazy.take_best(search)
         return search, Acquisition(index, jnp.where(index != NO_POINT, score, -jnp.inf))

@@ -64,7 +64,7 @@ def load(
     mean, std = np.float32(0), np.float32(255)
     if standardise:
         mean, std = statistics.of_blocks(lambda start, stop: splits[0].read(start, stop)[0], splits[0].num_examples)
-    return Source(*splits, len(encoded.names), mean=mean, std=std, class_names=encoded.names)
+    return Source(splits[0], splits[1], len(encoded.names), mean=mean, std=std, class_names=encoded.names)
 
 
 def _files(folder: Path) -> list[Path]:

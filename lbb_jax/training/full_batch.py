@@ -57,7 +57,7 @@ def full_batch(*, num_steps: Count, prior_precision: NotNegative) -> Training:
             params, state = carry
             value, gradient = value_and_gradient(params, state=state)
             updates, state = optimizer.update(gradient, state, params, value=value, grad=gradient, value_fn=objective)
-            return (optax.apply_updates(params, updates), state), value
+            return (optax.apply_updates(params, updates), state), jnp.asarray(value)
 
         with promotion_of_optax():
             start = (variables.params, optimizer.init(variables.params))
