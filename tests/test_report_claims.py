@@ -65,34 +65,3 @@ def test_a_file_without_claims_is_an_error(content, tmp_path):
     (tmp_path / "claims.toml").write_text(content)
     with pytest.raises(ValueError, match="holds no claims"):
         claims.load_claims(tmp_path / "claims.toml")
-
-
-def test_the_table_replaces_what_stands_between_the_marks(tmp_path):
-    loaded = load(tmp_path, CLAIM, of_form(HOLDS, "tree"), of_form(UNTESTED, "pairwise"))
-    text = f"before\n{claims.BEGIN}\nold\n{claims.END}\nafter\n"
-    inserted = claims.insert_claims(text, loaded)
-    assert inserted == (
-        f"before\n{claims.BEGIN}\n"
-        "|  | claim | tested by | LBB | verdict | figures | rests on |\n"
-        "| --- | --- | --- | --- | --- | --- | --- |\n"
-        "| 1 | a \\| b (Eq. 1) | counting | tree | holds | 2 | a.jsonl, b |\n"
-        "|  |  |  | pairwise | not tested yet | missing: time |  |\n"
-        f"{claims.END}\nafter\n"
-    )
-    assert claims.insert_claims(inserted, loaded) == inserted
-
-
-@pytest.mark.parametrize("text", ["", claims.BEGIN, f"{claims.END}{claims.BEGIN}", f"{claims.BEGIN}{claims.END}" * 2])
-def test_a_text_without_the_marks_is_an_error(text, tmp_path):
-    with pytest.raises(ValueError, match="must have the lines"):
-        claims.insert_claims(text, load(tmp_path, CLAIM, HOLDS))
-
-
-def test_the_script_writes_the_table(tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text(f"{claims.BEGIN}\n{claims.END}\n")
-    assert scripts.run("claims.py", f"--readme={readme}").returncode == 0
-    assert readme.read_text().count("\n| ") > 16
-    readme.write_text("nothing")
-    assert scripts.run("claims.py", f"--readme={readme}").returncode == 1
-    assert readme.read_text() == "nothing"

@@ -255,7 +255,6 @@ def test_broken_runs_are_named_and_the_others_shown(tool, tmp_path, caplog):
         ("approximation.py", ("--predictions=", "--workdir=runs/a"), "--predictions='': is empty"),
         ("benchmark_acquisition.py", ("--predictions=nosuch.npy",), "--predictions=nosuch.npy: there is no such file"),
         ("benchmark_acquisition.py", ("--figure=time",), "--figure=time: must end in"),
-        ("claims.py", ("--readme=results",), "--readme=results: is a folder"),
     ],
 )
 def test_paths_that_cannot_be_are_messages(tool, arguments, message):

@@ -14,8 +14,6 @@ UNTESTED = "not tested yet"
 VERDICTS = ("holds", "does not hold", "in part", UNTESTED)
 # The three that "LBB" may stand for: Eq. 2.12 as printed, the tree bound, and what the paper's code computed.
 FORMS = ("pairwise", "tree", "released")
-# Between these lines `insert_claims` writes the table.
-BEGIN, END = "<!-- claims: written by experiments/claims.py -->", "<!-- end of claims -->"
 
 
 class Judgement(NamedTuple):
@@ -155,43 +153,6 @@ def _figures(judgement: Judgement) -> str:
     """What was measured and what is missing."""
     missing = f"missing: {judgement.missing}" if judgement.missing else ""
     return "; ".join(filter(None, (judgement.figures, missing)))
-
-
-def tabulate_claims(claims: Sequence[Claim]) -> pd.DataFrame:
-    """A row for each judgement, as text; what concerns the claim as a whole stands in the first row alone."""
-    tables = []
-    for claim in claims:
-        table = tabulate_judgements(claim)
-        heads = {"": f"{claim.number}", "claim": f"{claim.text} ({claim.source})", "tested by": claim.experiment}
-        for position, (name, text) in enumerate(heads.items()):
-            table.insert(position, name, [text, *[""] * (len(table) - 1)])
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
-
-
-def insert_claims(text: str, claims: Sequence[Claim]) -> str:
-    """Markdown with the table of ``claims`` between the lines `BEGIN` and `END`, in place of what is there.
-
-    Args:
-      text: The Markdown.
-      claims: As `load_claims` returns them.
-
-    Returns:
-      The text with the table.
-
-    Raises:
-      ValueError: If ``text`` does not have each of the two lines once, in this order.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    between, end, after = rest.partition(END)
-    if not begin or not end or BEGIN in between + after or END in before + after:
-        raise ValueError(f"the text must have the lines {BEGIN!r} and {END!r}, in this order and once each")
-    return f"{before}{BEGIN}\n{_to_markdown(tabulate_claims(claims))}{END}{after}"
-
-
-def _to_markdown(table: pd.DataFrame) -> str:
-    rows = [list(table.columns), ["---"] * len(table.columns), *table.to_numpy().tolist()]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n" for row in rows)
 
 
 def section(claims: Sequence[Claim]) -> Section:
