@@ -21,7 +21,7 @@ class Judgement(NamedTuple):
 
     Attributes:
       verdict: One of `VERDICTS`.
-      forms: Those of `FORMS` that it is about; empty where the claim is not about LBB.
+      forms: Which of `FORMS` it is about; empty where the claim is not about LBB.
       figures: What was measured.
       missing: What it would take to say more.
       evidence: Files and folders that the verdict rests on, metrics and configurations, from the repository's root.

@@ -86,7 +86,7 @@ def batch_diversity(acquired: pd.DataFrame, pool: Examples) -> pd.DataFrame:
 
     Args:
       acquired: As `load_acquired` returns them.
-      pool: That the points were acquired from, as `load_pool` returns it.
+      pool: The pool that the points were acquired from, as `load_pool` returns it.
 
     Returns:
       One row per experiment, variant, seed and round, in the order of ``acquired``: the columns `EXPERIMENT`,

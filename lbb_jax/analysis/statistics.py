@@ -20,7 +20,7 @@ class PairedDifference(NamedTuple):
     """A mean difference and its confidence interval, in the unit of what was compared.
 
     Attributes:
-      mean: Of the differences.
+      mean: The mean of the differences.
       low: Lower end of the interval.
       high: Upper end of the interval.
       num_pairs: Number of differences.

@@ -26,10 +26,10 @@ def submit(
     the table and goes on with what was stopped.
 
     Args:
-      configs: By the name of the run's folder, as `combine` returns them.
+      configs: The configurations by the name of the run's folder, as `combine` returns them.
       workdir: Folder of all runs, on a file system that the jobs share; ``workdir/slurm`` receives what they print.
-      parameters: Of ``submitit.AutoExecutor``, such as ``{"timeout_min": 600, "slurm_partition": "gpu"}``.
-      cluster: As ``submitit.AutoExecutor`` names it; ``"local"`` for processes of this machine.
+      parameters: What ``submitit.AutoExecutor`` is given, such as ``{"timeout_min": 600, "slurm_partition": "gpu"}``.
+      cluster: Its name for ``submitit.AutoExecutor``; ``"local"`` for processes of this machine.
 
     Returns:
       The number of each job, by the name of the run.

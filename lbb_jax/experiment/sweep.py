@@ -50,7 +50,7 @@ def run_sweep(
     ``workdir``. Where no run is complete it is not written.
 
     Args:
-      configs: By the name of the run's folder, as `combine` returns them.
+      configs: The configurations by the name of the run's folder, as `combine` returns them.
       workdir: Folder of all runs; made if needed.
       num_processes: Runs at once. With 1 they run in this process, one after the other; with more, each in a process
         of its own, which on an accelerator need memory for all of them.

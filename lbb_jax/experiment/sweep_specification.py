@@ -9,7 +9,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from lbb_jax import acquisition
-from lbb_jax.experiment.assembly import check
+from lbb_jax.experiment.build import check
 from lbb_jax.experiment.configuration import ExperimentError, default_config
 
 DEFAULT_METHODS = (
@@ -73,8 +73,8 @@ def combine(experiments: Mapping[str, ConfigDict], variants: Mapping[str, Fields
     """Every variant of every experiment.
 
     Args:
-      experiments: By name.
-      variants: By name, as `parse_methods` returns them.
+      experiments: The configurations by name.
+      variants: What each variant sets, as `parse_methods` returns it.
 
     Returns:
       The configurations by the folder of their runs: ``EXPERIMENT/VARIANT``, ``VARIANT`` for one experiment alone.

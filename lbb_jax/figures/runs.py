@@ -202,9 +202,9 @@ def acquired_images(
 
     Args:
       acquired: As `lbb_jax.analysis.load_acquired` returns them, of one experiment.
-      pool: That the points were acquired from, as `lbb_jax.analysis.load_pool` returns it.
+      pool: The pool that the points were acquired from, as `lbb_jax.analysis.load_pool` returns it.
       num_images: Columns.
-      seed: Whose picks are shown.
+      seed: The seed whose picks are shown.
       title: Above the figure; data set, posterior, batch size, seed and what was reduced where None.
 
     Returns:

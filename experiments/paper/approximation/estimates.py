@@ -16,7 +16,7 @@ class Estimates(NamedTuple):
     Attributes:
       total_correlation: ``C(y_1..y_b)``; sampled estimates of small ones can be below 0.
       joint_information: ``I(y_1..y_b; θ)``, BatchBALD.
-      standard_error: Of both; 0 where they are exact.
+      standard_error: The standard error of both; 0 where they are exact.
       sum_of_bald: ``Σ_i I(y_i; θ)``, the sum of these two.
       pairs_once: ``Σ_{i<j} I(y_i; y_j)``.
       tree: The total correlation of the best dependence tree.

@@ -19,8 +19,8 @@ def correlations(key: jax.Array, predictions: Predictions, *, num_targets: int, 
 
     Args:
       key: Random key, consumed by the drawing of EPIG's targets.
-      predictions: Of a pool of at least 2 points.
-      num_targets: Of EPIG, the mean information that a point's label has about those of the pool.
+      predictions: The predictions of a pool of at least 2 points.
+      num_targets: How many targets EPIG has, the mean information that a point's label has about those of the pool.
       batch_size: How many of the highest of each score are compared.
 
     Returns:

@@ -43,7 +43,7 @@ def measure(
 
     Args:
       key: Random key, consumed.
-      predictions: Of a pool.
+      predictions: The predictions of a pool.
       variants: As `picks` takes them.
       batch_size: The largest, at most ``N``.
       repetitions: Batches of whatever is random.
@@ -77,7 +77,7 @@ def approximations(
 
     Args:
       key: Random key, consumed.
-      predictions: Of a pool.
+      predictions: The predictions of a pool.
       batch_size: The largest, at most ``N``.
       repetitions: Random batches of each size.
       num_samples: As `estimate` takes it.
@@ -119,7 +119,7 @@ def picks(
 
     Args:
       key: Random key, consumed.
-      predictions: Of a pool.
+      predictions: The predictions of a pool.
       variants: As `lbb_jax.experiment.parse_methods` returns them; options that are not named have their defaults.
       batch_size: The largest, at most ``N``.
       repetitions: Batches of a method that samples; of the others there is one.

@@ -43,7 +43,7 @@ def standard_errors(log_probs: jax.Array, *, batch_size: int, num_samples: int, 
 
     Args:
       log_probs: A pool ``[N, K, C]``, small, as the peer is run ``num_keys`` times.
-      batch_size: Of the batches, large enough for configurations to be sampled.
+      batch_size: Points in a batch, enough for configurations to be sampled.
       num_samples: Configurations of either.
       num_keys: Runs of either.
     """

@@ -12,8 +12,8 @@ class Timing(NamedTuple):
     """Medians over several repetitions.
 
     Attributes:
-      seconds: Of the function.
-      unit_seconds: Of the unit, timed in turn with the function.
+      seconds: What the function took.
+      unit_seconds: What the unit took, timed in turn with the function.
     """
 
     seconds: float

@@ -17,7 +17,7 @@ def time_training(name: str, *, num_steps: int, repetitions: int) -> Record:
     Args:
       name: "mnist_cnn" or "resnet18".
       num_steps: Steps in a repetition.
-      repetitions: Of which the median counts.
+      repetitions: How often the steps are timed; the median counts.
 
     Returns:
       Milliseconds per step.

@@ -23,9 +23,9 @@ class Case(NamedTuple):
     """A network and how it is trained.
 
     Attributes:
-      name: Of the case.
+      name: The name of the case.
       module: The network, without dropout.
-      image_shape: Of one input.
+      image_shape: The shape of one input.
       make_optimizer: The paper's optimizer for it.
     """
 
