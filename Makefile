@@ -14,6 +14,8 @@ PARITY_VENV := .venv-parity
 OLDEST_VENV := .venv-oldest
 LABELLING_VENV := .venv-labelling
 RUN := $(VENV)/bin/python
+# The folders whose types are checked closely; the others rest on libraries with loose ones.
+LIBRARY := $(filter-out %/loop.py %/run_folder.py,$(wildcard lbb_jax/*.py)) $(addprefix lbb_jax/,acquisition text training)
 PYTEST := pytest --numprocesses=auto --maxprocesses=4
 # A file of this name stands in a whole environment. Another Python has another name for it, and so makes a new one.
 INSTALLED := .installed-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())')
@@ -71,9 +73,11 @@ soak: $(VENV)/$(INSTALLED)  ## Kill a run at 20 random moments and at every boun
 fuzz: $(VENV)/$(INSTALLED)  ## Make 10,000 right and wrong calls of the public functions, from a seed (6 minutes)
 	$(RUN) -m pytest -m fuzz --numprocesses=2
 
-lint: $(VENV)/$(INSTALLED)  ## Check style and format
+lint: $(VENV)/$(INSTALLED)  ## Check style, format and types
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(VENV)/bin/pyrefly check
+	$(VENV)/bin/pyrefly check --preset default $(LIBRARY)
 
 format: $(VENV)/$(INSTALLED)  ## Rewrite the code in the project's format
 	$(RUN) -m ruff check --fix .

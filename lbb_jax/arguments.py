@@ -61,7 +61,7 @@ def _read(name: str, value: Any) -> Array:
     raise TypeError(f"{name}: a {kind} is not an array; pass a NumPy or JAX array (np.asarray(...))")
 
 
-def check_key(name: str, key: Any) -> Array:
+def check_key(name: str, key: Any) -> jax.Array:
     """``key``, one random key of either kind: of ``jax.random.key`` or of ``jax.random.PRNGKey``."""
     remedy = "must be one random key; pass jax.random.key(seed), or one key of jax.random.split(key)"
     if not isinstance(key, (jax.Array, np.ndarray)):
@@ -72,14 +72,14 @@ def check_key(name: str, key: Any) -> Array:
         shape = key.shape
     elif key.dtype == np.uint32:
         try:
-            shape = jax.random.wrap_key_data(key).shape
+            shape = jax.random.wrap_key_data(jnp.asarray(key)).shape
         except (TypeError, ValueError) as error:
             raise ValueError(described) from error
     else:
         raise TypeError(described)
     if shape != ():
         raise ValueError(described)
-    return key
+    return jnp.asarray(key)
 
 
 def check_integer(name: str, value: Any) -> int:
@@ -151,7 +151,7 @@ def as_predictions(name: str, value: Any, axes: str = "NKC") -> jax.Array:
     return jnp.asarray(array)
 
 
-def check_targets_agree(targets: Array, shape: tuple[int, int, int]) -> None:
+def check_targets_agree(targets: Array, shape: tuple[int, ...]) -> None:
     """Raises ValueError unless ``targets[T, K, C]`` have the draws and classes of predictions of ``shape``."""
     if targets.shape[1:] != shape[1:]:
         _, num_draws, num_classes = shape

@@ -19,6 +19,7 @@ From below, let ``F(u) = ψ(u) / u²``, which falls from 1/2 as ``u`` grows. ``D
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from lbb_jax.relative_entropy import Centred, psi
 
@@ -31,7 +32,7 @@ def costs_less_than_pairs(num_draws: int, num_classes: int) -> bool:
     return num_draws + 1 <= 2 * num_classes
 
 
-def features(points: Centred) -> jax.Array:
+def features(points: Centred) -> Float[Array, "N F"]:
     """Features whose inner product for two points is their χ².
 
     Args:
@@ -43,7 +44,7 @@ def features(points: Centred) -> jax.Array:
     return _draw_products(points, points.mean)
 
 
-def lower_bound_features(points: Centred) -> jax.Array:
+def lower_bound_features(points: Centred) -> Float[Array, "N F"]:
     """Features whose inner product for two points is a lower bound of their mutual information, in nats.
 
     Args:
@@ -56,7 +57,7 @@ def lower_bound_features(points: Centred) -> jax.Array:
     return _draw_products(points, points.mean * jnp.sqrt(_psi_over_square(largest))) * (1 - _MARGIN) ** 0.5
 
 
-def upper_bound(lower_bound: jax.Array, num_draws: int) -> jax.Array:
+def upper_bound(lower_bound: Float[Array, "*shape"], num_draws: int) -> Float[Array, "*shape"]:
     """An upper bound of mutual information from the lower bound of `lower_bound_features`, in nats, elementwise.
 
     No weight is below ``F(K - 1)``, so χ² is at most the lower bound over that.
@@ -64,13 +65,13 @@ def upper_bound(lower_bound: jax.Array, num_draws: int) -> jax.Array:
     return jnp.log1p(jnp.maximum(lower_bound, 0) * (1 + 2 * _MARGIN) / _psi_over_square(jnp.float32(num_draws - 1)))
 
 
-def _psi_over_square(u: jax.Array) -> jax.Array:
+def _psi_over_square(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """``F(u) = ψ(u) / u²`` for ``u`` from 0 on."""
     u = jnp.maximum(u, 1e-4)
     return psi(u) / jnp.square(u)
 
 
-def _draw_products(points: Centred, weights: jax.Array) -> jax.Array:
+def _draw_products(points: Centred, weights: Float[Array, "N C"]) -> Float[Array, "N F"]:
     """``Σ_c weights(c) x_k(c) x_l(c) / K`` for ``k ≥ l``, off the diagonal times √2, ``[N, K (K + 1) / 2]``."""
     num_draws = points.ratios.shape[1]
     scaled = points.ratios * jnp.sqrt(weights)[:, None]

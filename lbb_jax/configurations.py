@@ -7,16 +7,17 @@ needed again.
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
 MAX_CONFIGURATIONS = 10**7
 
 
-def empty(num_draws: int, dtype: jnp.dtype) -> jax.Array:
+def empty(num_draws: int, dtype: jnp.dtype) -> Float[Array, "1 K"]:
     """The log-likelihoods ``[1, K]`` of the one configuration of no points: all 0."""
     return jnp.zeros((1, num_draws), dtype)
 
 
-def enumerate_labels(log_likelihoods: jax.Array, log_probs: jax.Array) -> jax.Array:
+def enumerate_labels(log_likelihoods: Float[Array, "M K"], log_probs: Float[Array, "K C"]) -> Float[Array, "M*C K"]:
     """Extends every configuration by every label of one more point.
 
     Args:
@@ -30,7 +31,7 @@ def enumerate_labels(log_likelihoods: jax.Array, log_probs: jax.Array) -> jax.Ar
     return extended.reshape(-1, log_probs.shape[0])
 
 
-def enumerate_all(log_probs: jax.Array) -> jax.Array:
+def enumerate_all(log_probs: Float[Array, "b K C"]) -> Float[Array, "C**b K"]:
     """The log-likelihoods ``[C**b, K]`` of all configurations of the points ``log_probs[b, K, C]``."""
     log_likelihoods = empty(log_probs.shape[1], log_probs.dtype)
     for point in log_probs:
@@ -49,7 +50,9 @@ def check_can_enumerate(shape: tuple[int, ...]) -> None:
         )
 
 
-def enumerate_halves(log_probs: jax.Array) -> tuple[jax.Array, jax.Array]:
+def enumerate_halves(
+    log_probs: Float[Array, "b K C"],
+) -> tuple[Float[Array, "C**(b//2) K"], Float[Array, "C**(b-b//2) K"]]:
     """The configurations of the two halves of a batch, whose pairs are the configurations of the batch.
 
     Args:
@@ -66,7 +69,7 @@ def enumerate_halves(log_probs: jax.Array) -> tuple[jax.Array, jax.Array]:
     return enumerate_all(log_probs[:middle]), enumerate_all(log_probs[middle:])
 
 
-def stratified_draws(key: jax.Array, num_samples: int, num_draws: int) -> jax.Array:
+def stratified_draws(key: jax.Array, num_samples: int, num_draws: int) -> Int[Array, " M"]:
     """Which draw each sampled configuration comes from: ``[num_samples]`` int32, each of the K draws equally often.
 
     The draws in turn, from a random one on: the counts of any two draws differ by at most 1, and each configuration's
@@ -76,7 +79,9 @@ def stratified_draws(key: jax.Array, num_samples: int, num_draws: int) -> jax.Ar
     return (first + jnp.arange(num_samples, dtype=jnp.int32)) % num_draws
 
 
-def sample_labels(key: jax.Array, log_likelihoods: jax.Array, draws: jax.Array, log_probs: jax.Array) -> jax.Array:
+def sample_labels(
+    key: jax.Array, log_likelihoods: Float[Array, "M K"], draws: Int[Array, " M"], log_probs: Float[Array, "K C"]
+) -> Float[Array, "M K"]:
     """Extends every configuration by one label of one more point, sampled from the configuration's own draw.
 
     Args:
@@ -92,7 +97,7 @@ def sample_labels(key: jax.Array, log_likelihoods: jax.Array, draws: jax.Array, 
     return log_likelihoods + log_probs.T[labels]
 
 
-def sample_all(key: jax.Array, log_probs: jax.Array, draws: jax.Array) -> jax.Array:
+def sample_all(key: jax.Array, log_probs: Float[Array, "b K C"], draws: Int[Array, " M"]) -> Float[Array, "M K"]:
     """The log-likelihoods ``[M, K]`` of configurations of the points ``log_probs[b, K, C]``, one for each of ``draws``.
 
     All labels of a configuration come from the same draw ``draws[m]``, so that the configurations are samples of the

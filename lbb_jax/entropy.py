@@ -8,12 +8,14 @@ Kotova and Panov, "Scalable Batch Acquisition for Deep Bayesian Active Learning"
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
 
 from lbb_jax import arguments, configurations
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 
 
-def p_log_p(probs: jax.Array, log_probs: jax.Array | None = None) -> jax.Array:
+def p_log_p(probs: Float[Array, "*shape"], log_probs: Float[Array, "*shape"] | None = None) -> Float[Array, "*shape"]:
     """``p log p`` elementwise, with value and gradient 0 where ``p`` is 0.
 
     Args:
@@ -29,7 +31,7 @@ def p_log_p(probs: jax.Array, log_probs: jax.Array | None = None) -> jax.Array:
     return probs * logs
 
 
-def sum_of_terms(terms: jax.Array) -> jax.Array:
+def sum_of_terms(terms: Float[Array, "*shape n"]) -> Float[Array, "*shape"]:
     """Sum over the last axis of computed terms ``[..., n]``: ``[...]``.
 
     On CPUs it is a product with ones, since a sum keeps the exponentials and logarithms that make the terms from being
@@ -38,15 +40,15 @@ def sum_of_terms(terms: jax.Array) -> jax.Array:
     return jax.lax.platform_dependent(terms, cpu=_product_with_ones, default=_sum)
 
 
-def _product_with_ones(terms: jax.Array) -> jax.Array:
+def _product_with_ones(terms: Float[Array, "*shape n"]) -> Float[Array, "*shape"]:
     return jnp.matmul(terms, jnp.ones(terms.shape[-1], terms.dtype), precision=jax.lax.Precision.HIGHEST)
 
 
-def _sum(terms: jax.Array) -> jax.Array:
+def _sum(terms: Float[Array, "*shape n"]) -> Float[Array, "*shape"]:
     return jnp.sum(terms, axis=-1)
 
 
-def marginal_entropy(log_probs: jax.Array) -> jax.Array:
+def marginal_entropy(log_probs: Float[ArrayLike, "N K C"]) -> Float[Array, " N"]:
     """Entropy ``H[y_n]`` of the predictive mean of each point (section 2.2.1).
 
     Args:
@@ -59,7 +61,7 @@ def marginal_entropy(log_probs: jax.Array) -> jax.Array:
     return -sum_of_terms(p_log_p(jnp.mean(jnp.exp(log_probs), axis=1)))
 
 
-def conditional_entropy(log_probs: jax.Array) -> jax.Array:
+def conditional_entropy(log_probs: Float[ArrayLike, "N K C"]) -> Float[Array, " N"]:
     """Entropy of each point given the parameters, ``mean_k H[y_n | θ_k]`` (section 2.2.2).
 
     Args:
@@ -74,7 +76,7 @@ def conditional_entropy(log_probs: jax.Array) -> jax.Array:
     return -sum_of_terms(terms) / num_draws
 
 
-def joint_entropy(log_probs: jax.Array) -> jax.Array:
+def joint_entropy(log_probs: Float[ArrayLike, "b K C"]) -> Float[Array, ""]:
     """Exact entropy of the joint distribution ``mean_k Π_i p(y_i | θ_k)`` of a batch (section 2.2.3).
 
     The ``C**b`` configurations are the products of those of the batch's two halves, so that the joint distribution is
@@ -102,7 +104,9 @@ def joint_entropy(log_probs: jax.Array) -> jax.Array:
     return jnp.sum(map_chunks(row_entropy, len(first), chunk_size))
 
 
-def sampled_joint_entropy(key: jax.Array, log_probs: jax.Array, *, num_samples: int) -> jax.Array:
+def sampled_joint_entropy(
+    key: jax.Array, log_probs: Float[ArrayLike, "b K C"], *, num_samples: int
+) -> Float[Array, ""]:
     """Unbiased estimate of `joint_entropy` from sampled label configurations, for batches of any size.
 
     Averages ``-log p(y_1..y_b)`` over configurations whose labels all come from one draw, the draws stratified.

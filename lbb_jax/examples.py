@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Shaped
 
 from lbb_jax import arguments
 from lbb_jax.chunks import map_chunks
@@ -74,11 +76,11 @@ class Data(NamedTuple):
 
 
 def create(
-    features: jax.Array,
-    labels: jax.Array,
+    features: Shaped[ArrayLike, "n ..."],
+    labels: Shaped[ArrayLike, " n"],
     *,
-    mean: jax.Array | None = None,
-    std: jax.Array | None = None,
+    mean: ArrayLike | None = None,
+    std: ArrayLike | None = None,
     num_classes: int | None = None,
 ) -> Examples:
     """Examples without copies or noise. Values are checked outside of ``jit``.
@@ -227,9 +229,10 @@ def inputs(examples: Examples, indices: jax.Array) -> jax.Array:
       TypeError: For an argument of the wrong kind.
     """
     indices = _check_indices(examples, indices)
-    if examples.mean is None:
+    if examples.mean is None or examples.std is None:
         return examples.features[indices % examples.num_base]
-    normalised = _normalise(examples, examples.features[indices % examples.num_base].astype(jnp.float32))
+    features = examples.features[indices % examples.num_base].astype(jnp.float32)
+    normalised = _normalise(features, examples.mean, examples.std)
     if examples.noise == 0:
         return normalised
     keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(examples.noise_key, indices)
@@ -239,17 +242,17 @@ def inputs(examples: Examples, indices: jax.Array) -> jax.Array:
 
 def blank_input(examples: Examples) -> jax.Array:
     """The network input ``[...]`` of an example whose features are all 0, without noise."""
-    if examples.mean is None:
+    if examples.mean is None or examples.std is None:
         return jnp.zeros(examples.features.shape[1:], examples.features.dtype)
-    return _normalise(examples, jnp.zeros((1, *examples.features.shape[1:])))[0]
+    return _normalise(jnp.zeros((1, *examples.features.shape[1:])), examples.mean, examples.std)[0]
 
 
-def _normalise(examples: Examples, features: jax.Array) -> jax.Array:
+def _normalise(
+    features: Float[Array, "B ..."], mean: Float[Array, "..."], std: Float[Array, "..."]
+) -> Float[Array, "B ..."]:
     """Normalised ``features[B, ...]``."""
-    ones = (1,) * (features.ndim - examples.mean.ndim)
-    return (features - examples.mean.reshape(ones + examples.mean.shape)) / examples.std.reshape(
-        ones + examples.std.shape
-    )
+    mean, std = (leaf.reshape((1,) * (features.ndim - leaf.ndim) + leaf.shape) for leaf in (mean, std))
+    return (features - mean) / std
 
 
 def labels(examples: Examples, indices: jax.Array) -> jax.Array:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
 
 from lbb_jax import arguments, configurations
 from lbb_jax.chunks import map_chunks, rows_per_chunk
@@ -24,7 +26,7 @@ _CACHED_PROBABILITIES = 2**15
 _HIGHEST = jax.lax.Precision.HIGHEST
 
 
-def mutual_information(log_probs: jax.Array) -> jax.Array:
+def mutual_information(log_probs: Float[ArrayLike, "N K C"]) -> Float[Array, " N"]:
     """Mutual information ``I(y_n; θ)`` of each point's label and the parameters: BALD (section 2.2.2).
 
     It is ``mean_k KL(p_k ‖ p̄)``, the mean relative entropy of the draws to their mean.
@@ -41,7 +43,7 @@ def mutual_information(log_probs: jax.Array) -> jax.Array:
     return jnp.sum(terms, axis=(1, 2)) / log_probs.shape[1]
 
 
-def pairwise_mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:
+def pairwise_mutual_information(a: Float[ArrayLike, "N K C"], b: Float[ArrayLike, "M K C"]) -> Float[Array, "N M"]:
     """Mutual information ``I(y_i; y_j)`` of the labels of every point of ``a`` and every point of ``b``.
 
     It is ``Σ_cd p̄_i(c) p̄_j(d) ψ(D_cd)`` with ``D_cd = mean_k x_ik(c) x_jk(d)``: the relative entropy of the full
@@ -102,7 +104,7 @@ def information_of_pairs(a: Centred, b: Centred) -> jax.Array:
     return jax.lax.platform_dependent(a, b, cpu=one_by_one, default=together)
 
 
-def paired_mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:
+def paired_mutual_information(a: Float[ArrayLike, "M K C"], b: Float[ArrayLike, "M K C"]) -> Float[Array, " M"]:
     """Mutual information ``I(y_i; y'_i)`` of the labels of each point of ``a`` and the same one of ``b``.
 
     Args:
@@ -121,7 +123,7 @@ def paired_mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:
     return weighted_pairs(centre(a), centre(b), psi)
 
 
-def weighted_pairs(a: Centred, b: Centred, function: Callable[[jax.Array], jax.Array]) -> jax.Array:
+def weighted_pairs(a: Centred, b: Centred, function: Callable[[Array], Array]) -> Float[Array, " M"]:
     """``Σ_cd p̄_i(c) p̄'_i(d) f(D_cd)`` of each point of ``a`` and the same one of ``b``.
 
     Args:
@@ -179,7 +181,7 @@ def _weighted_pair(a: Centred, b: Centred, function: Callable[[jax.Array], jax.A
     return jnp.sum(map_chunks(of_rows, num_classes, size))
 
 
-def joint_mutual_information(log_probs: jax.Array) -> jax.Array:
+def joint_mutual_information(log_probs: Float[ArrayLike, "b K C"]) -> Float[Array, ""]:
     """Mutual information ``I(y_1..y_b; θ)`` of a batch's labels and the parameters: BatchBALD, exact (section 2.2.3).
 
     It is the BALD of the batch as one point, whose classes are its label configurations.
@@ -205,7 +207,7 @@ def joint_mutual_information(log_probs: jax.Array) -> jax.Array:
     return jnp.sum(map_chunks(of_row, len(first), chunk_size))
 
 
-def total_correlation(log_probs: jax.Array) -> jax.Array:
+def total_correlation(log_probs: Float[ArrayLike, "b K C"]) -> Float[Array, ""]:
     """Total correlation ``Σ_i H[y_i] - H[y_1..y_b]`` of a batch's labels, exact (Eq. 2.7).
 
     Args:
@@ -246,9 +248,9 @@ class _Excess(NamedTuple):
       excess: ``[M, K]``.
     """
 
-    weights: jax.Array
-    linear: jax.Array
-    excess: jax.Array
+    weights: Float[Array, " M"]
+    linear: Float[Array, "M K"]
+    excess: Float[Array, "M K"]
 
 
 def _excess(points: Centred, start: int, stop: int) -> _Excess:
@@ -265,7 +267,7 @@ def _excess(points: Centred, start: int, stop: int) -> _Excess:
     return _Excess(weights, linear, excess)
 
 
-def pairwise_total_correlation(log_probs: jax.Array, *, pair_weight: float = 1.0) -> jax.Array:
+def pairwise_total_correlation(log_probs: Float[ArrayLike, "b K C"], *, pair_weight: float = 1.0) -> Float[Array, ""]:
     """The paper's approximation ``Σ_{i<j} I(y_i; y_j)`` of the total correlation (Eq. 2.10).
 
     Args:
@@ -283,7 +285,7 @@ def pairwise_total_correlation(log_probs: jax.Array, *, pair_weight: float = 1.0
     return pair_weight * jnp.sum(jnp.triu(pairs, k=1))
 
 
-def tree_total_correlation(log_probs: jax.Array) -> jax.Array:
+def tree_total_correlation(log_probs: Float[ArrayLike, "b K C"]) -> Float[Array, ""]:
     """Total correlation of the batch's best dependence tree (Chow and Liu, 1968): the maximum spanning tree of the
     pairwise mutual information.
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Int32, Integer
 
 from lbb_jax import arguments
 
@@ -24,11 +26,11 @@ class LabelledSet(NamedTuple):
       size: ``[]`` int32.
     """
 
-    indices: jax.Array
-    size: jax.Array
+    indices: Int32[Array, " capacity"]
+    size: Int32[Array, ""]
 
 
-def create(indices: jax.Array, *, capacity: int) -> LabelledSet:
+def create(indices: Integer[ArrayLike, " n"], *, capacity: int) -> LabelledSet:
     """A labelled set that holds ``indices[n]`` and has room for ``capacity`` in all.
 
     Raises:
@@ -53,7 +55,7 @@ def _check_distinct(indices: arguments.Array) -> None:
             raise ValueError(f"indices: hold {values[np.argmax(counts > 1)]} more than once; pass each point once")
 
 
-def add(labelled: LabelledSet, indices: jax.Array, count: jax.Array) -> LabelledSet:
+def add(labelled: LabelledSet, indices: Integer[ArrayLike, " b"], count: Integer[ArrayLike, ""]) -> LabelledSet:
     """Adds the first ``count`` of ``indices[b]``, which the capacity must hold.
 
     Raises:
@@ -76,7 +78,7 @@ def _check_set(labelled: LabelledSet) -> None:
         raise TypeError(f"labelled: a {type(labelled).__name__} is not a labelled set; pass one of labelled_set.create")
 
 
-def _check_added(labelled: LabelledSet, indices: arguments.Array, count: jax.Array | int) -> None:
+def _check_added(labelled: LabelledSet, indices: arguments.Array, count: ArrayLike) -> None:
     """Raises what `add` raises."""
     arguments.check_integers("indices", indices, low=-1)
     if isinstance(count, (jax.Array, np.ndarray)):
@@ -86,7 +88,7 @@ def _check_added(labelled: LabelledSet, indices: arguments.Array, count: jax.Arr
         arguments.check_integer("count", count)
     if not arguments.are_known(*labelled, indices, count):
         return
-    capacity, size, count = len(labelled.indices), int(labelled.size), int(count)
+    capacity, size, count = len(labelled.indices), int(labelled.size), int(np.asarray(count))
     if not 0 <= count <= len(indices):
         raise ValueError(f"count={count}: must be between 0 and the {len(indices)} indices given")
     if size + count > capacity:
@@ -96,7 +98,7 @@ def _check_added(labelled: LabelledSet, indices: arguments.Array, count: jax.Arr
     _check_distinct(np.concatenate([np.asarray(labelled.indices)[:size], added]))
 
 
-def contains(labelled: LabelledSet, num_points: int) -> jax.Array:
+def contains(labelled: LabelledSet, num_points: int) -> Bool[Array, " N"]:
     """Whether each pool point is labelled: ``[num_points]`` bool.
 
     Raises:
@@ -114,7 +116,7 @@ def contains(labelled: LabelledSet, num_points: int) -> jax.Array:
     return jnp.zeros(num_points, bool).at[points].set(True, mode="drop")
 
 
-def sample(key: jax.Array, labelled: LabelledSet, batch_size: int) -> jax.Array:
+def sample(key: jax.Array, labelled: LabelledSet, batch_size: int) -> Int32[Array, " B"]:
     """Pool indices ``[batch_size]`` of a minibatch drawn uniformly with replacement from the labelled points.
 
     Raises:
@@ -130,7 +132,7 @@ def sample(key: jax.Array, labelled: LabelledSet, batch_size: int) -> jax.Array:
     return labelled.indices[slots]
 
 
-def shuffle(key: jax.Array, labelled: LabelledSet) -> jax.Array:
+def shuffle(key: jax.Array, labelled: LabelledSet) -> Int32[Array, " capacity"]:
     """The labelled points in a random order: pool indices ``[capacity]``, meaningless from ``size`` on.
 
     Raises:
@@ -145,7 +147,9 @@ def shuffle(key: jax.Array, labelled: LabelledSet) -> jax.Array:
     return labelled.indices[jnp.argsort(places)]
 
 
-def draw_balanced(key: jax.Array, labels: jax.Array, *, num_classes: int, size: int) -> jax.Array:
+def draw_balanced(
+    key: jax.Array, labels: Integer[ArrayLike, " N"], *, num_classes: int, size: int
+) -> Int32[Array, " size"]:
     """Draws points so that every class comes equally often, as nearly as ``size`` and the labels allow.
 
     Takes one random point of each class, then another of each, until ``size`` are drawn; which classes the last,

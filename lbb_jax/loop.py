@@ -210,7 +210,7 @@ def acquire(state: State, predictions: Predictions, settings: Settings) -> tuple
     last_size = min(settings.final_size, num_points)
     count = jnp.minimum(settings.batch_size, last_size - state.labelled.size)
     labelled = labelled_set.add(state.labelled, picked.indices, count)
-    num_faults = sum(jnp.sum(jnp.isnan(leaf), dtype=jnp.int32) for leaf in jax.tree.leaves(predictions))
+    num_faults = sum((jnp.sum(jnp.isnan(leaf), dtype=jnp.int32) for leaf in jax.tree.leaves(predictions)), jnp.int32(0))
     return State(state.key, labelled, state.round + 1), Batch(picked, count, num_faults)
 
 

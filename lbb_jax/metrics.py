@@ -5,6 +5,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Integer
 
 from lbb_jax import arguments
 from lbb_jax.acquisition import checks
@@ -23,12 +25,12 @@ class Metrics(NamedTuple):
       ece: Expected calibration error, ``[]``.
     """
 
-    accuracy: jax.Array
-    nll: jax.Array
-    ece: jax.Array
+    accuracy: Float[Array, ""]
+    nll: Float[Array, ""]
+    ece: Float[Array, ""]
 
 
-def mean_prediction(log_probs: jax.Array) -> jax.Array:
+def mean_prediction(log_probs: Float[ArrayLike, "N K C"]) -> Float[Array, "N C"]:
     """Log of the mean over draws: ``log_probs[N, K, C]`` to ``[N, C]`` (Eq. 2.3 of Rubashevskii et al., 2023).
 
     Rows in float16 and bfloat16 are normalised in float32 first.
@@ -47,7 +49,7 @@ def mean_prediction(log_probs: jax.Array) -> jax.Array:
     return jax.nn.logsumexp(log_probs, axis=1) - jnp.log(log_probs.shape[1])
 
 
-def evaluate(log_probs: jax.Array, labels: jax.Array) -> Metrics:
+def evaluate(log_probs: Float[ArrayLike, "N K C"], labels: Integer[ArrayLike, " N"]) -> Metrics:
     """All metrics of the mean of ``log_probs[N, K, C]`` for ``labels[N]``.
 
     Raises:
@@ -72,7 +74,9 @@ def evaluate(log_probs: jax.Array, labels: jax.Array) -> Metrics:
     )
 
 
-def expected_calibration_error(confidence: jax.Array, correct: jax.Array, *, num_bins: int = _NUM_BINS) -> jax.Array:
+def expected_calibration_error(
+    confidence: Float[ArrayLike, " N"], correct: Bool[ArrayLike, " N"], *, num_bins: int = _NUM_BINS
+) -> Float[Array, ""]:
     """Mean distance between confidence and accuracy over equal bins of confidence (Guo et al., 2017).
 
     Args:
@@ -93,7 +97,7 @@ def expected_calibration_error(confidence: jax.Array, correct: jax.Array, *, num
     return _calibration_error(jnp.asarray(confidence), jnp.asarray(correct), num_bins)
 
 
-def _calibration_error(confidence: jax.Array, correct: jax.Array, num_bins: int) -> jax.Array:
+def _calibration_error(confidence: Float[Array, " N"], correct: Bool[Array, " N"], num_bins: int) -> Float[Array, ""]:
     """`expected_calibration_error`, whose arguments these are."""
     bins = jnp.clip(jnp.ceil(confidence * num_bins).astype(jnp.int32) - 1, 0, num_bins - 1)
     excess = jnp.zeros(num_bins, confidence.dtype).at[bins].add(confidence - correct.astype(confidence.dtype))

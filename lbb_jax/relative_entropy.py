@@ -12,8 +12,8 @@ draws, ``C`` classes. The functions are pure and hold no ``jit``.
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 # Draws are added one after another up to this many, which computes each probability once.
 _MOST_DRAWS_UNROLLED = 16
@@ -31,11 +31,11 @@ class Centred(NamedTuple):
         ``[N, K, C]``. Their mean over the draws is 0.
     """
 
-    mean: jax.Array
-    ratios: jax.Array
+    mean: Float[Array, "N C"]
+    ratios: Float[Array, "N K C"]
 
 
-def mean_over_draws(probs: jax.Array) -> jax.Array:
+def mean_over_draws(probs: Float[Array, "N K C"]) -> Float[Array, "N C"]:
     """Mean of ``probs[N, K, C]`` over the draws, exactly the common value where all draws agree: ``[N, C]``."""
     num_draws = probs.shape[1]
     first = probs[:, 0]
@@ -44,14 +44,14 @@ def mean_over_draws(probs: jax.Array) -> jax.Array:
     return first + sum((probs[:, draw] - first for draw in range(1, num_draws)), jnp.zeros_like(first)) / num_draws
 
 
-def centre(log_probs: jax.Array) -> Centred:
+def centre(log_probs: Float[Array, "N K C"]) -> Centred:
     """The predictions ``log_probs[N, K, C]`` relative to their means."""
     probs = jnp.exp(log_probs)
     mean = mean_over_draws(probs)
     return Centred(mean, (probs - mean[:, None]) / jnp.where(mean > 0, mean, 1)[:, None])
 
 
-def psi(x: jax.Array) -> jax.Array:
+def psi(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """``ψ(x) = (1 + x) log(1 + x) - x`` elementwise: 0 at 0, 1 at -1, never negative.
 
     Args:
@@ -65,7 +65,9 @@ def psi(x: jax.Array) -> jax.Array:
     return _terms(x, jnp.maximum(ratio, 0), 2 + jnp.maximum(x, -1), logs)
 
 
-def divergence_terms(probs: jax.Array, log_probs: jax.Array, reference: jax.Array) -> jax.Array:
+def divergence_terms(
+    probs: Float[Array, "*shape"], log_probs: Float[Array, "*shape"], reference: Float[Array, "*#shape"]
+) -> Float[Array, "*shape"]:
     """``p log(p / q) - p + q`` elementwise.
 
     Args:
@@ -81,7 +83,12 @@ def divergence_terms(probs: jax.Array, log_probs: jax.Array, reference: jax.Arra
     return _terms(probs - reference, probs, jnp.where(total > 0, total, 1), logs)
 
 
-def _terms(difference: jax.Array, probs: jax.Array, total: jax.Array, log_ratio: jax.Array) -> jax.Array:
+def _terms(
+    difference: Float[Array, "*shape"],
+    probs: Float[Array, "*shape"],
+    total: Float[Array, "*shape"],
+    log_ratio: Float[Array, "*shape"],
+) -> Float[Array, "*shape"]:
     """``p log(p / q) - (p - q)`` from ``p - q``, ``p``, ``p + q`` and ``log(p / q)``."""
     z = difference / total
     squared = z * z

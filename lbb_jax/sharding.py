@@ -67,7 +67,8 @@ def shard_pool(log_probs: Any, available: Any = None, *, mesh: Mesh | None = Non
     sharding = NamedSharding(mesh, PartitionSpec(POOL_AXIS))
     num_rows = -(-num_points // sharding.mesh.size) * sharding.mesh.size
 
-    def rows_of(array: arguments.Array, index: tuple[slice, ...]) -> np.ndarray:
+    def rows_of(array: arguments.Array, index: tuple[slice, ...] | None) -> np.ndarray:
+        assert index is not None, "a shard of a partitioned axis has an index"
         start, stop, _ = index[0].indices(num_rows)
         rows = array[start : min(stop, num_points)]
         rows = np.asarray(rows if array is mask else checks.predictions_in_float32(rows))

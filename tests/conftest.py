@@ -9,6 +9,7 @@ from pathlib import Path
 
 import hypothesis
 import jax
+import jaxtyping
 import pytest
 
 
@@ -31,6 +32,12 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# What the pure modules return is held to the shapes in their signatures; what they are given, they check themselves.
+_SHAPED = ("chi_squared", "configurations", "entropy", "examples", "information", "labelled_set", "metrics")
+jaxtyping.install_import_hook(
+    [f"lbb_jax.{name}" for name in (*_SHAPED, "relative_entropy")], "shape_checks.check_returned"
+)
 
 # Where data sets are prepared, unless TFDS_DATA_DIR says otherwise.
 SHARED = Path(__file__).parents[2] / "shared" / "tfds"

@@ -20,7 +20,8 @@ def log_likelihoods_of(probs: np.ndarray, labels: tuple[int, ...]) -> np.ndarray
 def test_enumeration_holds_every_configuration_with_the_last_label_fastest(num_points, num_draws, num_classes, kind):
     probs = reference.random_probs(0, num_points, num_draws, num_classes, kind)
     expected = [log_likelihoods_of(probs, y) for y in itertools.product(range(num_classes), repeat=num_points)]
-    np.testing.assert_allclose(configurations.enumerate_all(reference.log32(probs)), expected, rtol=0, atol=1e-5)
+    found = configurations.enumerate_all(jnp.asarray(reference.log32(probs)))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def test_enumeration_of_no_points_is_one_certain_configuration():

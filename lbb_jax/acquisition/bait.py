@@ -75,8 +75,8 @@ def bait(
     pool, labelled = _read(log_probs, available, embeddings)
     start = _start(pool, available, labelled, batch_size, regularizer)
 
-    def add(state: tuple[_State, jax.Array], _: None) -> tuple[tuple[_State, jax.Array], Acquisition]:
-        state, remaining = state
+    def add(carry: tuple[_State, jax.Array], _: None) -> tuple[tuple[_State, jax.Array], Acquisition]:
+        state, remaining = carry
         picked = jax.tree.map(lambda leaf: leaf[0], highest(_lowered_by(state), remaining, batch_size=1))
         return (_change(state, pool, picked.indices, 1.0), remove(remaining, picked.indices)), picked
 

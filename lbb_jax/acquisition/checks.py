@@ -55,7 +55,7 @@ def read_predictions(name: str, value: Any, axes: str = "NKC") -> Array:
     return array
 
 
-def check_available(available: Any, shape: tuple[int, int, int], *, name: str = "available") -> Array:
+def check_available(available: Any, shape: tuple[int, ...], *, name: str = "available") -> Array:
     """The mask of available points as a bool array ``[N]``, where it is; all of them where ``available`` is None.
 
     Args:
@@ -75,7 +75,7 @@ def check_available(available: Any, shape: tuple[int, int, int], *, name: str = 
     return mask
 
 
-def _mask_remedy(mask: Array, shape: tuple[int, int, int]) -> str:
+def _mask_remedy(mask: Array, shape: tuple[int, ...]) -> str:
     if jnp.issubdtype(mask.dtype, jnp.integer):
         return f"; from the indices of these points pass np.isin(np.arange({shape[0]}), indices)"
     return _other_axes("log_probs", shape, mask.shape[0]) if mask.ndim == 1 else ""
@@ -89,7 +89,7 @@ def _other_axes(name: str, shape: tuple[int, ...], num_points: int) -> str:
     return f"; {name} has shape {shape}: if its axis {axis} are the points, pass np.moveaxis({name}, {axis}, 0)"
 
 
-def check_rows_agree(name: str, array: Array, shape: tuple[int, int, int]) -> None:
+def check_rows_agree(name: str, array: Array, shape: tuple[int, ...]) -> None:
     """Raises ValueError unless ``array[N, D]`` has a row for each point of predictions of ``shape``."""
     if len(array) != shape[0]:
         raise ValueError(
@@ -182,7 +182,7 @@ def _tolerance(dtype: np.dtype, num_classes: int) -> float:
     return max(NORMALISATION_TOLERANCE, float(jnp.finfo(dtype).eps) * (1 + math.log(num_classes)))
 
 
-def check_batch_size(batch_size: Any, num_available: int, shape: tuple[int, int, int]) -> int:
+def check_batch_size(batch_size: Any, num_available: int, shape: tuple[int, ...]) -> int:
     """``batch_size`` as an int between 1 and ``num_available`` of the points of predictions of ``shape``."""
     batch_size = check_integer("batch_size", batch_size)
     if not 1 <= batch_size <= num_available:
@@ -267,7 +267,7 @@ def check_target_weights(name: str, value: Any) -> Array | None:
     return None if value is None else read(name, value)
 
 
-def check_shapes_agree(options: dict[str, Any], shape: tuple[int, int, int]) -> None:
+def check_shapes_agree(options: dict[str, Any], shape: tuple[int, ...]) -> None:
     """Raises ValueError unless the arrays among ``options`` fit predictions of ``shape``."""
     if options.get("targets") is not None:
         check_targets_agree(options["targets"], shape)
@@ -277,7 +277,7 @@ def check_shapes_agree(options: dict[str, Any], shape: tuple[int, int, int]) -> 
         check_rows_agree("embeddings", options["embeddings"], shape)
 
 
-def check_samples_fit(options: dict[str, Any], shape: tuple[int, int, int], batch_size: int) -> None:
+def check_samples_fit(options: dict[str, Any], shape: tuple[int, ...], batch_size: int) -> None:
     """Raises ValueError if there is ``num_samples``, and so many label configurations take more than 4 GiB."""
     _, num_draws, num_classes = shape
     num_samples = options.get("num_samples", 1)
@@ -307,6 +307,7 @@ def settle_arrays(options: dict[str, Any], available: jax.Array | None = None) -
         settled["target_weights"] = jnp.asarray(in_float32(options["target_weights"]))
     if options.get("embeddings") is not None:
         embeddings = jnp.asarray(in_float32(options["embeddings"]))
+        # pyrefly: ignore[bad-argument-type]: with embeddings there is a mask.
         _check_range("embeddings", embeddings, available)
         settled["embeddings"] = embeddings
     return settled

@@ -127,7 +127,7 @@ def acquire_stream(
         check_last = check
         num_points += block.num_points
         num_available += int(np.sum(block.available))
-    if state is None:
+    if state is None or check_last is None:
         raise ValueError("batches: holds no points; pass at least one block log_probs[n, K, C]")
     check_last()
     if batch_size > num_available:

@@ -184,7 +184,8 @@ def param_shapes(architecture: Architecture) -> Any:
 
 def hidden_states(architecture: Architecture, params: Any, tokens: jax.Array) -> jax.Array:
     """The hidden states of the last layer without dropout, from tokens ``[B, L]`` to ``[B, L, D]``."""
-    return Encoder(architecture).apply({"params": params}, tokens)
+    states: Any = Encoder(architecture).apply({"params": params}, tokens)
+    return states
 
 
 def mean_hidden_states(architecture: Architecture, params: Any, tokens: jax.Array) -> jax.Array:

@@ -1,14 +1,25 @@
 """What every approximate posterior offers, and prediction in chunks."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
+from jaxtyping import Array, Float, PyTree
 
 from lbb_jax import examples as example_lib
 from lbb_jax.examples import Data, Examples
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables
+
+
+class Sample(Protocol):
+    """Log-probabilities of all examples under ``K`` draws of the parameters."""
+
+    def __call__(
+        self, key: jax.Array, params: PyTree, examples: Examples, /, *, num_draws: int | None = None
+    ) -> Float[Array, "N K C"]:
+        """As `Posterior.sample`."""
+        ...
 
 
 class Posterior(NamedTuple):
@@ -26,29 +37,32 @@ class Posterior(NamedTuple):
       needs_dropout: Whether the draws are dropout masks, so that the network must have dropout.
     """
 
-    init: Callable[[jax.Array, jax.Array], Any]
-    fit: Callable[[jax.Array, Any, Data, LabelledSet], tuple[Any, jax.Array]]
-    sample: Callable[..., jax.Array]
-    embed: Callable[[Any, Examples], jax.Array] | None = None
+    init: Callable[[jax.Array, jax.Array], PyTree]
+    fit: Callable[[jax.Array, PyTree, Data, LabelledSet], tuple[PyTree, Float[Array, "members units"]]]
+    sample: Sample
+    embed: Callable[[PyTree, Examples], Float[Array, "N D"]] | None = None
     num_test_draws: int | None = None
     needs_dropout: bool = False
 
 
-def embedding_of(network: Network, select: Callable[[Any], Variables]) -> Callable[[Any, Examples], jax.Array] | None:
+def embedding_of(
+    network: Network, select: Callable[[PyTree], Variables]
+) -> Callable[[PyTree, Examples], Float[Array, "N D"]] | None:
     """The function ``embed`` of a posterior that embeds by one network, None if the network has no embeddings.
 
     Args:
       network: The network.
       select: From the posterior's parameters to the network's variables.
     """
-    if network.embed is None:
+    embed = network.embed
+    if embed is None:
         return None
-    return lambda params, examples: example_lib.map_inputs(
-        lambda inputs: network.embed(select(params), inputs), examples
-    )
+    return lambda params, examples: example_lib.map_inputs(lambda inputs: embed(select(params), inputs), examples)
 
 
-def predict_in_chunks(predict: Callable[[jax.Array], jax.Array], examples: Examples) -> jax.Array:
+def predict_in_chunks(
+    predict: Callable[[jax.Array], Float[Array, "B K C"]], examples: Examples
+) -> Float[Array, "N K C"]:
     """Log-probabilities of all examples, a few hundred at a time.
 
     Args:

@@ -75,6 +75,7 @@ def epochs(
 
     def optimizer_of(epoch: int | jax.Array) -> optax.GradientTransformation:
         with promotion_of_optax():
+            # pyrefly: ignore[bad-argument-type]: optax types what its schedules return more widely than what it takes.
             return optax.chain(optax.add_decayed_weights(weight_decay), optax.sgd(schedule(epoch), momentum))
 
     def fit(
