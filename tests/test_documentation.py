@@ -13,8 +13,10 @@ EXAMPLES = [
     for test in doctest.DocTestFinder().find(module)
     if test.examples
 ]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAMS = [page for page in PAGES if blocks(page.read_text(encoding="utf-8"), "python")]
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture
@@ -39,6 +41,7 @@ def test_there_are_examples():
     assert {example.name.split(".")[1] for example in EXAMPLES} >= {"acquisition", "analysis"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PROGRAMS, ids=lambda page: page.stem)
 def test_the_programs_of_a_page_run_one_after_the_other(page, folder):
     namespace = {"__name__": page.stem}

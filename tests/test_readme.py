@@ -1,4 +1,4 @@
-"""Every command and every program in README.md, on the smallest size."""
+"""Every command in README.md and in the pages of docs/, on the smallest size. Programs: test_documentation.py."""
 
 import itertools
 import re
@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import scripts
 import text_checkpoints
-from markdown import blocks, commands, expand, named_files
+from markdown import commands, expand, named_files
 from scripts import ROOT
 
 from lbb_jax import acquisition
 from lbb_jax.labelling import command
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [(ROOT / "README.md"), *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = {page.name: page.read_text(encoding="utf-8") for page in PAGES}
 
 ONE_SHORT_RUN = (
     *("--config.seeds=1", "--config.final_size=30", "--config.training.num_steps=3", "--config.training.batch_size=8"),
@@ -35,6 +36,8 @@ PREPARED_AS = {"ag_news": "ag_news_subset"}
 # Where a sweep names none.
 TWO_METHODS = "--methods=random,bald"
 
+EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"])
+
 pytestmark = pytest.mark.usefixtures("training_settings")
 
 
@@ -42,8 +45,10 @@ def needs_data(words):
     return any(word.startswith("--config=") and "configs/digits.py" not in word for word in words)
 
 
-COMMANDS = commands(README)
-OF_DATA_SETS = [words for block in COMMANDS for words in block if needs_data(words)]
+COMMANDS = {name: block for name, text in TEXTS.items() if (block := commands(text))}
+OF_DATA_SETS = {
+    shlex.join(words): words for page in COMMANDS.values() for block in page for words in block if needs_data(words)
+}
 
 
 @pytest.fixture
@@ -64,6 +69,11 @@ def carry_out(words):
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE), target
         case [".", activate]:
             assert activate == ".venv/bin/activate"
+        case ["pip", "install", wanted]:
+            extras = re.search(r"\[(.*)\]", wanted)
+            assert not extras or set(extras[1].split(",")) <= EXTRAS
+        case ["python", "-c", program]:
+            compile(program, "command", "exec")
         case ["lbb-jax", *arguments]:
             assert command.main(arguments) == 0
         case ["python", script, *arguments]:
@@ -81,23 +91,16 @@ def carry_out(words):
 
 
 @pytest.mark.slow
-def test_the_programs_run_one_after_the_other():
-    namespace = {}
-    for block in blocks(README, "python"):
-        exec(compile(block, "README.md", "exec"), namespace)
-    assert len(set(namespace["batch"].indices.tolist())) == 32
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_commands_of_a_page_run_one_after_the_other(name, folder):
+    for block in COMMANDS[name]:
+        for words in block:
+            if not needs_data(words):
+                carry_out(words)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(len(COMMANDS)))
-def test_the_commands_of_a_block_run_one_after_the_other(number, folder):
-    for words in COMMANDS[number]:
-        if not needs_data(words):
-            carry_out(words)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("words", OF_DATA_SETS, ids=shlex.join)
+@pytest.mark.parametrize("words", OF_DATA_SETS.values(), ids=OF_DATA_SETS)
 def test_commands_on_data_sets_run_where_these_are(words, folder, need_real, monkeypatch):
     name = re.search(r"configs/(\w+)\.py", shlex.join(words))[1]
     need_real(PREPARED_AS.get(name, name))
@@ -109,29 +112,37 @@ def test_commands_on_data_sets_run_where_these_are(words, folder, need_real, mon
     carry_out(words)
 
 
-def test_there_are_commands_and_programs():
-    assert len(blocks(README, "python")) >= 3
-    assert sum(len(block) for block in COMMANDS) >= 8
+def test_there_are_commands():
+    assert {"README.md", "experiments.md", "labelling.md"} <= COMMANDS.keys()
     assert OF_DATA_SETS
 
 
-def first_column(heading):
+def first_column(page, heading):
     """What is named in the first column of the table whose first line begins so."""
-    table = itertools.dropwhile(lambda line: not line.startswith(heading), README.splitlines())
+    table = itertools.dropwhile(lambda line: not line.startswith(heading), TEXTS[page].splitlines())
     rows = [*itertools.takewhile(lambda line: line.startswith("|"), table)][2:]
     return [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
 
 
 def test_tables_name_what_there_is():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = {folder: {path.name for path in (ROOT / folder).glob("*.py")} for folder in ("configs", "experiments")}
-    assert {name.strip('"') for name in first_column("| `method`")} == acquisition.METHODS.keys()
-    assert set(first_column("| extra ")) == project["optional-dependencies"].keys()
-    assert set(first_column("| script ")) == names["experiments"]
-    assert {name.removeprefix("configs/") for name in first_column("| config ")} == names["configs"]
-    assert set(first_column("| notebook ")) == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert set(first_column("README.md", "| `method`")) == acquisition.METHODS.keys()
+    assert set(first_column("README.md", "| extra ")) == EXTRAS
+    assert set(first_column("experiments.md", "| script ")) == names["experiments"]
+    configs = {name.removeprefix("configs/") for name in first_column("experiments.md", "| config ")}
+    assert configs == names["configs"]
 
 
-@pytest.mark.parametrize("path", named_files(README))
+def test_every_notebook_is_a_page():
+    pages = set(re.findall(r"^notebooks/(\w+)$", TEXTS["index.md"], flags=re.MULTILINE))
+    assert pages == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+
+
+def test_the_readme_is_short():
+    assert len(TEXTS["README.md"].encode()) <= 9_000
+    assert TEXTS["README.md"].count("\n") <= 160
+
+
+@pytest.mark.parametrize("path", named_files(TEXTS["README.md"]))
 def test_files_that_are_named_are_there(path):
     assert (ROOT / path).is_file()
