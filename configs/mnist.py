@@ -14,13 +14,28 @@ steps, 20 to 200 labels, 2,000 test images. Any figure from it is to say that it
 
 from ml_collections import ConfigDict
 
-from lbb_jax.experiment import regimes
+from lbb_jax import experiment
 
 
 def get_config(argument: str | None = None) -> ConfigDict:
     """The configuration for ``configs/mnist.py:argument``."""
-    arguments = regimes.parse_image_arguments(argument, flags=("repeated", "mlp", "small"))
-    config = regimes.grey_images("mnist", arguments, initial_size=20, final_size=500, batch_size=10)
+    arguments = experiment.parse_arguments(
+        argument, choices=("ensemble", "mc_dropout"), flags=("repeated", "mlp", "small"), integers=("b",)
+    )
+    config = experiment.default_config()
+    config.dataset.name = "mnist"
+    if arguments["repeated"]:
+        config.dataset.copies, config.dataset.noise = 4, 0.1
+    dropout = 0.5 if arguments["mc_dropout"] else 0.25
+    config.network = ConfigDict({"name": "convolutional", "dropout_rates": (dropout, dropout, 0.5)})
+    config.training = ConfigDict({"name": "fixed_steps", "learning_rate": 1e-3, "num_steps": 384, "batch_size": 64})
+    config.posterior.name = "mc_dropout" if arguments["mc_dropout"] else "deep_ensemble"
+    config.posterior.num_members = 5
+    config.posterior.num_draws, config.posterior.num_test_draws = 100, 5
+    config.acquisition.alpha = 5.0
+    config.initial_size, config.final_size = 20, 500
+    config.batch_size = arguments.get("b", 10)
+    config.seeds = 5
     if arguments["mlp"]:
         config.network = ConfigDict({"name": "mlp", "hidden_sizes": (256, 128), "dropout_rate": 0.5})
     if arguments["small"]:

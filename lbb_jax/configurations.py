@@ -106,3 +106,25 @@ def sample_all(key: jax.Array, log_probs: jax.Array, draws: jax.Array) -> jax.Ar
     num_points, num_draws, _ = log_probs.shape
     nothing_known = jnp.zeros((draws.shape[0], num_draws), log_probs.dtype)
     return jax.lax.scan(extend, nothing_known, (jax.random.split(key, num_points), log_probs))[0]
+
+
+def similar_groups(favourites: jax.Array, uncertainty: jax.Array, weights: jax.Array, num_groups: int) -> jax.Array:
+    """Groups of configurations that favour the same draw and leave it about as uncertain.
+
+    A group holds the more configurations, the less likely and the less uncertain these are, so that little is lost by
+    merging it into one.
+
+    Args:
+      favourites: The likeliest draw of each configuration, ``[M]`` integers.
+      uncertainty: How uncertain each leaves the draw, at least 0, ``[M]``.
+      weights: Probability of each, ``[M]``.
+      num_groups: Static.
+
+    Returns:
+      The group of each configuration, ``[M]`` int32.
+    """
+    order = jnp.lexsort((uncertainty, favourites))
+    sizes = (weights * uncertainty)[order]
+    places = (jnp.cumsum(sizes) - sizes / 2) / jnp.maximum(jnp.sum(sizes), jnp.finfo(sizes.dtype).tiny)
+    groups = jnp.clip(places * num_groups, 0, num_groups - 1).astype(jnp.int32)
+    return jnp.zeros_like(groups).at[order].set(groups)

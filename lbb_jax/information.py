@@ -17,6 +17,10 @@ from lbb_jax.chunks import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import Centred, centre, divergence_terms, mean_over_draws, psi
 
 _DRAWS_AT_A_TIME = 16
+# From this many classes on, the joint distribution of one pair is a matrix product large enough to be fast on CPUs. It
+# is computed some rows at a time, so that it stays in the cache.
+_MANY_CLASSES = 32
+_CACHED_PROBABILITIES = 2**15
 _HIGHEST = jax.lax.Precision.HIGHEST
 
 
@@ -66,24 +70,36 @@ def pairwise_mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:
         block_b = centre(jax.lax.dynamic_slice_in_dim(b, column, column_chunk))
 
         def rows(row: jax.Array) -> jax.Array:
-            return _information_of_pairs(centre(jax.lax.dynamic_slice_in_dim(a, row, row_chunk)), block_b)
+            return information_of_pairs(centre(jax.lax.dynamic_slice_in_dim(a, row, row_chunk)), block_b)
 
         return map_chunks(rows, num_rows, row_chunk).T
 
     return map_chunks(columns, num_columns, column_chunk).T
 
 
-def _information_of_pairs(a: Centred, b: Centred) -> jax.Array:
-    """Mutual information ``[n, m]`` of the label pairs of ``n`` points and ``m`` points."""
-    # The order of axes that a matrix product leaves them in, so that none are moved.
-    products = jnp.einsum("nkc,mkd->ncmd", a.ratios, b.ratios, precision=_HIGHEST)
-    return jnp.einsum(
-        "ncmd,nc,md->nm",
-        psi(products / a.ratios.shape[1]),
-        a.mean,
-        b.mean,
-        precision=_HIGHEST,
-    )
+def information_of_pairs(a: Centred, b: Centred) -> jax.Array:
+    """`pairwise_mutual_information` of points relative to their means, all pairs at once.
+
+    Args:
+      a: ``n`` points.
+      b: ``m`` points, the same draws; their classes may be others.
+
+    Returns:
+      ``[n, m]``, nats.
+    """
+
+    def together(a: Centred, b: Centred) -> jax.Array:
+        # The order of axes that a matrix product leaves them in, so that none are moved.
+        products = jnp.einsum("nkc,mkd->ncmd", a.ratios, b.ratios, precision=_HIGHEST)
+        terms = psi(products / a.ratios.shape[1])
+        return jnp.einsum("ncmd,nc,md->nm", terms, a.mean, b.mean, precision=_HIGHEST)
+
+    def one_by_one(a: Centred, b: Centred) -> jax.Array:
+        return jax.lax.map(lambda point: jax.lax.map(lambda other: _weighted_pair(point, other, psi), b), a)
+
+    if a.mean.shape[1] < _MANY_CLASSES:
+        return together(a, b)
+    return jax.lax.platform_dependent(a, b, cpu=one_by_one, default=together)
 
 
 def paired_mutual_information(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -116,6 +132,20 @@ def weighted_pairs(a: Centred, b: Centred, function: Callable[[jax.Array], jax.A
     Returns:
       ``[M]``.
     """
+
+    def together(a: Centred, b: Centred) -> jax.Array:
+        return _weighted_pairs_in_chunks(a, b, function)
+
+    def one_by_one(a: Centred, b: Centred) -> jax.Array:
+        return jax.lax.map(lambda pair: _weighted_pair(*pair, function), (a, b))
+
+    if a.mean.shape[1] < _MANY_CLASSES:
+        return together(a, b)
+    return jax.lax.platform_dependent(a, b, cpu=one_by_one, default=together)
+
+
+def _weighted_pairs_in_chunks(a: Centred, b: Centred, function: Callable[[jax.Array], jax.Array]) -> jax.Array:
+    """`weighted_pairs`, many at a time."""
     num_points, num_draws, num_classes = a.ratios.shape
 
     def of_chunk(start: jax.Array) -> jax.Array:
@@ -133,6 +163,20 @@ def weighted_pairs(a: Centred, b: Centred, function: Callable[[jax.Array], jax.A
 
     size = rows_per_chunk(num_classes**2, num_points)
     return map_chunks(of_chunk, num_points, size)
+
+
+def _weighted_pair(a: Centred, b: Centred, function: Callable[[jax.Array], jax.Array]) -> jax.Array:
+    """``Σ_cd p̄(c) p̄'(d) f(D_cd)`` of one pair of points of many classes, ``[]``."""
+    num_draws, num_classes = a.ratios.shape
+    size = rows_per_chunk(len(b.mean), num_classes, _CACHED_PROBABILITIES)
+
+    def of_rows(start: jax.Array) -> jax.Array:
+        mean = jax.lax.dynamic_slice_in_dim(a.mean, start, size)
+        ratios = jax.lax.dynamic_slice_in_dim(a.ratios, start, size, axis=1)
+        products = jnp.matmul(ratios.T, b.ratios, precision=_HIGHEST) / num_draws
+        return mean * jnp.sum(b.mean[None] * function(products), axis=1)
+
+    return jnp.sum(map_chunks(of_rows, num_classes, size))
 
 
 def joint_mutual_information(log_probs: jax.Array) -> jax.Array:

@@ -47,7 +47,6 @@ class Settings(NamedTuple):
       initial_size: Labels that the run starts with, balanced by class.
       batch_size: Labels acquired in a round; the last round acquires fewer where they do not divide evenly.
       final_size: Labels that it ends with.
-      test_draws: Draws to evaluate with; None for the posterior's own number.
       uses_predictions: Whether ``acquire`` looks at ``log_probs``; where it does not, the pool is not predicted.
       uses_embeddings: Whether ``acquire`` takes ``embeddings``; where it does not, the pool is not embedded.
     """
@@ -58,7 +57,6 @@ class Settings(NamedTuple):
     initial_size: int
     batch_size: int
     final_size: int
-    test_draws: int | None = None
     uses_predictions: bool = True
     uses_embeddings: bool = False
 
@@ -184,7 +182,7 @@ def train(state: State, data: Data, settings: Settings) -> tuple[Any, jax.Array]
 def evaluate(state: State, params: Any, data: Data, settings: Settings) -> Metrics:
     """Metrics of the trained posterior on the test examples."""
     key = _stage_key(state, 1)
-    log_probs = settings.posterior.sample(key, params, data.test, num_draws=settings.test_draws)
+    log_probs = settings.posterior.sample(key, params, data.test, num_draws=settings.posterior.num_test_draws)
     return metrics.evaluate(log_probs, example_lib.all_labels(data.test))
 
 

@@ -5,7 +5,9 @@
 `of` reads the ranges off such a signature, and `check` holds values against them, under whatever name a user knows.
 """
 
+import dataclasses
 import functools
+import inspect
 import math
 import numbers
 import typing
@@ -53,9 +55,10 @@ def integer(bounds: str, is_within: Callable[[Any], bool]) -> Range:
     return Range("an integer", is_integer, bounds, is_within)
 
 
-def choice(*names: str) -> Range:
-    """One of some names."""
-    return Range("a text", _is_text, f"one of {', '.join(map(repr, names))}", lambda value: value in names)
+def choice(*names: str, more: str = "") -> Range:
+    """One of some names; ``more`` says in a message what else there is."""
+    bounds = f"one of {', '.join(map(repr, names))}" + (f", or {more}" if more else "")
+    return Range("a text", _is_text, bounds, lambda value: value in names)
 
 
 def optional(allowed: Range) -> Range:
@@ -113,19 +116,56 @@ FourRates = Annotated[
 ]
 
 
+def parameters(make: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The arguments of a function, or of a class that is called, by name."""
+    function = _function(make)
+    found = dict(inspect.signature(function).parameters)
+    if function is not make and inspect.isclass(make):
+        del found[next(iter(found))]
+    return found
+
+
+def _function(make: Callable[..., Any]) -> Callable[..., Any]:
+    """What has the signature of ``make``: a class that is no dataclass may hide it behind its metaclass."""
+    is_plain_class = inspect.isclass(make) and not dataclasses.is_dataclass(make)
+    return make.__init__ if is_plain_class else make
+
+
+# What an annotation of Python's own allows.
+_PLAIN = {
+    bool: Range("True or False", lambda value: isinstance(value, bool)),
+    int: Range("an integer", is_integer),
+    float: Range("a number", is_number),
+    str: Range("a text", _is_text),
+}
+
+
 @functools.cache
-def of(declared: Any) -> Mapping[str, Range]:
-    """The ranges that the annotations of a function, a class or a TypedDict declare, by the name of the argument."""
+def of(declared: Any, *, plain: bool = False) -> Mapping[str, Range]:
+    """The ranges that the annotations of a function, a class or a TypedDict declare, by the name of the argument.
+
+    Args:
+      declared: The function or class.
+      plain: Whether ``bool``, ``int``, ``float`` and ``str``, alone or with ``None``, count as ranges.
+    """
+    if plain:
+        declared = _function(declared)
     try:
         hints = typing.get_type_hints(declared, include_extras=True)
-    except NameError:
+    except (NameError, TypeError):
         # Annotations of a user's that name what is only there for a type checker.
-        hints = declared.__annotations__
-    found = {name: _range(hint) for name, hint in hints.items()}
+        hints = getattr(declared, "__annotations__", {})
+    found = {name: _range(hint, plain) for name, hint in hints.items() if name != "return"}
     return {name: allowed for name, allowed in found.items() if allowed is not None}
 
 
-def _range(hint: Any) -> Range | None:
+def _range(hint: Any, plain: bool) -> Range | None:
+    if plain and isinstance(hint, type):
+        return _PLAIN.get(hint)
+    alternatives = typing.get_args(hint)
+    if plain and len(alternatives) == 2 and type(None) in alternatives:
+        inner = _range(next(other for other in alternatives if other is not type(None)), plain)
+        return inner and optional(inner)
     return next((extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, Range)), None)
 
 

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lbb_jax import acquisition
-from lbb_jax.acquisition.epig import _draw_targets, mean_information_about
+from lbb_jax.acquisition.epig import (
+    _draw_targets,
+    _mean_information_about_others,
+    choose_targets,
+    mean_information_about,
+    pick_epig,
+)
+from lbb_jax.acquisition.sampling import pick_by_score
+from paper.benchmarks import predictions
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -157,6 +165,46 @@ def test_masking_takes_no_other_target_away():
         )
         assert {point for point in of_all if AVAILABLE[point]} <= of_some
         assert len(of_some) == 5
+
+
+# Many labels, of which few points are scored with every one.
+
+MANY = 64
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("num_classes", "sampling"), [(100, "top"), (40, "power")])
+def test_scoring_only_what_can_win_picks_what_scoring_everything_picks(num_classes, sampling):
+    def both(key, log_probs, available):
+        key, targets = choose_targets(key, log_probs, available, None, 60, None)
+        options = {"batch_size": 8, "sampling": sampling, "alpha": 2.0}
+        scores = _mean_information_about_others(log_probs, targets)
+        everything = pick_by_score(key, scores, available, **options)
+        return pick_epig(key, log_probs, targets, available, **options), everything
+
+    run, available = jax.jit(both), np.arange(MANY) % 7 != 3
+    for seed, kind in enumerate(["smooth", "sharp", "certain", "copies"]):
+        probs = reference.random_probs(seed, MANY, 5, num_classes, "sharp" if kind == "copies" else kind)
+        if kind == "copies":
+            probs = np.tile(probs[: MANY // 4], (4, 1, 1))
+        picks, everything = run(jax.random.key(seed), jnp.asarray(reference.log32(probs)), available)
+        np.testing.assert_allclose(picks.acquisition.scores, everything.scores, rtol=1e-5, atol=1e-9)
+        np.testing.assert_array_equal(picks.acquisition.indices, everything.indices)
+        assert 8 <= int(picks.num_evaluations) <= available.sum()
+
+
+@pytest.mark.slow
+def test_few_points_are_scored():
+    log_probs, available = predictions.generate(jax.random.key(0), 400, 5, 100), jnp.ones(400, bool)
+
+    @jax.jit
+    def pick(key, log_probs):
+        # As many targets as make the bounds with small groups pay.
+        key, targets = choose_targets(key, log_probs, available, None, 134, None)
+        return pick_epig(key, log_probs, targets, available, batch_size=5, sampling="top", alpha=1.0)
+
+    picks = pick(jax.random.key(0), log_probs)
+    assert 5 <= int(picks.num_evaluations) < 40
 
 
 def test_one_point_alone_has_no_target():

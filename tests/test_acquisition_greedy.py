@@ -146,3 +146,18 @@ def test_pairwise_gains_go_negative_and_points_without_information_come_next():
     expected = bald - link * rank
     np.testing.assert_allclose(np.delete(picked.scores, [num_positive, num_positive + 1]), expected, atol=TOLERANCE)
     assert expected[-1] < 0
+
+
+def test_lbb_with_pairs_once_has_the_known_values_of_two_bald():
+    probs = np.tile(reference.known_case(), (10, 1, 1))
+    _, gains, _ = reference.greedy(lambda batch: reference.lbb_gains(probs, batch), len(probs), 5)
+    np.testing.assert_allclose(np.cumsum(gains), reference.KNOWN_TWO_BALD, rtol=0, atol=1e-9)
+    picked = variants.pick("lbb", probs, 5)
+    np.testing.assert_allclose(np.cumsum(picked.scores), reference.KNOWN_TWO_BALD, rtol=0, atol=2e-6)
+    # Two points of a batch of two: BatchBALD. After that the sum over pairs takes off too much.
+    joint = [reference.batch_bald(probs[picked.indices[:size]]) for size in range(1, 6)]
+    np.testing.assert_allclose(joint[:2], reference.KNOWN_TWO_BALD[:2], rtol=0, atol=1e-9)
+    assert np.all(np.array(joint[2:]) > reference.KNOWN_TWO_BALD[2:])
+    np.testing.assert_allclose(
+        np.cumsum(variants.pick("batch_bald", probs, 5).scores)[-1], reference.KNOWN_BATCH_BALD_OF_FIVE, atol=2e-6
+    )

@@ -20,6 +20,19 @@ def test_generated_predictions_are_log_probabilities_of_unequal_information(log_
     assert scores[-1] > 0.3
 
 
+@pytest.mark.parametrize("name", predictions.POOLS)
+def test_pools_to_time_on_are_log_probabilities(name):
+    log_probs = predictions.POOLS[name](jax.random.key(0), 401, 5, 4)
+    assert log_probs.shape == (401, 5, 4)
+    np.testing.assert_allclose(jnp.exp(log_probs).sum(-1), 1, rtol=1e-5)
+
+
+def test_points_of_the_near_certain_pool_are_certain_and_there_twice():
+    log_probs = predictions.near_certain_with_copies(jax.random.key(0), 401, 5, 10)
+    np.testing.assert_array_equal(log_probs[:200], log_probs[201:])
+    assert np.median(jnp.exp(log_probs).mean(1).max(-1)) > 0.9
+
+
 def test_the_unit_is_bald(log_probs):
     scores, indices = acquisition_cases.bald_pass(log_probs, batch_size=7)
     expected = np.asarray(information.mutual_information(log_probs))

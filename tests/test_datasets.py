@@ -8,8 +8,8 @@ import pytest
 import tensorflow_datasets as tfds
 from generated_images import generate, prepare
 
-from lbb_jax import datasets, examples
-from lbb_jax.datasets import source
+from lbb_jax import components, datasets, examples
+from lbb_jax.datasets import digits, source
 from lbb_jax.paths import PathError
 
 OFFICIAL_TRAIN_COUNTS = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
@@ -123,7 +123,7 @@ def test_sizes_that_are_not_there_are_errors(options, message):
     ],
 )
 def test_arguments_are_checked_before_anything_is_opened(arguments, error, message, monkeypatch):
-    monkeypatch.setattr(datasets.catalogue, "_LOADERS", {})
+    monkeypatch.setattr(components.Found, "build", None)
     for function in (datasets.check, datasets.load):
         with pytest.raises(error, match=message):
             function(**({"name": "digits"} | arguments))
@@ -141,7 +141,7 @@ def test_arguments_are_checked_before_anything_is_opened(arguments, error, messa
 def test_labels_that_are_not_those_of_the_examples_and_classes_are_errors(labels, message, monkeypatch):
     images = np.zeros((3, 4), np.uint8)
     split = source.Split(3, lambda start, stop: (images[start:stop], labels[start:stop]))
-    monkeypatch.setitem(datasets.catalogue._LOADERS, "digits", lambda: source.Source(split, split, 10))
+    monkeypatch.setattr(digits, "load", lambda: source.Source(split, split, 10))
     with pytest.raises(ValueError, match=message):
         datasets.load("digits")
 
@@ -149,7 +149,7 @@ def test_labels_that_are_not_those_of_the_examples_and_classes_are_errors(labels
 @pytest.mark.parametrize("sizes", [(0, 3), (3, 0)])
 def test_a_split_without_examples_is_an_error(sizes, monkeypatch):
     splits = [source.in_memory(np.zeros((size, 4), np.uint8), np.zeros(size, int)) for size in sizes]
-    monkeypatch.setitem(datasets.catalogue._LOADERS, "digits", lambda: source.Source(*splits, 10))
+    monkeypatch.setattr(digits, "load", lambda: source.Source(*splits, 10))
     with pytest.raises(ValueError, match=r"^name='digits': the split '\w+' has no examples"):
         datasets.load("digits")
 

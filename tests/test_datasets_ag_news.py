@@ -1,6 +1,6 @@
 """AG News as vectors: generated articles and a tiny encoder, and the real ones where they are at hand."""
 
-import builtins
+import sys
 from pathlib import Path
 
 import jax
@@ -14,7 +14,7 @@ import text_checkpoints
 
 from lbb_jax import datasets, examples, experiment, text
 from lbb_jax.datasets import ag_news, encoded_texts, prepared
-from lbb_jax.experiment import assembly
+from lbb_jax.experiment import build
 from lbb_jax.networks.encoder import PADDING
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -114,25 +114,22 @@ def test_articles_are_tokens_of_one_length_with_the_encoder_to_fine_tune(options
 @pytest.mark.parametrize("changed", [{"encoder": None}, {"max_length": None}, {"noise_type": "none"}])
 def test_missing_and_unknown_options_are_errors(changed, options):
     options = {name: value for name, value in (options | changed).items() if value is not None}
-    with pytest.raises(ValueError, match="name='ag_news': takes encoder, max_length, not "):
+    with pytest.raises(
+        ValueError, match=r"^(encoder|max_length|noise_type).*name='ag_news' takes .*encoder.*max_length"
+    ):
         datasets.load("ag_news", **options)
 
 
 def test_options_of_texts_are_an_error_for_images(options):
-    with pytest.raises(ValueError, match="name='digits': takes no options, not encoder, max_length"):
+    with pytest.raises(ValueError, match=r"^encoder=.*: there is no such field; name='digits' takes copies, "):
         datasets.load("digits", **options)
 
 
 def test_a_missing_package_is_an_error_that_names_the_extra(options, monkeypatch):
-    imported = builtins.__import__
-
-    def without_extra(name, *arguments, **keywords):
-        if name == "lbb_jax.datasets" and "ag_news" in (arguments[2] or ()):
-            raise ModuleNotFoundError("No module named 'tokenizers'", name="tokenizers")
-        return imported(name, *arguments, **keywords)
-
-    monkeypatch.setattr(builtins, "__import__", without_extra)
-    with pytest.raises(ValueError, match=r"needs tokenizers, which is not installed: pip install 'lbb_jax\[text\]'"):
+    for name in [name for name in sys.modules if name.startswith(("lbb_jax.text", "lbb_jax.datasets"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(ValueError, match=r"tokenizers is not installed: pip install 'lbb_jax\[text\]'"):
         datasets.load("ag_news", **options)
 
 
@@ -150,7 +147,7 @@ def test_a_cache_folder_that_cannot_be_written_to_is_a_message_to_whoever_runs_a
     config.dataset.update({"name": "ag_news", **options})
     message = rf"config\.dataset: {tmp_path}/lbb_jax/embeddings: cannot be written to .*XDG_CACHE_HOME"
     with pytest.raises(experiment.ExperimentError, match=message):
-        assembly.assemble(config)
+        build.assemble(config)
 
 
 def test_missing_files_are_an_error_that_says_how_to_prepare_them(options, tmp_path, monkeypatch):

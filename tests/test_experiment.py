@@ -11,7 +11,7 @@ import run_folders
 from ml_collections import ConfigDict
 
 from lbb_jax import experiment
-from lbb_jax.experiment import assembly, runner
+from lbb_jax.experiment import build, runner
 from lbb_jax.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("training_settings", "programs_of_runs")
@@ -220,14 +220,14 @@ def test_a_folder_whose_configuration_is_gone_is_not_adopted(stopped, tmp_path):
 
 def test_other_inputs_with_the_same_labels_are_other_data(stopped, tmp_path, monkeypatch):
     shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
-    original = assembly.datasets.load
+    original = build.datasets.load
 
     def other_inputs(**options):
         dataset = original(**options)
         test = dataclasses.replace(dataset.test, features=dataset.test.features.at[0, 0].add(1))
         return dataset._replace(test=test)
 
-    monkeypatch.setattr(assembly.datasets, "load", other_inputs)
+    monkeypatch.setattr(build.datasets, "load", other_inputs)
     with pytest.raises(experiment.ExperimentError, match=r"a run on other data.*bring data\.inputs='[^;]*$"):
         experiment.run(small_config(), tmp_path)
 

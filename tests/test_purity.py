@@ -20,8 +20,9 @@ ORDER = (
     ("networks", "training", "posteriors"),
     ("loop", "seeds"),
     ("sharding",),
+    ("components",),
     ("text", "datasets"),
-    ("components", "labelling"),
+    ("labelling", "adapters"),
     ("checkpoints", "run_folder", "analysis", "figures", "experiment"),
     ("report",),
 )

@@ -9,8 +9,8 @@ import text_checkpoints
 from text_checkpoints import TEXTS
 
 from lbb_jax import text
+from lbb_jax.errors import CacheError
 from lbb_jax.text import embedding, tokenization
-from lbb_jax.text.errors import CacheError
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

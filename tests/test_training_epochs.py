@@ -6,7 +6,7 @@ import small_problem
 
 from lbb_jax import examples, labelled_set, networks, training
 from lbb_jax.networks import Network, Variables
-from lbb_jax.training import best_epoch
+from lbb_jax.training.epochs import count_correct
 
 pytestmark = pytest.mark.usefixtures("training_settings")
 
@@ -52,7 +52,7 @@ def compiled(**options):
 
 
 def fit(size, **options):
-    return compiled(**options)(jax.random.key(0), start(options["batch_size"]), labelled_points(size))
+    return compiled(**options)(jax.random.key(0), start(options["smallest_batch_size"]), labelled_points(size))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def fit(size, **options):
     [(10, 4), (3, 8), (16, 16), *(pytest.param(*sizes, marks=pytest.mark.slow) for sizes in ((10, 5), (1, 1)))],
 )
 def test_every_epoch_visits_each_labelled_point_once_and_fills_up_with_its_first(size, batch_size):
-    variables, losses = fit(size, num_epochs=4, batch_size=batch_size)
+    variables, losses = fit(size, num_epochs=4, smallest_batch_size=batch_size)
     count, visited = variables.statistics
     steps = -(-size // batch_size)
     assert losses.shape == (4,)
@@ -84,7 +84,7 @@ def test_a_shuffle_is_equally_likely_to_begin_with_any_point():
 
 def test_steps_are_those_of_gradient_descent_with_momentum_decay_and_schedule():
     options = {"num_epochs": 6, "learning_rate": 0.8, "momentum": 0.5, "weight_decay": 0.2, "decay_epochs": (2, 4)}
-    variables, losses = fit(7, **options, batch_size=4)
+    variables, losses = fit(7, **options, smallest_batch_size=4)
     w, velocity, expected = 0.5, 0.0, []
     for rate in (0.8, 0.8, 0.08, 0.08, 0.008, 0.008):
         of_steps = []
@@ -112,7 +112,7 @@ def rising_and_falling():
 
 
 def test_the_first_of_the_best_epochs_is_kept_for_each_member():
-    trainer = small_problem.training_by_epochs(num_epochs=4, batch_size=8, weight_decay=0.0)
+    trainer = small_problem.training_by_epochs(num_epochs=4, smallest_batch_size=8, weight_decay=0.0)
     numbers = jnp.array([[2.0, 5.0, 5.0, 3.0], [1.0, 1.0, 2.0, 6.0], [0.0, 0.0, 0.0, 0.0]])
     variables = Variables(numbers, jnp.zeros(3, jnp.int32))
 
@@ -132,7 +132,7 @@ def test_members_are_validated_one_after_the_other():
     images = examples.create(np.zeros((3, 28, 28, 1)), np.zeros(3), mean=0.0, std=1.0)
     keys = jax.random.split(jax.random.key(0), 2)
     variables = jax.eval_shape(jax.vmap(network.init, in_axes=(0, None)), keys, examples.inputs(images, jnp.arange(1)))
-    count = jax.vmap(lambda variables: best_epoch.count_correct(network, variables, images))
+    count = jax.vmap(lambda variables: count_correct(network, variables, images))
     program = str(jax.make_jaxpr(count)(variables))
     assert "feature_group_count=1" in program
     assert "feature_group_count=2" not in program
@@ -161,7 +161,7 @@ def test_training_fits_the_labelled_points():
 
 
 def test_slots_past_the_size_never_enter_and_other_sizes_compile_nothing(compilations):
-    train, key, variables = compiled(batch_size=4), jax.random.key(0), start(4)
+    train, key, variables = compiled(smallest_batch_size=4), jax.random.key(0), start(4)
     labelled, more = labelled_points(9), labelled_points(16)
     rubbish = labelled._replace(indices=labelled.indices.at[9:].set(7))
     assert 7 not in LABELLED[:9]
@@ -203,7 +203,7 @@ def test_inputs_are_augmented_in_training_only(augment):
         after_first = jnp.where(is_unchanged(inputs), 0, 2)
         return jax.nn.one_hot(jnp.where(variables.statistics[0] == 1, after_first, 1), 3)
 
-    trainer = small_problem.training_by_epochs(num_epochs=2, batch_size=40, augment=augment)
+    trainer = small_problem.training_by_epochs(num_epochs=2, smallest_batch_size=40, augment=augment)
     kept, _ = trainer.fit(
         jax.random.key(0),
         Network(None, logits, training_logits, None, None, None),
@@ -220,7 +220,7 @@ def test_inputs_are_augmented_in_training_only(augment):
     ("options", "message"),
     [
         ({"num_epochs": 0}, "num_epochs=0: must be at least 1"),
-        ({"batch_size": 0}, "batch_size=0: must be at least 1"),
+        ({"smallest_batch_size": 0}, "smallest_batch_size=0: must be at least 1"),
         ({"learning_rate": 0.0}, "learning_rate=0.0: must be above 0"),
         ({"momentum": 1.0}, "momentum=1.0: must be at least 0 and below 1"),
         ({"weight_decay": -1.0}, "weight_decay=-1.0: must be at least 0"),
@@ -236,7 +236,7 @@ def test_arguments_out_of_range_are_errors(options, message):
 def test_only_images_can_be_augmented():
     trainer = training.epochs(
         **{"num_epochs": 1, "learning_rate": 0.1, "momentum": 0.0, "weight_decay": 0.0},
-        **{"decay_epochs": (), "batch_size": 4, "augment": True},
+        **{"decay_epochs": (), "smallest_batch_size": 4, "augment": True},
     )
     with pytest.raises(ValueError, match="must be images"):
         trainer.fit(jax.random.key(0), recorder(), start(4), data(), labelled_points(4))

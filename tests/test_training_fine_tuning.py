@@ -13,7 +13,7 @@ from lbb_jax.loop import Data, Settings
 from lbb_jax.networks.encoder import Architecture, param_shapes
 from lbb_jax.posteriors import Posterior
 from lbb_jax.training import fine_tuning
-from lbb_jax.training.fine_tuning import adamw, rise_and_fall
+from lbb_jax.training.fine_tuning import adamw, warmup_linear_decay
 
 pytestmark = pytest.mark.usefixtures("training_settings")
 
@@ -151,9 +151,9 @@ def test_bfloat16_leaves_tokens_alone():
 
 
 def test_the_learning_rate_rises_and_falls_linearly():
-    schedule = rise_and_fall(2.0, num_steps=10, warmup=0.2)
+    schedule = warmup_linear_decay(2.0, num_steps=10, warmup=0.2)
     np.testing.assert_allclose([schedule(step) for step in range(11)], [0, 1, *np.linspace(2, 0, 9)], atol=1e-6)
-    assert rise_and_fall(2.0, num_steps=10, warmup=0.0)(0) == 2.0
+    assert warmup_linear_decay(2.0, num_steps=10, warmup=0.0)(0) == 2.0
 
 
 @pytest.mark.parametrize(("num_steps", "warmup"), [(1, 0.6), (10, 0.96)])

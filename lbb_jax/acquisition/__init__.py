@@ -6,9 +6,11 @@ of a pool that is read block by block. Both take a function of your own as the m
 """
 
 from lbb_jax.acquisition.badge import badge
+from lbb_jax.acquisition.bait import bait
 from lbb_jax.acquisition.batch_bald import batch_bald
 from lbb_jax.acquisition.batch_epig import batch_epig
 from lbb_jax.acquisition.candidates import Ranked, Stream
+from lbb_jax.acquisition.cluster_margin import cluster_margin
 from lbb_jax.acquisition.core_set import core_set
 from lbb_jax.acquisition.epig import epig
 from lbb_jax.acquisition.front_door import acquire
@@ -21,6 +23,7 @@ from lbb_jax.acquisition.registry import METHODS, Method, check_options, find_me
 from lbb_jax.acquisition.sampling import SAMPLINGS, pick_by_score
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.acquisition.streaming import StreamAcquisition, acquire_stream
+from lbb_jax.acquisition.typiclust import typiclust
 
 __all__ = [
     "METHODS",
@@ -33,10 +36,12 @@ __all__ = [
     "acquire",
     "acquire_stream",
     "badge",
+    "bait",
     "bald",
     "batch_bald",
     "batch_epig",
     "check_options",
+    "cluster_margin",
     "core_set",
     "epig",
     "find_method",
@@ -52,4 +57,5 @@ __all__ = [
     "power_bald",
     "power_large_batch_bald",
     "random",
+    "typiclust",
 ]

@@ -203,6 +203,14 @@ def check_alpha(name: str, value: Any) -> np.float32:
     return number
 
 
+def check_above_0(name: str, value: Any) -> np.float32:
+    """A finite number above 0."""
+    number = check_finite_and_not_negative(name, value)
+    if number == 0:
+        raise ValueError(f"{name}={value}: must be above 0, in float32")
+    return number
+
+
 def check_choice(name: str, value: Any, *, choices: tuple[str, ...]) -> str:
     """One of ``choices``."""
     if not isinstance(value, str) or value not in choices:

@@ -3,18 +3,35 @@
 The expected predictive information gain (Bickford Smith, Kirsch, Farquhar, Gal, Foster and Rainforth, "Prediction-
 oriented Bayesian active learning", AISTATS 2023) of a point ``x`` is ``mean_j I(y_x; y_j)`` over target points ``j``.
 Unlike BALD it counts nothing for parameters that no target depends on. It is at most BALD.
+
+All labels of all targets are one label ``V`` of a random target, and the score is ``I(y_x; V)``. With similar labels
+merged, ``G = g(V)``, it is bounded from both sides at little cost (the chain rule, and ``I(y; V | G) ≤ I(θ; V | G)``):
+
+    I(y_x; G) ≤ I(y_x; V) ≤ I(y_x; G) + I(θ; V) - I(θ; G).
+
+So where targets have many labels, only points that these bounds leave among the best are evaluated
+(`lbb_jax.acquisition.lazy`).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import arguments, information
+from lbb_jax import arguments, configurations, information
+from lbb_jax.acquisition import lazy
 from lbb_jax.acquisition.pointwise import mean_probs, random
-from lbb_jax.acquisition.sampling import pick_by_score
-from lbb_jax.acquisition.selection import Acquisition
+from lbb_jax.acquisition.sampling import pick_by_score, rank
+from lbb_jax.acquisition.selection import NO_POINT, Acquisition
 from lbb_jax.chunks import map_chunks, rows_per_chunk
+from lbb_jax.relative_entropy import Centred, centre, psi
+
+# Groups that the targets' labels are merged into, for the bounds of all points and for those of the points left open.
+_NUM_GROUPS, _NUM_SMALL_GROUPS = 64, 8192
+# Fewer labels of targets than this are not worth bounds.
+_MANY_LABELS = 2048
+# Rounding must not lower a bound below what it bounds.
+_MARGIN = 1e-5
 
 
 def epig(
@@ -61,8 +78,26 @@ def epig(
     key = arguments.check_key("key", key)
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     key, chosen = choose_targets(key, log_probs, available, targets, num_targets, target_weights)
+    num_labels = chosen.log_probs.shape[0] * chosen.log_probs.shape[2]
+    # Ranks are known only when every score is.
+    if num_labels > _MANY_LABELS and 4 * batch_size <= len(log_probs) and sampling != "softrank":
+        return pick_epig(
+            key, log_probs, chosen, available, batch_size=batch_size, sampling=sampling, alpha=alpha
+        ).acquisition
     scores = _mean_information_about_others(log_probs, chosen)
     return pick_by_score(key, scores, available, batch_size=batch_size, sampling=sampling, alpha=alpha)
+
+
+class EpigPicks(NamedTuple):
+    """Picks, and what they took.
+
+    Attributes:
+      acquisition: The picks and their scores, ``[b]``.
+      num_evaluations: Points that were evaluated with every target, ``[]`` int32.
+    """
+
+    acquisition: Acquisition
+    num_evaluations: jax.Array
 
 
 class Targets(NamedTuple):
@@ -132,11 +167,15 @@ def _mean_information_about_others(log_probs: jax.Array, targets: Targets) -> ja
     chunk_size = rows_per_chunk(len(targets.weights), num_points)
 
     def of_chunk(start: jax.Array) -> jax.Array:
-        block = jax.lax.dynamic_slice_in_dim(log_probs, start, chunk_size)
-        pairs = information.pairwise_mutual_information(block, targets.log_probs)
-        return mean_over_others(pairs, start + jnp.arange(chunk_size, dtype=jnp.int32), targets)
+        return _scores_of(log_probs, start + jnp.arange(chunk_size, dtype=jnp.int32), targets)
 
     return map_chunks(of_chunk, num_points, chunk_size)
+
+
+def _scores_of(log_probs: jax.Array, points: jax.Array, targets: Targets) -> jax.Array:
+    """`_mean_information_about_others` of ``points[n]``, ``[n]``."""
+    pairs = information.pairwise_mutual_information(log_probs[points], targets.log_probs)
+    return mean_over_others(pairs, points, targets)
 
 
 def mean_over_others(pairs: jax.Array, points: jax.Array, targets: Targets) -> jax.Array:
@@ -147,6 +186,106 @@ def mean_over_others(pairs: jax.Array, points: jax.Array, targets: Targets) -> j
     about_others = jnp.sum(terms, axis=1) - jnp.sum(jnp.where(is_itself, terms, 0), axis=1)
     weight = jnp.sum(jnp.where(is_itself, 0, targets.weights[None]), axis=1)
     return jnp.where(weight > 0, about_others / jnp.where(weight > 0, weight, 1), 0)
+
+
+class _Merged(NamedTuple):
+    """The labels of all targets, merged into groups.
+
+    Attributes:
+      groups: One point, whose classes are the groups.
+      lost: What the merging has lost of their information about the parameters, nats, ``[]``.
+    """
+
+    groups: Centred
+    lost: jax.Array
+
+
+def _merge(targets: Targets, num_groups: int) -> _Merged:
+    """Merges labels of targets that favour the same draw about as much."""
+    points, num_draws = centre(targets.log_probs), targets.log_probs.shape[1]
+    ratios = jnp.moveaxis(points.ratios, 2, 1).reshape(-1, num_draws)
+    probs = (points.mean * _shares(targets.weights)[:, None]).reshape(-1)
+
+    share = (1 + jnp.max(ratios, axis=1)) / num_draws
+    favourites = jnp.argmax(ratios, axis=1)
+    group = configurations.similar_groups(favourites, jnp.maximum(1 - share, 1e-3), probs, num_groups)
+    mean = jax.ops.segment_sum(probs, group, num_groups)
+    sums = jax.ops.segment_sum(probs[:, None] * ratios, group, num_groups)
+    merged = sums / jnp.where(mean > 0, mean, 1)[:, None]
+
+    everything = jnp.sum(probs * jnp.mean(psi(ratios), axis=1))
+    kept = jnp.sum(mean * jnp.mean(psi(merged), axis=1))
+    lost = jnp.maximum(everything - kept, 0) + _MARGIN * everything
+    return _Merged(Centred(mean[None], merged.T[None]), lost)
+
+
+def _shares(weights: jax.Array) -> jax.Array:
+    """The share of each of ``weights[T]`` in their sum, ``[T]``."""
+    total = jnp.sum(weights)
+    return weights / jnp.where(total > 0, total, 1)
+
+
+def _upper_bounds(log_probs: jax.Array, points: jax.Array, targets: Targets, merged: _Merged) -> jax.Array:
+    """Upper bounds of the scores of ``points[n]``, ``[n]``."""
+    block = log_probs[points]
+    about_groups = information.information_of_pairs(centre(block), merged.groups)[:, 0]
+    most = jnp.minimum(about_groups + merged.lost, information.mutual_information(block)) * (1 + _MARGIN)
+    # What a target tells about itself is no part of its score, which is a mean over one target less.
+    is_itself = targets.indices[None] == points[:, None]
+    others = jnp.sum(jnp.where(is_itself, 0, _shares(targets.weights)[None]), axis=1)
+    return jnp.where(others > 0, most / jnp.where(others > 0, others, 1), 0) * (1 + _MARGIN)
+
+
+def pick_epig(
+    key: jax.Array,
+    log_probs: jax.Array,
+    targets: Targets,
+    available: jax.Array,
+    *,
+    batch_size: int,
+    sampling: str,
+    alpha: jax.Array | float,
+) -> EpigPicks:
+    """The picks of `pick_by_score`, where only points that can be among them are scored; not for "softrank"."""
+    num_points, _, num_classes = log_probs.shape
+    points = jnp.arange(num_points, dtype=jnp.int32)
+    block_size = rows_per_chunk(len(targets.weights) * num_classes**2, num_points)
+    # Bounds with small groups pay where one point takes long.
+    num_levels = 2 if block_size == 1 else 1
+    groups, small_groups = _merge(targets, _NUM_GROUPS), _merge(targets, _NUM_SMALL_GROUPS)
+
+    def rank_by(scores: jax.Array, points: jax.Array) -> jax.Array:
+        return rank(key, points, scores, available, sampling, alpha)
+
+    def bounds_of_chunk(start: jax.Array) -> jax.Array:
+        return _upper_bounds(log_probs, start + jnp.arange(chunk_size, dtype=jnp.int32), targets, groups)
+
+    def refresh(points: jax.Array, known: lazy.Known, details: Any) -> tuple[lazy.Known, Any]:
+        if num_levels == 1:
+            scores = _scores_of(log_probs, points, targets)
+        else:
+            scores = jax.lax.cond(
+                known.num_seen[0] == 0,
+                lambda: jnp.minimum(known.state, _upper_bounds(log_probs, points, targets, small_groups)),
+                lambda: _scores_of(log_probs, points, targets),
+            )
+        return lazy.Known(rank_by(scores, points), known.num_seen + 1, scores), details
+
+    def is_evaluated(new: lazy.Known, old: lazy.Known) -> jax.Array:
+        del old
+        return (new.num_seen == num_levels).astype(jnp.int32)
+
+    def pick(search: lazy.Search, _: None) -> tuple[lazy.Search, Acquisition]:
+        search = lazy.settle(search, rules, num_levels, block_size=block_size)
+        index, _, score, _, search = lazy.take_best(search)
+        return search, Acquisition(index, jnp.where(index != NO_POINT, score, -jnp.inf))
+
+    chunk_size = rows_per_chunk(num_classes * _NUM_GROUPS, num_points)
+    scores = map_chunks(bounds_of_chunk, num_points, chunk_size)
+    rules = lazy.Rules(refresh, count=is_evaluated)
+    search = lazy.begin(jnp.where(available, rank_by(scores, points), -jnp.inf), scores, rules)
+    search, acquisition = jax.lax.scan(pick, search, length=batch_size)
+    return EpigPicks(acquisition, search.num_evaluations)
 
 
 def _draw_targets(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, num_targets: int) -> jax.Array:

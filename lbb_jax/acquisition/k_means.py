@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lbb_jax.acquisition import exponential_race
+from lbb_jax.acquisition.sampling import pick_by_score
 from lbb_jax.chunks import map_chunks, rows_per_chunk
 
 _HIGHEST = jax.lax.Precision.HIGHEST
@@ -69,7 +69,7 @@ def _seed(
     num_points = len(embeddings)
 
     def draw(key: jax.Array, weights: jax.Array) -> jax.Array:
-        return exponential_race.first_arrivals(key, weights, included, batch_size=1, alpha=1.0).indices[0]
+        return pick_by_score(key, weights, included, batch_size=1, sampling="power").indices[0]
 
     def add(state: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
         place, centres, nearest = state

@@ -8,6 +8,9 @@ The gain of a point ``x`` is ``I(y_x; θ)`` less its redundancy with the batch `
 * ``"tree"``: ``max_{s∈S} I(y_x; y_s)``, the total correlation of a dependence tree (Chow and Liu, 1968) grown in the
   order of the picks. Its gains are never negative.
 
+With every pair counted once, the pairwise form is the 2-BALD of Kirsch, "Speeding up BatchBALD: a k-BALD family of
+approximations for active learning" (arXiv 2301.09490): BatchBALD by inclusion and exclusion, cut off after the pairs.
+
 Both equal BatchBALD for batches of two, and their gains only fall as the batch grows. Equation numbers refer to
 Rubashevskii, Kotova and Panov (SDM 2023), which counts every pair twice; that is ``pair_weight=2``.
 

@@ -15,9 +15,11 @@ import jax.numpy as jnp
 from lbb_jax import arguments, entropy, information
 from lbb_jax.acquisition import checks, exponential_race
 from lbb_jax.acquisition.badge import badge
+from lbb_jax.acquisition.bait import bait
 from lbb_jax.acquisition.batch_bald import batch_bald, pick_batch_bald
 from lbb_jax.acquisition.batch_epig import batch_epig
 from lbb_jax.acquisition.candidates import Ranked, Stream
+from lbb_jax.acquisition.cluster_margin import cluster_margin
 from lbb_jax.acquisition.core_set import core_set
 from lbb_jax.acquisition.epig import epig, mean_information_about
 from lbb_jax.acquisition.large_batch_bald import (
@@ -39,6 +41,7 @@ from lbb_jax.acquisition.pointwise import (
     random,
 )
 from lbb_jax.acquisition.selection import Acquisition
+from lbb_jax.acquisition.typiclust import typiclust
 
 # Options that mean the same in every method that has them.
 _COMMON_CHECKS = {
@@ -157,11 +160,14 @@ def _of_predictions(score: Callable[[jax.Array], jax.Array]) -> Callable[..., ja
 _bald_scores = _of_predictions(information.mutual_information)
 _OPTION_CHECKS = {
     "alpha": checks.check_alpha,
+    "candidates_per_pick": arguments.check_positive_integer,
+    "mean_cluster_size": arguments.check_positive_integer,
     "num_samples": arguments.check_positive_integer,
     "num_targets": arguments.check_positive_integer,
     "pair_weight": arguments.check_finite_and_not_negative,
     "pairs": checks.check_pairs,
     "redundancy": checks.check_redundancy,
+    "regularizer": checks.check_above_0,
     "sampling": checks.check_sampling,
 }
 _row = functools.partial(Method, option_checks=_OPTION_CHECKS)
@@ -254,6 +260,9 @@ METHODS: dict[str, Method] = {
         _row(batch_epig, label="Batch EPIG", colours={"Batch EPIG": "#DDAA33"}),
         _row(core_set, label="Core-set", uses_predictions=False, colours={"Core-set": "#663333"}),
         _row(badge, label="BADGE", samples=True, colours={"BADGE": "#6699CC"}),
+        _row(bait, label="BAIT", colours={"BAIT": "#004488"}),
+        _row(cluster_margin, label="Cluster-Margin", samples=True, colours={"Cluster-Margin": "#225555"}),
+        _row(typiclust, label="TypiClust", uses_predictions=False, samples=True, colours={"TypiClust": "#BBBBBB"}),
     )
 }
 

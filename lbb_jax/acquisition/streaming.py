@@ -82,7 +82,7 @@ def acquire_stream(
         path of a ``.npy`` file of ``[N, K, C]``, which is mapped and not read at once. Arrays are of the same kinds as
         those of `acquire`.
       method: As for `acquire`, but only a method that says how it is streamed (`Method.stream`). "lbb_released",
-        "core_set", "badge" and, without ``targets``, "epig" score a point beside others of the pool, and
+        those that need embeddings and, without ``targets``, "epig" score a point beside others of the pool, and
         ``sampling="softrank"`` ranks it among them: these are refused.
       batch_size: Points to pick, at most ``num_candidates`` and the number available.
       num_candidates: Points kept, at most 4 GiB of predictions.

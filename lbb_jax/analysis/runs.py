@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from lbb_jax import components
 from lbb_jax.analysis.curves import EXPERIMENT, describe
 from lbb_jax.analysis.names import numeric_options, variant_names
 from lbb_jax.errors import ExperimentError
@@ -190,9 +191,8 @@ def describe_reduction(config: Mapping[str, Any]) -> str:
     kind = "texts" if "encoder" in config["dataset"] else "images"
     sizes = {f"base {kind}": config["dataset"]["num_pool"], f"test {kind}": config["dataset"]["num_test"]}
     parts = [f"{size:,} {name}" for name, size in sizes.items() if size is not None]
-    units = {"num_steps": "training steps", "num_epochs": "training epochs"}
-    length = [f"{config['training'][field]} {unit}" for field, unit in units.items() if field in config["training"]]
-    return ", ".join([*parts, *length]) if parts else ""
+    length = components.title("training", config["training"]["name"], config["training"])
+    return ", ".join([*parts, length]) if parts else ""
 
 
 # Methods are what is compared, and numbers of seeds are seen in every table; the others change no number.

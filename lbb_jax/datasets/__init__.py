@@ -3,7 +3,8 @@
 from lbb_jax.extras import needs
 
 with needs("experiments"):
-    from lbb_jax.datasets.catalogue import NAMES, Dataset, check, load
+    from lbb_jax.datasets.catalogue import Dataset, check, load
     from lbb_jax.datasets.prepared import MissingDatasetError
+    from lbb_jax.datasets.source import Source, Split, in_memory
 
-__all__ = ["NAMES", "Dataset", "MissingDatasetError", "check", "load"]
+__all__ = ["Dataset", "MissingDatasetError", "Source", "Split", "check", "in_memory", "load"]

@@ -13,12 +13,13 @@ from lbb_jax import text
 from lbb_jax.datasets import encoded_texts, prepared
 from lbb_jax.datasets.prepared import Record
 from lbb_jax.datasets.source import Source, Split
+from lbb_jax.ranges import Count, Text
 
 NAME = "ag_news_subset"
 NUM_FOR_STATISTICS = 1000
 
 
-def load(*, encoder: str, max_length: int, frozen: bool) -> Source:
+def load(*, encoder: Text, max_length: Count, frozen: bool) -> Source:
     """Opens the splits ``train`` and ``test``.
 
     Args:

@@ -6,19 +6,17 @@ with the official test file alone, split in two. The loaders of
 tensorflow-datasets wrote with the shapes, types and classes of the real ones.
 """
 
-import inspect
-from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 
-from lbb_jax import examples, ranges
-from lbb_jax.datasets import digits, prepared_images
+from lbb_jax import components, examples, ranges
+from lbb_jax.components import Found
 from lbb_jax.datasets.source import Source, Split, check_labels
+from lbb_jax.errors import ExperimentError
 from lbb_jax.examples import Examples
 from lbb_jax.networks.encoder import PretrainedEncoder
-from lbb_jax.ranges import Count, NotNegative, NotNegativeCount, OptionalCount, Text
+from lbb_jax.ranges import Count, NotNegative, NotNegativeCount, OptionalCount
 
 
 class Dataset(NamedTuple):
@@ -41,39 +39,6 @@ class Dataset(NamedTuple):
     encoder_digest: str = ""
 
 
-def _load_ag_news(*, encoder: Text, max_length: Count, frozen: bool) -> Source:
-    try:
-        # What it needs is in an extra, which the others do without.
-        from lbb_jax.datasets import ag_news
-    except ModuleNotFoundError as error:
-        raise ValueError(f"AG News needs {error.name}, which is not installed: pip install 'lbb_jax[text]'") from error
-    return ag_news.load(encoder=encoder, max_length=max_length, frozen=frozen)
-
-
-_CIFAR = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2023, 0.1994, 0.2010)}
-
-# Means and standard deviations are those of the paper's released code.
-_LOADERS: dict[str, Callable[..., Source]] = {
-    "digits": digits.load,
-    "mnist": partial(prepared_images.load, "mnist", mean=0.1307, std=0.3081),
-    "fashion_mnist": partial(prepared_images.load, "fashion_mnist", mean=0.286, std=0.353),
-    "kmnist": partial(prepared_images.load, "kmnist", mean=0.5, std=0.5),
-    # Put upright, so that figures show characters; a network of square kernels learns either as well.
-    "emnist": partial(prepared_images.load, "emnist/balanced", mean=0.1307, std=0.3081, transposed=True),
-    "svhn": partial(prepared_images.load, "svhn_cropped", mean=(0.4377, 0.4438, 0.4728), std=(0.198, 0.201, 0.197)),
-    "cifar10": partial(prepared_images.load, "cifar10", **_CIFAR),
-    # Its label is that of the 100 classes; that of the 20 superclasses is left out.
-    "cifar100": partial(prepared_images.load, "cifar100", **_CIFAR),
-    # With a frozen encoder, and to fine-tune it.
-    "ag_news": partial(_load_ag_news, frozen=True),
-    "ag_news_tokens": partial(_load_ag_news, frozen=False),
-}
-# What loaders are to be told.
-_OPTIONS = {name: ("encoder", "max_length") for name in ("ag_news", "ag_news_tokens")}
-
-NAMES = tuple(_LOADERS)
-
-
 def load(
     name: str,
     *,
@@ -87,15 +52,15 @@ def load(
     """Loads a data set.
 
     Args:
-      name: One of `NAMES`.
+      name: A row of `lbb_jax.components.DATASETS`, or ``"module:attribute"``: a function that returns a `Source`.
       num_pool: Base examples in the pool, the first of the training split; None for all but the validation examples.
       num_test: Test examples, the first of the test split; None for all.
       num_validation: Validation examples, the last of the training split, whatever the size of the pool.
       copies: Copies of each base example in the pool; the test and validation examples are never repeated.
       noise: Standard deviation of the Gaussian noise on every copy in the pool, after normalisation; always the same
         noise.
-      **options: For ``"ag_news"`` and ``"ag_news_tokens"``: ``encoder``, a pretrained one as `lbb_jax.text.locate`
-        takes it, and ``max_length``, the tokens of a text that it reads.
+      **options: Arguments of what ``name`` names. For ``"ag_news"`` and ``"ag_news_tokens"``: ``encoder``, a
+        pretrained one as `lbb_jax.text.locate` takes it, and ``max_length``, the tokens of a text that it reads.
 
     Returns:
       The data set, its features as stored: images as uint8 and vectors as float32, which are normalised when they are
@@ -108,8 +73,10 @@ def load(
       MissingDatasetError: If its files are not there.
     """
     sizes = {"num_pool": num_pool, "num_test": num_test, "num_validation": num_validation}
-    check(name, **sizes, copies=copies, noise=noise, **options)
-    source = _LOADERS[name](**options)
+    found = check(name, **sizes, copies=copies, noise=noise, **options)
+    source = found.build()
+    if not isinstance(source, Source):
+        raise ExperimentError(f"name={name!r}: returns {type(source).__name__}; must return lbb_jax.datasets.Source")
     num_train = source.train.num_examples
     for split, num_examples in (("train", num_train), ("test", source.test.num_examples)):
         if num_examples < 1:
@@ -136,25 +103,22 @@ def load(
     )
 
 
-def check(name: str, **fields: Any) -> None:
+def check(name: str, **fields: Any) -> Found:
     """Holds the arguments of `load` against what they may be, and loads nothing.
 
     Args:
       name: As `load` takes it.
       **fields: The other arguments of `load`, or some of them, and the options of the data set.
 
+    Returns:
+      What ``name`` names, with its options.
+
     Raises:
       TypeError: For an argument of another kind; the message begins with its name.
       ValueError: For an unknown name, an argument out of range, or options other than the data set's.
     """
-    ranges.check({"name": ranges.choice(*NAMES)}, {"name": name})
-    options = fields.keys() - inspect.signature(load).parameters.keys()
-    expected = _OPTIONS.get(name, ())
-    if options != set(expected):
-        raise ValueError(
-            f"name={name!r}: takes {', '.join(expected) or 'no options'}, not {', '.join(sorted(options)) or 'none'}"
-        )
-    ranges.check(ranges.of(load) | ranges.of(_load_ag_news), fields)
+    shared = {field: allowed for field, allowed in ranges.of(load).items() if field != "name"}
+    return components.find("dataset", {"name": name} | fields, shared=shared, prefix="")
 
 
 def _checked_size(size_name: str, num_wanted: int | None, num_there: int, besides: str = "") -> int:

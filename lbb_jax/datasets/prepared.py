@@ -3,12 +3,14 @@
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from lbb_jax import paths
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 READ_AT_ONCE = 1000
 
@@ -19,7 +21,7 @@ class MissingDatasetError(FileNotFoundError):
     """A data set is not prepared on this machine, or cannot be read; the message says how to prepare it."""
 
 
-def open_builder(name: str) -> tfds.core.DatasetBuilder:
+def open_builder(name: str) -> "tfds.core.DatasetBuilder":
     """What knows a data set: its features, and where its files are.
 
     Args:
@@ -32,11 +34,14 @@ def open_builder(name: str) -> tfds.core.DatasetBuilder:
     data_dir = os.environ.get("TFDS_DATA_DIR")
     if data_dir is not None:
         data_dir = str(paths.folder(data_dir, name="TFDS_DATA_DIR"))
+    # It takes seconds to import, which runs on other data need not wait for.
+    import tensorflow_datasets as tfds
+
     with _explained(f"opening {name}"):
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
 
 
-def open_split(builder: tfds.core.DatasetBuilder, split: str) -> Sequence[Record]:
+def open_split(builder: "tfds.core.DatasetBuilder", split: str) -> Sequence[Record]:
     """The records of a split; none has been read yet.
 
     Raises:

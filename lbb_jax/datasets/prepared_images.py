@@ -13,11 +13,11 @@ from lbb_jax.datasets.source import Source, Split
 ChannelValues = float | tuple[float, ...]
 
 
-def load(name: str, *, mean: ChannelValues, std: ChannelValues, transposed: bool = False) -> Source:
+def load(prepared_as: str, *, mean: ChannelValues, std: ChannelValues, transposed: bool = False) -> Source:
     """Opens the splits ``train`` and ``test`` of a data set in `array_record` format.
 
     Args:
-      name: As tensorflow-datasets knows it, with its configuration if it has several: ``"emnist/balanced"``.
+      prepared_as: As tensorflow-datasets knows it, with its configuration if it has several: ``"emnist/balanced"``.
       mean: Of the pixel values scaled to between 0 and 1, for each channel or for all.
       std: Likewise.
       transposed: Whether height and width are exchanged in the files; they are put right when read.
@@ -28,11 +28,11 @@ def load(name: str, *, mean: ChannelValues, std: ChannelValues, transposed: bool
     Raises:
       MissingDatasetError: If the data set is not prepared where tensorflow-datasets looks for it.
     """
-    builder = prepared.open_builder(name)
+    builder = prepared.open_builder(prepared_as)
 
     def open_split(split: str) -> Split:
         records = prepared.open_split(builder, split)
-        return Split(len(records), functools.partial(_read, records, f"reading {name} {split}", transposed))
+        return Split(len(records), functools.partial(_read, records, f"reading {prepared_as} {split}", transposed))
 
     return Source(
         train=open_split("train"),

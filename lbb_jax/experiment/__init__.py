@@ -3,7 +3,7 @@
 from lbb_jax.extras import needs
 
 with needs("experiments"):
-    from lbb_jax.experiment import regimes, slurm
+    from lbb_jax.experiment import slurm
     from lbb_jax.experiment.compilation import check_platform, use_cache
     from lbb_jax.experiment.config_file import (
         config_name,
@@ -34,7 +34,6 @@ __all__ = [
     "parse_arguments",
     "parse_methods",
     "refuse_overrides",
-    "regimes",
     "run",
     "run_script",
     "run_sweep",

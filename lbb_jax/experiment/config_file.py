@@ -2,7 +2,6 @@
 
 import importlib.machinery
 import importlib.util
-import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from lbb_jax import paths
+from lbb_jax import components, paths
 from lbb_jax.experiment.configuration import ExperimentError
 from lbb_jax.paths import PathError
 
@@ -103,6 +102,8 @@ def _call_get_config(path: Path, arguments: list[str]) -> ConfigDict:
     """What the function ``get_config`` of a file returns."""
     loader = importlib.machinery.SourceFileLoader(f"config_{path.stem}", str(path))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    # So that the components that the configuration names may stand beside it.
+    components.add_folder(path.parent)
     try:
         loader.exec_module(module)
         get_config = getattr(module, "get_config", None)
@@ -113,22 +114,11 @@ def _call_get_config(path: Path, arguments: list[str]) -> ConfigDict:
         raise
     # Whatever a user's code may raise.
     except Exception as error:
-        raise ExperimentError(f"{_where(error, path)}: {type(error).__name__}: {error}") from error
+        place = components.users_place(error) or str(path)
+        raise ExperimentError(f"{place}: {type(error).__name__}: {error}") from error
     if not isinstance(config, ConfigDict):
         raise ExperimentError(
             f"{path}: get_config returned {type(config).__name__}: must be a ConfigDict; begin with "
             "lbb_jax.experiment.default_config(), and return it at the end"
         )
     return config
-
-
-def _where(error: Exception, path: Path) -> str:
-    """The place in the file ``path`` where ``error`` arose, and the place beneath if it arose in what that calls."""
-    if isinstance(error, SyntaxError) and error.filename is not None:
-        return f"{error.filename}, line {error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename == str(path)]
-    if not own:
-        return str(path)
-    place = f"{path}, line {own[-1].lineno}"
-    return place if own[-1] is frames[-1] else f"{place} (in {frames[-1].filename}, line {frames[-1].lineno})"

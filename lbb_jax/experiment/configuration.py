@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypedDict
 
 from ml_collections import ConfigDict, config_dict
 
-from lbb_jax import acquisition, paths, ranges
+from lbb_jax import acquisition, components, paths, ranges
 from lbb_jax.errors import ExperimentError
 from lbb_jax.paths import PathError
 from lbb_jax.ranges import Count, NotNegative, OptionalCount, Range, Text
@@ -40,6 +40,15 @@ class TopLevel(TypedDict):
     driver: Annotated[str, ranges.choice("auto", "host", "scan")]
     rounds_at_once: Count
     seeds_at_once: OptionalCount
+
+
+class PosteriorFields(TypedDict):
+    """The fields of the section ``posterior`` that may stand there whatever it names."""
+
+    num_members: Count
+    members_at_once: OptionalCount
+    num_draws: Count
+    num_test_draws: Count
 
 
 class Acquisition(TypedDict):
@@ -81,7 +90,7 @@ def default_config() -> ConfigDict:
     config.posterior = ConfigDict()
     config.posterior.name = "deep_ensemble"
     config.posterior.num_members = 5
-    # Members that are trained side by side; None for all, but on a CPU, unless they are perceptrons, for one.
+    # Members that are trained side by side. None: one at a time on a CPU (all at once for perceptrons), all elsewhere.
     config.posterior.members_at_once = config_dict.placeholder(int)
     # Of MC dropout: masks to acquire with and to evaluate with.
     config.posterior.num_draws = 100
@@ -172,6 +181,15 @@ def acquisition_options(config: ConfigDict) -> dict[str, Any]:
         raise ExperimentError(f"config.acquisition.{error}") from error
 
 
+def _find_method(method: Any) -> acquisition.Method:
+    """The method that the configuration names, with the folders of its modules importable."""
+    components.add_folder(Path.cwd())
+    try:
+        return acquisition.find_method(method)
+    except (TypeError, ValueError) as error:
+        raise ExperimentError(f"config.acquisition.{error}") from error
+
+
 def check_fields(config: ConfigDict) -> None:
     """Holds the fields against those of `default_config`, and those that are in no section against their ranges.
 
@@ -184,8 +202,8 @@ def check_fields(config: ConfigDict) -> None:
         if not isinstance(config[section], ConfigDict):
             raise ExperimentError(f"config.{section}={config[section]!r}: must be a section, a ConfigDict of fields")
     defaults = default_config()
-    check_names("config.posterior", config.posterior, defaults.posterior)
-    check_names("config.acquisition", config.acquisition, defaults.acquisition)
+    names = {*defaults.acquisition, *_find_method(config.acquisition.get("method")).options}
+    check_names("config.acquisition", config.acquisition, defaults.acquisition, known=names)
     for name in defaults.dataset:
         if name not in config.dataset:
             raise ExperimentError(f"config.dataset.{name}: is missing; begin with lbb_jax.experiment.default_config()")
@@ -216,8 +234,14 @@ def check_plain(value: Any, name: str = "config") -> None:
         )
 
 
-def check_names(section: str, found: Iterable[str], expected: Collection[str]) -> None:
+def check_names(section: str, found: Iterable[str], expected: Collection[str], *, known: Collection[str] = ()) -> None:
     """Holds the names of a section's fields against those that it has.
+
+    Args:
+      section: Its full name.
+      found: The names in it.
+      expected: The names that must be in it.
+      known: Further names that may be in it.
 
     Raises:
       ExperimentError: For one that is missing or unknown.
@@ -225,8 +249,9 @@ def check_names(section: str, found: Iterable[str], expected: Collection[str]) -
     found = set(found)
     for name in sorted(set(expected) - found):
         raise ExperimentError(f"{section}.{name}: is missing; begin with lbb_jax.experiment.default_config()")
-    for name in sorted(found - set(expected)):
-        raise ExperimentError(f"{section}.{name}: there is no such field; there are {', '.join(sorted(expected))}")
+    there = sorted({*expected, *known})
+    for name in sorted(found - set(there)):
+        raise ExperimentError(f"{section}.{name}: there is no such field; there are {', '.join(there)}")
 
 
 def check_ranges(allowed: Mapping[str, Range], values: Mapping[str, Any], section: str) -> None:

@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 
 from lbb_jax import loop, seeds, sharding
 from lbb_jax.experiment import compilation
-from lbb_jax.experiment.assembly import Parts
+from lbb_jax.experiment.build import Parts
 from lbb_jax.experiment.interruption import wait_for
 from lbb_jax.loop import Data, Round, State
 
@@ -56,7 +56,7 @@ def compile_driver(config: ConfigDict, parts: Parts, states: State, data: Data, 
       A function that takes the states some rounds further, or to the end of the run where that is nearer.
     """
     # Where a round takes long, to see and to save each is worth more than what lies between them.
-    rounds_are_short = config.training.name == "fixed_steps" and jax.default_backend() != "cpu"
+    rounds_are_short = parts.training.is_short and jax.default_backend() != "cpu"
     if config.driver == "scan" or (config.driver == "auto" and rounds_are_short):
         return _compile_rounds(parts, states, data, mesh, num_rounds=config.rounds_at_once)
     return _compile_stages(parts, states, data, mesh)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from lbb_jax import analysis, figures, loop, seeds, sharding
 from lbb_jax.errors import ExperimentError
 from lbb_jax.experiment import drivers, environment
-from lbb_jax.experiment.assembly import Parts, assemble, check
+from lbb_jax.experiment.build import Parts, assemble, check
 from lbb_jax.experiment.configuration import resolve_workdir
 from lbb_jax.experiment.faults import check_finite
 from lbb_jax.experiment.interruption import Interruption

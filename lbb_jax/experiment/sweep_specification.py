@@ -9,7 +9,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from lbb_jax import acquisition
-from lbb_jax.experiment.assembly import check
+from lbb_jax.experiment.build import check
 from lbb_jax.experiment.configuration import ExperimentError, default_config
 
 DEFAULT_METHODS = (

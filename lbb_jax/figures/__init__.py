@@ -14,18 +14,16 @@ with needs("experiments"):
     )
     from lbb_jax.figures.style import COLOURS, SUFFIXES, line_styles, save
     from lbb_jax.figures.timing import time_against_batch_size
-    from lbb_jax.figures.titles import DATASETS, NETWORKS, POSTERIORS, describe_experiment, range_of, with_names
+    from lbb_jax.figures.titles import dataset_title, describe_experiment, range_of, with_names
 
 __all__ = [
     "COLOURS",
-    "DATASETS",
     "FIGURES",
-    "NETWORKS",
-    "POSTERIORS",
     "SUFFIXES",
     "acquired_images",
     "area_differences",
     "batch_diversity",
+    "dataset_title",
     "describe_experiment",
     "label_savings",
     "learning_curves",

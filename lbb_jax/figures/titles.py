@@ -5,31 +5,15 @@ from typing import Any
 
 import pandas as pd
 
-from lbb_jax import analysis
+from lbb_jax import analysis, components
 from lbb_jax.errors import ExperimentError
 
-# "r" stands for noisy copies, as in the paper's names.
-DATASETS = {
-    "mnist": "MNIST",
-    "rmnist": "RMNIST",
-    "fashion_mnist": "Fashion-MNIST",
-    "kmnist": "KMNIST",
-    "emnist": "EMNIST",
-    "svhn": "SVHN",
-    "cifar10": "CIFAR-10",
-    "rcifar10": "RCIFAR-10",
-    "cifar100": "CIFAR-100",
-    "rcifar100": "RCIFAR-100",
-    "ag_news": "AG News",
-}
-NETWORKS = {
-    "mlp": "MLP",
-    "convolutional": "CNN",
-    "emnist_convolutional": "CNN",
-    "resnet18": "ResNet-18",
-    "text_classifier": "fine-tuned encoder",
-}
-POSTERIORS = {"deep_ensemble": "deep ensemble", "mc_dropout": "MC dropout"}
+
+def dataset_title(name: str) -> str:
+    """What figures call a data set; an ``r`` before its name stands for noisy copies, as in the paper."""
+    if name not in components.DATASETS and name.startswith("r") and name[1:] in components.DATASETS:
+        return f"R{components.title('dataset', name[1:])}"
+    return components.title("dataset", name)
 
 
 def check_one_experiment(table: pd.DataFrame) -> None:
@@ -52,9 +36,9 @@ def describe_experiment(experiment: Mapping[str, Any]) -> str:
     Args:
       experiment: The values of the columns `lbb_jax.analysis.EXPERIMENT` by name.
     """
-    dataset = DATASETS.get(experiment["dataset"], experiment["dataset"])
-    network = NETWORKS.get(experiment["network"], experiment["network"])
-    posterior = POSTERIORS.get(experiment["posterior"], experiment["posterior"])
+    dataset = dataset_title(experiment["dataset"])
+    network = components.title("network", experiment["network"])
+    posterior = components.title("posterior", experiment["posterior"])
     size, setup = f"batches of {experiment['batch_size']}", experiment.get("setup", "")
     parts = [dataset, experiment["encoder"], network, posterior, size, setup]
     return ", ".join(filter(None, parts))
@@ -63,8 +47,9 @@ def describe_experiment(experiment: Mapping[str, Any]) -> str:
 def with_names(table: pd.DataFrame) -> pd.DataFrame:
     """A table with the columns `lbb_jax.analysis.EXPERIMENT`, with names for readers and without empty columns."""
     table = table.drop(columns=[name for name in ("encoder", "setup") if (table[name] == "").all()])
-    for column, names in (("dataset", DATASETS), ("network", NETWORKS), ("posterior", POSTERIORS)):
-        table[column] = table[column].replace(names)
+    table["dataset"] = table["dataset"].map(dataset_title)
+    for section in ("network", "posterior"):
+        table[section] = [components.title(section, name) for name in table[section]]
     return table.rename(columns={"dataset": "data set", "batch_size": "b", "setup": "apart by"})
 
 

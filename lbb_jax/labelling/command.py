@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
     status = add("status", _status, "labelled, pending, skipped, and whether to stop")
     status.add_argument("folder", metavar="FOLDER")
+    status.add_argument("--plot", metavar="FILE", help="draw it, too: a .png, .pdf or .svg file")
 
     acquire = add("acquire", _acquire, "pick points from a file of predictions, without a project", epilog=_PREDICTIONS)
     _add_picking(acquire)
@@ -192,7 +193,14 @@ def _labels(options: argparse.Namespace) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    print(labelling.open(options.folder).status())
+    status = labelling.open(options.folder).status()
+    print(status)
+    if options.plot is not None:
+        from lbb_jax.labelling import figure
+
+        output = paths.output_file(options.plot, name="--plot", suffixes=figure.FORMATS)
+        files.atomic_write(output, figure.encoded(figure.draw(status), output.suffix.lower()))
+        print(f"drawn: {output}")
 
 
 def _acquire(options: argparse.Namespace) -> None:

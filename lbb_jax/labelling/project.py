@@ -104,13 +104,13 @@ class Project:
           audit: Whether audit points are among them. A model that is to be judged by them must be trained without.
         """
         state = self._state()
-        left_out = set() if audit else {id_ for batch in state.batches for id_ in batch["audit"]}
+        left_out = {} if audit else state.audited
         return {id_: label for id_, label in state.labels.items() if label is not None and id_ not in left_out}
 
     def status(self) -> Status:
         """Counts, pending batches, and what speaks for stopping. Changes nothing."""
         state = self._state()
-        latest = self._predictions_of(len(state.batches)) if any(batch["audit"] for batch in state.batches) else None
+        latest = self._predictions_of(len(state.batches)) if state.audited else None
         return status_of(state, self.classes, latest)
 
     def ask(

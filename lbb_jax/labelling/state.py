@@ -18,6 +18,8 @@ class State:
       labels: The latest label of every id that was told; None where it cannot be labelled.
       pending: Ids that were asked and neither told nor withdrawn, with the number of their batch.
       batches: The events of all batches, oldest first: batch ``n`` stands at ``n - 1``.
+      audited: Audit points, with the class that was predicted when they were asked. A point that was withdrawn and then
+        picked by a method is none.
       corrections: How many labels were told that replaced another.
     """
 
@@ -25,6 +27,7 @@ class State:
     labels: dict[str, Label] = field(default_factory=dict)
     pending: dict[str, int] = field(default_factory=dict)
     batches: list[Event] = field(default_factory=list)
+    audited: dict[str, str] = field(default_factory=dict)
     corrections: int = 0
 
     @property
@@ -59,9 +62,12 @@ def _apply(state: State, event: Event) -> None:
         case {"event": "add", "ids": ids}:
             for id_ in ids:
                 state.ids[id_] = len(state.ids)
-        case {"event": "ask", "batch": number, "ids": ids, "withdrawn": withdrawn}:
+        case {"event": "ask", "batch": number, "ids": ids, "withdrawn": withdrawn, "audit": audit}:
             for id_ in withdrawn:
                 state.pending.pop(id_, None)
+            for id_ in ids:
+                state.audited.pop(id_, None)
+            state.audited.update(audit)
             state.pending.update(dict.fromkeys(ids, number))
             state.batches.append(event)
         case {"event": "tell", "labels": labels}:

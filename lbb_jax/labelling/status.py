@@ -153,16 +153,15 @@ def accuracy_of(judgements: Sequence[bool]) -> Accuracy | None:
 
 def _judgements(state: State, classes: Sequence[str], latest: "np.ndarray | None") -> tuple[list[bool], list[bool]]:
     """For the audit points that have a label: whether they were predicted right when asked, and lately."""
-    when_asked, by_latest = {}, {}
-    for batch in state.batches:
-        for id_, predicted in batch["audit"].items():
-            label, number = state.labels.get(id_), state.ids[id_]
-            if label is None:
-                continue
-            when_asked[id_] = predicted == label
-            if latest is not None and number < len(latest) and latest[number] >= 0:
-                by_latest[id_] = classes[latest[number]] == label
-    return list(when_asked.values()), list(by_latest.values())
+    when_asked, by_latest = [], []
+    for id_, predicted in state.audited.items():
+        label, number = state.labels.get(id_), state.ids[id_]
+        if label is None:
+            continue
+        when_asked.append(predicted == label)
+        if latest is not None and number < len(latest) and latest[number] >= 0:
+            by_latest.append(classes[latest[number]] == label)
+    return when_asked, by_latest
 
 
 def _best(scores: Sequence[float | None]) -> float | None:

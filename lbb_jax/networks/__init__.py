@@ -1,8 +1,10 @@
-"""Classifiers with dropout, as plain functions over their variables."""
+"""Classifiers as plain functions over their variables."""
 
 from lbb_jax.networks.convolutional import ConvolutionalClassifier, EMNISTConvolutionalClassifier
+from lbb_jax.networks.linear import Linear
 from lbb_jax.networks.mlp import MLP
-from lbb_jax.networks.network import LastLayer, Network, Variables, functional, has_dropout, last_layer, start_from
+from lbb_jax.networks.modules import create, functional
+from lbb_jax.networks.network import LastLayer, Network, Variables, has_dropout, last_layer, start_from
 from lbb_jax.networks.residual import ResNet18
 from lbb_jax.networks.text_classifier import TextClassifier
 
@@ -11,10 +13,12 @@ __all__ = [
     "ConvolutionalClassifier",
     "EMNISTConvolutionalClassifier",
     "LastLayer",
+    "Linear",
     "Network",
     "ResNet18",
     "TextClassifier",
     "Variables",
+    "create",
     "functional",
     "has_dropout",
     "last_layer",

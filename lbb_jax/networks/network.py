@@ -6,15 +6,8 @@ A network is a part before its first dropout, the same for every draw of the mas
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
-
-from lbb_jax import ranges
-from lbb_jax.networks.dropout import EACH_INPUT, OFF, SHARED
-
-PARAMS = "params"
-STATISTICS = "batch_stats"
 
 
 class Variables(NamedTuple):
@@ -43,7 +36,8 @@ class Network(NamedTuple):
         normalisation by this batch, and the running statistics after it.
       before_dropout: ``(variables, inputs) -> hidden``: what comes before the first dropout, an array or a pytree.
       masked_logits: ``(key, variables, hidden) -> [B, C]`` with one dropout mask, drawn with the key, for all inputs.
-      embed: ``(variables, inputs) -> [B, D]``: the inputs of the last layer, without dropout.
+      embed: ``(variables, inputs) -> [B, D]``: the inputs of the last layer, without dropout; None if the network does
+        not say what they are.
     """
 
     init: Callable[[jax.Array, jax.Array], Variables]
@@ -51,7 +45,7 @@ class Network(NamedTuple):
     training_logits: Callable[[jax.Array, Variables, jax.Array], tuple[jax.Array, Any]]
     before_dropout: Callable[[Variables, jax.Array], jax.Array]
     masked_logits: Callable[[jax.Array, Variables, jax.Array], jax.Array]
-    embed: Callable[[Variables, jax.Array], jax.Array]
+    embed: Callable[[Variables, jax.Array], jax.Array] | None = None
 
 
 def start_from(variables: Variables, pretrained: Any | None) -> Variables:
@@ -118,51 +112,3 @@ def has_dropout(network: Network, inputs: jax.ShapeDtypeStruct) -> bool:
     hidden = jax.eval_shape(network.before_dropout, variables, inputs)
     program = jax.make_jaxpr(network.masked_logits)(key, variables, hidden).jaxpr
     return any(variable is program.invars[0] for equation in program.eqns for variable in equation.invars)
-
-
-def functional(module: nn.Module, *, compute_dtype: jnp.dtype = jnp.float32) -> Network:
-    """The pure functions of a Flax module.
-
-    Args:
-      module: Has the methods ``before_dropout(inputs)`` and ``after_dropout(hidden, mode)``, and their composition as
-        ``__call__(inputs, mode)``, which normalises by the batch if the mode is that of training, `EACH_INPUT`; also
-        ``features(hidden, mode)``, which is ``after_dropout`` short of the last layer.
-      compute_dtype: What layers compute in; ``bfloat16`` is faster on GPUs and TPUs. Parameters, running statistics,
-        logits and embeddings are float32 all the same.
-
-    Raises:
-      TypeError: If a field of the module is of another kind than its annotation (`lbb_jax.ranges`) says.
-      ValueError: If a field is out of its range.
-    """
-    declared = ranges.of(type(module))
-    ranges.check(declared, {name: getattr(module, name) for name in declared}, prefix=f"{type(module).__name__}.")
-
-    def cast(leaf: jax.Array) -> jax.Array:
-        return leaf.astype(compute_dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
-
-    def apply(variables: Variables, inputs: Any, *arguments: Any, **options: Any) -> Any:
-        collections = {PARAMS: jax.tree.map(cast, variables.params), STATISTICS: variables.statistics}
-        return module.apply(collections, jax.tree.map(cast, inputs), *arguments, **options)
-
-    def init(key: jax.Array, inputs: jax.Array) -> Variables:
-        collections = module.init(key, inputs, OFF)
-        return Variables(collections[PARAMS], collections.get(STATISTICS, {}))
-
-    def training_logits(key: jax.Array, variables: Variables, inputs: jax.Array) -> tuple[jax.Array, Any]:
-        logits, updated = apply(variables, inputs, EACH_INPUT, rngs={"dropout": key}, mutable=[STATISTICS])
-        return logits.astype(jnp.float32), updated.get(STATISTICS, {})
-
-    def embed(variables: Variables, inputs: jax.Array) -> jax.Array:
-        hidden = apply(variables, inputs, method="before_dropout")
-        return apply(variables, hidden, OFF, method="features").astype(jnp.float32)
-
-    return Network(
-        init=init,
-        logits=lambda variables, inputs: apply(variables, inputs, OFF).astype(jnp.float32),
-        training_logits=training_logits,
-        before_dropout=lambda variables, inputs: apply(variables, inputs, method="before_dropout"),
-        masked_logits=lambda key, variables, hidden: apply(
-            variables, hidden, SHARED, rngs={"dropout": key}, method="after_dropout"
-        ).astype(jnp.float32),
-        embed=embed,
-    )

@@ -3,6 +3,6 @@
 from lbb_jax.posteriors.deep_ensemble import deep_ensemble
 from lbb_jax.posteriors.laplace import laplace
 from lbb_jax.posteriors.mc_dropout import mc_dropout
-from lbb_jax.posteriors.posterior import Posterior
+from lbb_jax.posteriors.posterior import Posterior, embedding_of, predict_in_chunks
 
-__all__ = ["Posterior", "deep_ensemble", "laplace", "mc_dropout"]
+__all__ = ["Posterior", "deep_ensemble", "embedding_of", "laplace", "mc_dropout", "predict_in_chunks"]

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 
 from lbb_jax import ranges
 from lbb_jax.chunks import map_some_at_once
-from lbb_jax.examples import Data, Examples, map_inputs
+from lbb_jax.examples import Data, Examples
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables
-from lbb_jax.posteriors.posterior import Posterior, predict_in_chunks
+from lbb_jax.posteriors.posterior import Posterior, embedding_of, predict_in_chunks
 from lbb_jax.ranges import Count, OptionalCount
 from lbb_jax.training import Training
 
@@ -57,8 +57,5 @@ def deep_ensemble(
 
         return predict_in_chunks(predict, examples)
 
-    def embed(variables: Variables, examples: Examples) -> jax.Array:
-        first_member = jax.tree.map(lambda leaf: leaf[0], variables)
-        return map_inputs(lambda inputs: network.embed(first_member, inputs), examples)
-
+    embed = embedding_of(network, lambda variables: jax.tree.map(lambda leaf: leaf[0], variables))
     return Posterior(init, fit, sample, embed)

@@ -86,6 +86,8 @@ def laplace(
     }
     ranges.check(ranges.of(laplace), given)
     _check_draws(num_draws, num_members)
+    if network.embed is None:
+        raise ValueError("network: has no embeddings, the inputs of its last layer; give its module a method embed(x)")
     ensemble = deep_ensemble(network, training, num_members=num_members, members_at_once=members_at_once)
     default_num_draws = num_draws
 

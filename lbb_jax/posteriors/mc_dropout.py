@@ -4,15 +4,17 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import ranges
-from lbb_jax.examples import Data, Examples, map_inputs
+from lbb_jax.examples import Data, Examples
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables
-from lbb_jax.posteriors.posterior import Posterior, predict_in_chunks
-from lbb_jax.ranges import Count
+from lbb_jax.posteriors.posterior import Posterior, embedding_of, predict_in_chunks
+from lbb_jax.ranges import Count, OptionalCount
 from lbb_jax.training import Training
 
 
-def mc_dropout(network: Network, training: Training, *, num_draws: Count) -> Posterior:
+def mc_dropout(
+    network: Network, training: Training, *, num_draws: Count, num_test_draws: OptionalCount = None
+) -> Posterior:
     """One network, trained with dropout, whose draws are dropout masks.
 
     A mask is the same for every input, so that it is one function. What comes before the network's first dropout is
@@ -22,14 +24,15 @@ def mc_dropout(network: Network, training: Training, *, num_draws: Count) -> Pos
       network: The network, with dropout.
       training: How it is trained.
       num_draws: ``K`` where ``sample`` is not told otherwise, at least 1.
+      num_test_draws: ``K`` to evaluate with, at least 1; None for ``num_draws``.
 
     Returns:
       The posterior. Its parameters are the network's variables. Embeddings are those of the network without dropout.
 
     Raises:
-      ValueError: If ``num_draws`` is below 1.
+      ValueError: If a number of draws is below 1.
     """
-    ranges.check(ranges.of(mc_dropout), {"num_draws": num_draws})
+    ranges.check(ranges.of(mc_dropout), {"num_draws": num_draws, "num_test_draws": num_test_draws})
     default_num_draws = num_draws
 
     def fit(key: jax.Array, variables: Variables, data: Data, labelled: LabelledSet) -> tuple[Variables, jax.Array]:
@@ -49,7 +52,5 @@ def mc_dropout(network: Network, training: Training, *, num_draws: Count) -> Pos
 
         return predict_in_chunks(predict, examples)
 
-    def embed(variables: Variables, examples: Examples) -> jax.Array:
-        return map_inputs(lambda inputs: network.embed(variables, inputs), examples)
-
-    return Posterior(network.init, fit, sample, embed)
+    embed = embedding_of(network, lambda variables: variables)
+    return Posterior(network.init, fit, sample, embed, num_test_draws, needs_dropout=True)

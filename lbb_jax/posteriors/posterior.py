@@ -8,6 +8,7 @@ import jax
 from lbb_jax import examples as example_lib
 from lbb_jax.examples import Data, Examples
 from lbb_jax.labelled_set import LabelledSet
+from lbb_jax.networks import Network, Variables
 
 
 class Posterior(NamedTuple):
@@ -20,13 +21,31 @@ class Posterior(NamedTuple):
       sample: ``(key, params, examples, *, num_draws=None) -> log_probs[N, K, C]``: log-probabilities of all
         ``examples`` under ``K`` draws; draw ``k`` is one function, the same for every example.
       embed: ``(params, examples) -> embeddings[N, D]``: the inputs of the last layer of one network that stands for all
-        draws.
+        draws. None if there are none; then methods that need embeddings are refused.
+      num_test_draws: Draws to evaluate with, ``num_draws`` of ``sample``; None for as many as of the pool.
+      needs_dropout: Whether the draws are dropout masks, so that the network must have dropout.
     """
 
     init: Callable[[jax.Array, jax.Array], Any]
     fit: Callable[[jax.Array, Any, Data, LabelledSet], tuple[Any, jax.Array]]
     sample: Callable[..., jax.Array]
-    embed: Callable[[Any, Examples], jax.Array]
+    embed: Callable[[Any, Examples], jax.Array] | None = None
+    num_test_draws: int | None = None
+    needs_dropout: bool = False
+
+
+def embedding_of(network: Network, select: Callable[[Any], Variables]) -> Callable[[Any, Examples], jax.Array] | None:
+    """The function ``embed`` of a posterior that embeds by one network, None if the network has no embeddings.
+
+    Args:
+      network: The network.
+      select: From the posterior's parameters to the network's variables.
+    """
+    if network.embed is None:
+        return None
+    return lambda params, examples: example_lib.map_inputs(
+        lambda inputs: network.embed(select(params), inputs), examples
+    )
 
 
 def predict_in_chunks(predict: Callable[[jax.Array], jax.Array], examples: Examples) -> jax.Array:

@@ -14,9 +14,9 @@ import numpy as np
 import safetensors.numpy
 
 from lbb_jax import paths
+from lbb_jax.errors import CheckpointError
 from lbb_jax.networks import encoder
 from lbb_jax.networks.encoder import ACTIVATIONS, Architecture, PretrainedEncoder
-from lbb_jax.text.errors import CheckpointError
 from lbb_jax.text.families import FAMILIES, Family
 from lbb_jax.text.location import CONFIG, WEIGHTS
 

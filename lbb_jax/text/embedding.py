@@ -16,10 +16,10 @@ import jax
 import numpy as np
 
 from lbb_jax import paths
+from lbb_jax.errors import CacheError, CheckpointError
 from lbb_jax.files import atomic_write, cache_folder
 from lbb_jax.networks import encoder
 from lbb_jax.text import tokenization
-from lbb_jax.text.errors import CacheError, CheckpointError
 from lbb_jax.text.text_encoder import TextEncoder
 
 _LOGGER = logging.getLogger(__name__)

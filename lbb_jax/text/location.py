@@ -7,7 +7,7 @@ from typing import NamedTuple
 import huggingface_hub
 
 from lbb_jax import paths
-from lbb_jax.text.errors import CheckpointError
+from lbb_jax.errors import CheckpointError
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 TOKENIZER, VOCABULARY, TOKENIZER_CONFIG = "tokenizer.json", "vocab.txt", "tokenizer_config.json"

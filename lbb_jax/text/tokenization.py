@@ -9,8 +9,8 @@ import numpy as np
 from tokenizers import Tokenizer
 from tokenizers.implementations import BertWordPieceTokenizer
 
+from lbb_jax.errors import CheckpointError
 from lbb_jax.networks.encoder import PADDING, Architecture
-from lbb_jax.text.errors import CheckpointError
 from lbb_jax.text.location import TOKENIZER, TOKENIZER_CONFIG, VOCABULARY
 
 # Each length that occurs is a program to compile.

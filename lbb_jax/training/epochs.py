@@ -4,18 +4,19 @@ An epoch takes as many steps as the labelled points need, a number that is trace
 round, and one compiled program serves all of them.
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import optax
 
 from lbb_jax import examples as example_lib
 from lbb_jax import labelled_set, ranges
-from lbb_jax.examples import Data
+from lbb_jax.examples import Data, Examples
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables
 from lbb_jax.ranges import Count, NotNegative, Positive, Rate, RisingCounts, Switch
 from lbb_jax.training.augmentation import crop_and_flip
-from lbb_jax.training.best_epoch import Best, choose
 from lbb_jax.training.training import Progress, Training, promotion_of_optax, start, step
 
 DECAY = 0.1
@@ -28,8 +29,9 @@ def epochs(
     momentum: Rate,
     weight_decay: NotNegative,
     decay_epochs: RisingCounts,
-    batch_size: Count,
+    smallest_batch_size: Count,
     augment: Switch,
+    acquired_batch_size: Count = 1,
 ) -> Training:
     """Training by stochastic gradient descent on minibatches that visit the labelled points in a random order.
 
@@ -44,8 +46,9 @@ def epochs(
       weight_decay: Multiple of the parameters, all of them, added to the gradient; at least 0.
       decay_epochs: Epochs, counted from 0, from each of which on the learning rate is a tenth of what it was; at least
         1 and rising.
-      batch_size: Labelled points in a step, at least 1.
+      smallest_batch_size: The least number of labelled points in a step, at least 1.
       augment: Whether inputs are cropped and flipped at random (`crop_and_flip`); they must be images then.
+      acquired_batch_size: Points that a round acquires. A step has as many labelled points, where that is more.
 
     Returns:
       The training, whose ``losses[num_epochs]`` are the means over each epoch's minibatches.
@@ -62,10 +65,12 @@ def epochs(
             "momentum": momentum,
             "weight_decay": weight_decay,
             "decay_epochs": decay_epochs,
-            "batch_size": batch_size,
+            "smallest_batch_size": smallest_batch_size,
             "augment": augment,
+            "acquired_batch_size": acquired_batch_size,
         },
     )
+    batch_size = max(smallest_batch_size, acquired_batch_size)
     schedule = optax.piecewise_constant_schedule(learning_rate, dict.fromkeys(decay_epochs, DECAY))
 
     def optimizer_of(epoch: int | jax.Array) -> optax.GradientTransformation:
@@ -106,7 +111,7 @@ def epochs(
         (_, best), losses = jax.lax.scan(next_epoch, (start(variables, optimizer_of(0)), none_yet), numbered_keys)
         return best.variables, losses
 
-    return Training(fit, unit="epoch")
+    return Training(fit, unit="epoch", takes_images=augment)
 
 
 def minibatch(order: jax.Array, size: jax.Array, number: jax.Array, batch_size: int) -> jax.Array:
@@ -119,3 +124,46 @@ def minibatch(order: jax.Array, size: jax.Array, number: jax.Array, batch_size: 
       batch_size: Static.
     """
     return order[(number * batch_size + jnp.arange(batch_size, dtype=jnp.int32)) % size]
+
+
+class Best(NamedTuple):
+    """The variables to keep.
+
+    Attributes:
+      variables: After the best epoch so far.
+      num_correct: Validation examples that they classify correctly, ``[]`` int32; -1 before the first epoch.
+    """
+
+    variables: Variables
+    num_correct: jax.Array
+
+
+def choose(best: Best, variables: Variables, network: Network, validation: Examples | None) -> Best:
+    """The variables to keep after one more epoch.
+
+    Args:
+      best: Of the epochs before.
+      variables: After this epoch.
+      network: The network that they are of.
+      validation: What decides between the two: this epoch has to be better than the best so far. None for this epoch.
+    """
+    if validation is None:
+        return best._replace(variables=variables)
+    latest = Best(variables, count_correct(network, variables, validation))
+    is_better = latest.num_correct > best.num_correct
+    return jax.tree.map(lambda new, old: jnp.where(is_better, new, old), latest, best)
+
+
+def count_correct(network: Network, variables: Variables, examples: Examples) -> jax.Array:
+    """How many examples the network classifies correctly, without dropout: ``[]`` int32."""
+
+    # One network after the other: convolutions with a kernel for each would be grouped, and slow.
+    @jax.custom_batching.sequential_vmap
+    def count(variables: Variables, examples: Examples) -> jax.Array:
+        def classify(inputs: jax.Array) -> jax.Array:
+            return jnp.argmax(network.logits(variables, inputs), axis=-1)
+
+        predicted = example_lib.map_inputs(classify, examples)
+        return jnp.sum(predicted == example_lib.all_labels(examples), dtype=jnp.int32)
+
+    return count(variables, examples)

@@ -42,8 +42,9 @@ def fine_tuning(
             f"warmup={warmup}: the learning rate would rise from 0 in all of num_steps={num_steps} steps; lower it or "
             "raise num_steps"
         )
-    schedule = rise_and_fall(learning_rate, num_steps=num_steps, warmup=warmup)
-    return fixed_steps(adamw(schedule, weight_decay=weight_decay), num_steps=num_steps, batch_size=batch_size)
+    schedule = warmup_linear_decay(learning_rate, num_steps=num_steps, warmup=warmup)
+    optimizer = adamw(schedule, weight_decay=weight_decay)
+    return fixed_steps(optimizer, num_steps=num_steps, batch_size=batch_size)._replace(is_short=False)
 
 
 def adamw(learning_rate: optax.ScalarOrSchedule, *, weight_decay: float) -> optax.GradientTransformation:
@@ -53,7 +54,7 @@ def adamw(learning_rate: optax.ScalarOrSchedule, *, weight_decay: float) -> opta
     )
 
 
-def rise_and_fall(highest: float, *, num_steps: int, warmup: float) -> optax.Schedule:
+def warmup_linear_decay(highest: float, *, num_steps: int, warmup: float) -> optax.Schedule:
     """A learning rate that rises linearly from 0 to ``highest`` and falls linearly to 0 at ``num_steps``."""
     num_rising = _num_rising(num_steps, warmup)
     return optax.join_schedules(

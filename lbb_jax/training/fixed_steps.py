@@ -8,7 +8,7 @@ from lbb_jax import labelled_set, ranges
 from lbb_jax.examples import Data
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables
-from lbb_jax.ranges import Count
+from lbb_jax.ranges import Count, Positive
 from lbb_jax.training.training import Progress, Training, start, step
 
 
@@ -41,4 +41,19 @@ def fixed_steps(optimizer: optax.GradientTransformation, *, num_steps: Count, ba
         progress, losses = jax.lax.scan(next_step, start(variables, optimizer), keys)
         return progress.variables, losses
 
-    return Training(fit, unit="step")
+    return Training(fit, unit="step", is_short=True)
+
+
+def adam_steps(*, learning_rate: Positive, num_steps: Count, batch_size: Count) -> Training:
+    """`fixed_steps` of Adam (Kingma and Ba, 2015) with a constant learning rate.
+
+    Args:
+      learning_rate: Above 0.
+      num_steps: Optimizer steps, at least 1.
+      batch_size: Labelled points in a step, at least 1.
+
+    Raises:
+      ValueError: If an argument is out of range; TypeError if it is of another kind.
+    """
+    ranges.check(ranges.of(adam_steps), {"learning_rate": learning_rate})
+    return fixed_steps(optax.adam(learning_rate), num_steps=num_steps, batch_size=batch_size)

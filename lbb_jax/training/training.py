@@ -21,10 +21,14 @@ class Training(NamedTuple):
         the labelled points of ``data.pool``, at least one, starting from ``variables``. The key is consumed; losses are
         in nats.
       unit: What one entry of ``losses`` is the loss of: "step" or "epoch".
+      is_short: Whether it takes so little time on an accelerator that several rounds are better run as one program.
+      takes_images: Whether inputs must be images ``[B, H, W, c]``.
     """
 
     fit: Callable[[jax.Array, Network, Variables, Data, LabelledSet], tuple[Variables, jax.Array]]
-    unit: str
+    unit: str = "step"
+    is_short: bool = False
+    takes_images: bool = False
 
 
 class Progress(NamedTuple):

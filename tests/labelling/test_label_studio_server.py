@@ -23,7 +23,8 @@ from lbb_jax.labelling import command, label_studio
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(os.environ.get("LABEL_STUDIO", ROOT / ".venv-labelling" / "bin" / "label-studio"))
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
-START_SECONDS = 300
+# It takes a minute where nothing else runs: the database is made anew.
+START_SECONDS = 900
 
 pytestmark = [
     pytest.mark.slow,

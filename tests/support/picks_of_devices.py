@@ -26,8 +26,11 @@ METHODS = [
     ("batch_epig", {"num_targets": 20}),
     ("core_set", {}),
     ("badge", {}),
+    ("bait", {}),
+    ("cluster_margin", {}),
+    ("typiclust", {}),
 ]
-NEED_EMBEDDINGS = ("core_set", "badge")
+NEED_EMBEDDINGS = ("core_set", "badge", "bait", "cluster_margin", "typiclust")
 
 
 def main(arguments: list[str]) -> None:

@@ -321,3 +321,7 @@ def known_case() -> np.ndarray:
 
 KNOWN_BALD = 0.030715639666
 KNOWN_BATCH_BALD = (0.0307156397, 0.0596195863, 0.0869107051, 0.1127530453)
+# The four points ten times over, in the order of the rows: the total 2-BALD of one pick to five (Kirsch, 2023), and the
+# BatchBALD of all five.
+KNOWN_TWO_BALD = (0.0307156397, 0.0596195863, 0.0867118398, 0.1119924003, 0.1354612677)
+KNOWN_BATCH_BALD_OF_FIVE = 0.1372853332

@@ -68,7 +68,7 @@ def training_by_epochs(**options):
         "momentum": 0.9,
         "weight_decay": 5e-4,
         "decay_epochs": (2,),
-        "batch_size": 8,
+        "smallest_batch_size": 8,
         "augment": False,
     }
     return epochs(**(defaults | options))
@@ -84,7 +84,7 @@ def parts(training_name):
 def posterior(name="deep_ensemble", training_name="fixed_steps"):
     if name == "deep_ensemble":
         return posteriors.deep_ensemble(*parts(training_name), num_members=2)
-    return posteriors.mc_dropout(*parts(training_name), num_draws=4)
+    return posteriors.mc_dropout(*parts(training_name), num_draws=4, num_test_draws=3)
 
 
 def settings(
@@ -104,7 +104,6 @@ def settings(
         initial_size=initial_size,
         batch_size=batch_size,
         final_size=final_size,
-        test_draws=3 if posterior_name == "mc_dropout" else None,
         uses_predictions=chosen.uses_predictions,
         uses_embeddings=chosen.uses_embeddings,
     )

@@ -11,13 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from lbb_jax import analysis, labelled_set, loop
+from lbb_jax import analysis, components, labelled_set, loop
 from lbb_jax.acquisition import checks
 from lbb_jax.acquisition.stored import open_predictions
 from lbb_jax.examples import Data
-from lbb_jax.experiment.assembly import assemble
+from lbb_jax.experiment.build import assemble
 from lbb_jax.experiment.configuration import ExperimentError
-from lbb_jax.figures import POSTERIORS
 from lbb_jax.run_folder import dataset_name
 
 
@@ -95,7 +94,7 @@ def of_posterior(
         log_probs = loop.predict(state, params, data, settings).log_probs
         return log_probs, labelled_set.contains(state.labelled, len(log_probs))
 
-    source = f"{dataset_name(config)}, {POSTERIORS[config.posterior.name]}, {num_labels} labels"
+    source = f"{dataset_name(config)}, {components.title('posterior', config.posterior.name)}, {num_labels} labels"
     for seed in range(num_seeds):
         log_probs, is_labelled = train_and_predict(jax.random.key(seed), parts.data)
         yield Predictions(log_probs[~is_labelled], source, analysis.describe_reduction(config), seed)

@@ -35,6 +35,7 @@ class Case(NamedTuple):
 
 
 _TREE = {"redundancy": "tree"}
+_CHI2 = {"pairs": "chi2"}
 _SAMPLES = {"num_samples": 10_000}
 
 PAPER_POOL = (
@@ -50,8 +51,26 @@ PAPER_POOL = (
     *(Case("batch_bald", size, _SAMPLES) for size in (2, 5, 10, 20, 50, 100)),
 )
 
-# RCIFAR-100's size.
-MANY_CLASSES = (Case("bald", 200), Case("lbb", 200, _TREE))
+# What the cost depends on the pool for.
+POOLS = tuple(
+    Case(method, size, options)
+    for method, options in (
+        ("bald", {}),
+        ("lbb", _TREE),
+        ("power_lbb", _TREE),
+        ("lbb", _CHI2),
+        ("log_det", {}),
+        ("lbb", {}),
+    )
+    for size in (10, 20, 100)
+)
+
+# RCIFAR-100's size; and ImageNet's classes, with few points and with many.
+MANY_CLASSES = (Case("bald", 200), Case("lbb", 200, _TREE), Case("lbb", 200))
+THOUSAND_CLASSES = (
+    (2_000, 10, (*(Case(method, 10) for method in ("bald", "lbb", "epig")), Case("batch_bald", 10, _SAMPLES))),
+    (50_000, 5, (Case("bald", 100), Case("lbb", 100, _TREE), Case("lbb", 100, _CHI2))),
+)
 
 # Ten times the batch, and ten times the pool; and RMNIST's pool, on which the paper calls BatchBALD infeasible.
 GROWTH = (

@@ -1,5 +1,8 @@
 """Predictions to measure on, like those of an ensemble trained on few labels, for pools of any size."""
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
 import jax
 import jax.numpy as jnp
 
@@ -9,6 +12,10 @@ _NUM_FEATURES = 16
 _DISTANCE_OF_CLASSES = 1.2
 _SHARPNESS = 1.6
 _DISAGREEMENT = 0.35
+# Of the pool of points that are nearly certain.
+_LOGIT_SIZE = 6.0
+_MAP_SIZE = 0.1
+_NOISE_SIZE = 0.1
 
 
 def generate(key: jax.Array, num_points: int, num_draws: int, num_classes: int) -> jax.Array:
@@ -26,6 +33,47 @@ def generate(key: jax.Array, num_points: int, num_draws: int, num_classes: int) 
     return stream_block(key, 0, num_points, num_draws, num_classes)
 
 
+def random_dirichlet(key: jax.Array, num_points: int, num_draws: int, num_classes: int) -> jax.Array:
+    """Log-probabilities without any structure, uniform over the simplex; every point tells about as much.
+
+    Args:
+      key: Random key, consumed.
+      num_points: Points in the pool, static.
+      num_draws: Draws, static.
+      num_classes: Classes, static.
+
+    Returns:
+      ``[N, K, C]`` float32.
+    """
+    exponential = jax.random.exponential(key, (num_points, num_draws, num_classes))
+    return jax.nn.log_softmax(jnp.log(jnp.maximum(exponential, jnp.finfo(jnp.float32).tiny)), axis=-1)
+
+
+def near_certain_with_copies(key: jax.Array, num_points: int, num_draws: int, num_classes: int) -> jax.Array:
+    """Log-probabilities of points that most draws are nearly certain about; each point but a last odd one is there
+    twice.
+
+    The draws differ by random linear maps of common logits, and by noise whose size varies from point to point.
+
+    Args:
+      key: Random key, consumed.
+      num_points: Points in the pool, static.
+      num_draws: Draws, static.
+      num_classes: Classes, static.
+
+    Returns:
+      ``[N, K, C]`` float32.
+    """
+    logit_key, map_key, size_key, noise_key = jax.random.split(key, 4)
+    num_originals = -(-num_points // 2)
+    logits = _LOGIT_SIZE * jax.random.normal(logit_key, (num_originals, num_classes))
+    maps = _MAP_SIZE * jax.random.normal(map_key, (num_draws, num_classes, num_classes)) / num_classes**0.5
+    sizes = jnp.exp(jax.random.normal(size_key, (num_originals, 1, 1))) * _NOISE_SIZE
+    noise = sizes * jax.random.normal(noise_key, (num_originals, num_draws, num_classes))
+    of_draws = logits[:, None] + jnp.einsum("nc,kcd->nkd", logits, maps) + noise
+    return jnp.tile(jax.nn.log_softmax(of_draws, axis=-1), (2, 1, 1))[:num_points]
+
+
 def stream_block(
     key: jax.Array, block: jax.Array | int, num_points: int, num_draws: int, num_classes: int
 ) -> jax.Array:
@@ -40,3 +88,8 @@ def stream_block(
     features = centres[labels] + jax.random.normal(noise_key, (num_points, _NUM_FEATURES))
     logits = jnp.einsum("nf,kcf->nkc", features, weights) + biases[None, None]
     return jax.nn.log_softmax(logits, axis=-1)
+
+
+POOLS: Mapping[str, Callable[[jax.Array, int, int, int], jax.Array]] = MappingProxyType(
+    {"generated": generate, "dirichlet": random_dirichlet, "near_certain": near_certain_with_copies}
+)

@@ -1,13 +1,15 @@
 """The trainings and networks that a configuration can name."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from lbb_jax import datasets, examples, experiment, labelled_set, loop
-from lbb_jax.experiment import assembly, configuration
+from lbb_jax import datasets, examples, experiment, labelled_set, loop, posteriors
+from lbb_jax.experiment import build, configuration
 from lbb_jax.networks.encoder import Architecture, PretrainedEncoder, param_shapes
 
 pytestmark = pytest.mark.usefixtures("training_settings")
@@ -48,8 +50,8 @@ def test_posteriors_train_networks_with_and_without_normalisation_in_both_ways(p
         config.network = experiment.default_config().network
     if training_name == "fixed_steps":
         config.training = experiment.default_config().training
-    data, settings, *_ = assembly.assemble(config)
-    init, fit, sample, embed = settings.posterior
+    data, settings, *_ = build.assemble(config)
+    init, fit, sample, embed, *_ = settings.posterior
     # Shapes show that all parts fit together, and need no compilation.
     params = jax.eval_shape(init, jax.random.key(0), examples.inputs(data.pool, jnp.arange(1)))
     labelled = labelled_set.create(jnp.arange(20), capacity=40)
@@ -62,25 +64,22 @@ def test_posteriors_train_networks_with_and_without_normalisation_in_both_ways(p
 
 
 @pytest.mark.parametrize(("batch_size", "minibatch"), [(10, 50), (60, 60)])
-def test_minibatches_are_as_large_as_the_acquired_batch_but_not_too_small(batch_size, minibatch, monkeypatch):
-    made = []
-    make, names = assembly._TRAININGS["epochs"]
-
-    def note(**fields):
-        made.append(fields)
-        return make(**fields)
-
-    monkeypatch.setitem(assembly._TRAININGS, "epochs", (note, names))
-    assembly.assemble(config_by_epochs(batch_size=batch_size))
-    assert made[0]["batch_size"] == minibatch
-    assert made[0]["decay_epochs"] == (25, 40)
+def test_minibatches_are_as_large_as_the_acquired_batch_but_not_too_small(batch_size, minibatch):
+    config = config_by_epochs(batch_size=batch_size)
+    config.network = experiment.default_config().network
+    data, settings, training, _, _ = build.assemble(config)
+    params = jax.eval_shape(settings.posterior.init, jax.random.key(0), examples.inputs(data.pool, jnp.arange(1)))
+    labelled = labelled_set.create(jnp.arange(20), capacity=40)
+    program = str(jax.make_jaxpr(settings.posterior.fit)(jax.random.key(0), params, data, labelled))
+    assert f"f32[5,{minibatch},8,8,1]" in program
+    assert training.unit == "epoch"
 
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
         ({"training.name": "annealing"}, r"config\.training\.name='annealing'.*'fixed_steps', 'epochs'"),
-        ({"training.name": "fixed_steps"}, r"config\.training has the fields .*momentum.*'fixed_steps' takes"),
+        ({"training.name": "fixed_steps"}, r"config\.training\.\w+=.*: there is no such field; .*'fixed_steps' takes"),
         ({"training.num_epochs": 0}, r"config\.training\.num_epochs=0"),
         ({"training.learning_rate": 0.0}, r"config\.training\.learning_rate=0\.0"),
         ({"training.momentum": 1.0}, r"config\.training\.momentum=1\.0"),
@@ -91,7 +90,7 @@ def test_minibatches_are_as_large_as_the_acquired_batch_but_not_too_small(batch_
 )
 def test_a_field_of_training_out_of_range_is_an_error(overrides, message):
     with pytest.raises(experiment.ExperimentError, match=message):
-        assembly.assemble(config_by_epochs(**overrides))
+        build.assemble(config_by_epochs(**overrides))
 
 
 NAN = float("nan")
@@ -125,28 +124,33 @@ NAN = float("nan")
         ({"acquisition.method": "bold"}, r"config\.acquisition\.method='bold': must be one of 'random'"),
         ({"training": 5}, r"config\.training=5: must be a section"),
         ({"sseeds": 5}, r"config\.sseeds: there is no such field; there are acquisition, batch_size"),
-        ({"posterior.draws": 5}, r"config\.posterior\.draws: there is no such field; there are members_at_once, name"),
+        (
+            {"posterior.draws": 5},
+            r"config\.posterior\.draws=5: there is no such field; .* takes members_at_once",
+        ),
     ],
 )
 def test_a_value_that_cannot_be_is_an_error_before_anything_is_loaded(overrides, message, monkeypatch):
-    monkeypatch.setattr(assembly.datasets, "load", None)
+    monkeypatch.setattr(build.datasets, "load", None)
     config = experiment.default_config()
     with config.ignore_type():
         for name, value in overrides.items():
             section, _, field = name.rpartition(".")
             (config[section] if section else config)[field] = value
-    for function in (assembly.check, assembly.assemble):
+    for function in (build.check, build.assemble):
         with pytest.raises(experiment.ExperimentError, match=message):
             function(config)
 
 
-@pytest.mark.parametrize("field", ["seeds", "posterior", "dataset.copies", "acquisition.sampling"])
+@pytest.mark.parametrize(
+    "field", ["seeds", "posterior", "dataset.copies", "posterior.num_members", "acquisition.sampling"]
+)
 def test_a_field_that_is_missing_is_an_error_that_names_it(field):
     config = experiment.default_config()
     section, _, name = field.rpartition(".")
     del (config[section] if section else config)[name]
-    with pytest.raises(experiment.ExperimentError, match=rf"^config\.{field}: is missing; begin with .*default_config"):
-        assembly.check(config)
+    with pytest.raises(experiment.ExperimentError, match=rf"^config\.{field}: is missing"):
+        build.check(config)
 
 
 def test_a_network_that_does_not_take_the_examples_is_an_error_before_training():
@@ -154,7 +158,7 @@ def test_a_network_that_does_not_take_the_examples_is_an_error_before_training()
     config.network = ConfigDict({"name": "convolutional", "dropout_rates": (0.1, 0.1, 0.1)})
     message = r"config\.network\.name='convolutional': does not fit .*'digits', whose examples .* shape \(8, 8, 1\)"
     with pytest.raises(experiment.ExperimentError, match=message):
-        assembly.assemble(config)
+        build.assemble(config)
 
 
 @pytest.mark.parametrize(
@@ -167,13 +171,13 @@ def test_a_network_that_does_not_take_the_examples_is_an_error_before_training()
 def test_dropout_masks_of_a_network_without_dropout_are_an_error_before_training(fields):
     config = experiment.default_config()
     config.network = ConfigDict(fields)
-    assembly.assemble(config)
+    build.assemble(config)
     config.posterior.name = "mc_dropout"
     message = rf"config\.posterior\.name='mc_dropout': .* config\.network\.name='{fields['name']}' has no dropout"
     with pytest.raises(experiment.ExperimentError, match=message):
-        assembly.assemble(config)
+        build.assemble(config)
     config.network.dropout_rate = 0.1
-    assembly.assemble(config)
+    build.assemble(config)
 
 
 @pytest.mark.parametrize("fault", [AssertionError(), RuntimeError("Unable to initialize backend 'cuda'")])
@@ -183,24 +187,24 @@ def test_a_platform_without_a_device_is_an_error_that_names_the_variable(fault, 
 
     monkeypatch.setattr(jax, "devices", devices)
     with pytest.raises(experiment.ExperimentError, match=rf"JAX_PLATFORMS=.*: JAX finds no such device; .*{fault}"):
-        assembly.assemble(experiment.default_config())
+        build.assemble(experiment.default_config())
 
 
 def test_augmenting_what_are_no_images_is_an_error(monkeypatch):
     digits = datasets.load("digits", num_pool=100)
     flat = examples.create(digits.pool.features.reshape(100, 64), digits.pool.labels, mean=0.0, std=1.0)
-    monkeypatch.setattr(assembly.datasets, "load", lambda **fields: digits._replace(pool=flat))
-    with pytest.raises(experiment.ExperimentError, match=r"config\.training\.augment=True: .*'digits' are not images"):
-        assembly.assemble(config_by_epochs())
+    monkeypatch.setattr(build.datasets, "load", lambda **fields: digits._replace(pool=flat))
+    with pytest.raises(experiment.ExperimentError, match=r"'digits' are not; set config\.training\.augment=False"):
+        build.assemble(config_by_epochs())
     config = config_by_epochs(**{"training.augment": False})
     config.network = experiment.default_config().network
-    assembly.assemble(config)
+    build.assemble(config)
 
 
 def test_validation_examples_reach_training(monkeypatch):
     digits = datasets.load("digits", num_pool=100)
-    monkeypatch.setattr(assembly.datasets, "load", lambda **fields: digits._replace(validation=digits.test))
-    assert assembly.assemble(config_by_epochs()).data.validation is digits.test
+    monkeypatch.setattr(build.datasets, "load", lambda **fields: digits._replace(validation=digits.test))
+    assert build.assemble(config_by_epochs()).data.validation is digits.test
 
 
 @pytest.mark.parametrize(
@@ -225,7 +229,7 @@ def test_a_method_has_the_fields_that_are_its_own_and_have_an_effect(overrides, 
     [("random", False, False), ("bald", True, False), ("core_set", False, True), ("badge", True, True)],
 )
 def test_the_pool_is_predicted_and_embedded_where_the_method_needs_it(method, predictions, embeddings):
-    settings = assembly.assemble(config_by_epochs(**{"acquisition.method": method})).settings
+    settings = build.assemble(config_by_epochs(**{"acquisition.method": method})).settings
     assert (settings.uses_predictions, settings.uses_embeddings) == (predictions, embeddings)
 
 
@@ -236,7 +240,7 @@ def tokens(monkeypatch):
     params = jax.tree.map(lambda leaf: jnp.ones(leaf.shape), param_shapes(architecture))
     texts = examples.create(jnp.zeros((60, 8), jnp.int32), jnp.arange(60) % 4)
     dataset = datasets.Dataset(texts, texts, 4, encoder=PretrainedEncoder(architecture, params))
-    monkeypatch.setattr(assembly.datasets, "load", lambda **fields: dataset)
+    monkeypatch.setattr(build.datasets, "load", lambda **fields: dataset)
     return dataset
 
 
@@ -250,7 +254,7 @@ def config_of_texts():
 
 
 def test_a_pretrained_encoder_reaches_training(tokens):
-    data, settings, *_ = assembly.assemble(config_of_texts())
+    data, settings, *_ = build.assemble(config_of_texts())
     assert data.pretrained["encoder"] is tokens.encoder.params
     params, losses = jax.eval_shape(
         lambda seed: loop.train(loop.init(jax.random.key(seed), data, settings), data, settings), 0
@@ -264,30 +268,44 @@ def test_tokens_take_the_network_for_tokens_and_nothing_else_does(tokens, monkey
     config = config_of_texts()
     config.network = experiment.default_config().network
     with pytest.raises(experiment.ExperimentError, match=r"config\.network\.name='mlp': .*='digits' has tokens"):
-        assembly.assemble(config)
+        build.assemble(config)
     monkeypatch.undo()
     with pytest.raises(experiment.ExperimentError, match=r"name='text_classifier': .*='digits' has no tokens"):
-        assembly.assemble(config_of_texts())
+        build.assemble(config_of_texts())
 
 
 def test_fields_of_another_network_are_an_error():
     config = experiment.default_config()
     config.network.name = "convolutional"
-    with pytest.raises(experiment.ExperimentError, match=r"config\.network has the fields.*takes dropout_rates"):
-        assembly.assemble(config)
+    with pytest.raises(
+        experiment.ExperimentError,
+        match=r"config\.network\.(hidden_sizes|dropout_rate)=.*: there is no such field; .* takes dropout_rates",
+    ):
+        build.assemble(config)
 
 
 @pytest.mark.parametrize(
     ("platform", "network", "field", "at_once"),
-    [("cpu", "mlp", None, 5), ("cpu", "resnet18", None, 1), ("gpu", "resnet18", None, 5), ("cpu", "resnet18", 2, 2)],
+    [
+        ("cpu", "mlp", None, None),
+        ("cpu", "resnet18", None, 1),
+        ("gpu", "resnet18", None, None),
+        ("cpu", "resnet18", 2, 2),
+    ],
 )
 def test_members_are_trained_side_by_side_where_it_is_faster(platform, network, field, at_once, monkeypatch):
-    made = []
-    monkeypatch.setattr(assembly, "deep_ensemble", lambda network, training, **options: made.append(options))
+    made, make = [], posteriors.deep_ensemble
+
+    @functools.wraps(make)
+    def note(network, training, **options):
+        made.append(options)
+        return make(network, training, **options)
+
+    monkeypatch.setattr(posteriors, "deep_ensemble", note)
     monkeypatch.setattr(jax, "default_backend", lambda: platform)
     config = config_by_epochs() if network == "resnet18" else experiment.default_config()
     config.posterior.members_at_once = field
-    assembly.assemble(config)
+    build.assemble(config)
     assert made == [{"num_members": 5, "members_at_once": at_once}]
 
 
@@ -298,4 +316,4 @@ def test_members_are_trained_side_by_side_where_it_is_faster(platform, network, 
 def test_seeds_run_side_by_side_where_it_is_faster(platform, network, field, at_once, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: platform)
     config = config_by_epochs(seeds_at_once=field) if network == "resnet18" else experiment.default_config()
-    assert assembly.assemble(config).seeds_at_once == at_once
+    assert build.assemble(config).seeds_at_once == at_once

@@ -1,0 +1,1 @@
+"""Acquisition inside other libraries: `adapters.skactiveml` and `adapters.baal`, imported by name."""

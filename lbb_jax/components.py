@@ -1,0 +1,265 @@
+"""From a name and fields to an object: the networks, trainings, posteriors and data sets that a configuration names.
+
+A name is one of the project's, a row of a table below, or ``"module:attribute"`` of the user's: a function or class in
+a module that Python can import. The other fields of the configuration's section are its arguments, checked against its
+signature before anything is loaded. The tables hold references alone, so that reading them imports nothing.
+"""
+
+import contextlib
+import functools
+import importlib
+import inspect
+import os
+import sys
+import sysconfig
+import traceback
+import types
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lbb_jax import ranges
+from lbb_jax.errors import ExperimentError
+from lbb_jax.extras import MissingExtraError
+from lbb_jax.ranges import Range
+
+
+class Component(NamedTuple):
+    """A row of a table: something of the project's that a configuration can name.
+
+    Attributes:
+      reference: ``"module:attribute"``.
+      title: What figures and tables call it; of a training, its length, with its fields in braces.
+      arguments: Arguments that are the same in every configuration.
+    """
+
+    reference: str
+    title: str
+    arguments: Mapping[str, Any] = types.MappingProxyType({})
+
+
+NETWORKS = {
+    "mlp": Component("lbb_jax.networks:MLP", "MLP"),
+    "convolutional": Component("lbb_jax.networks:ConvolutionalClassifier", "CNN"),
+    "emnist_convolutional": Component("lbb_jax.networks:EMNISTConvolutionalClassifier", "CNN"),
+    "resnet18": Component("lbb_jax.networks:ResNet18", "ResNet-18"),
+    "text_classifier": Component("lbb_jax.networks:TextClassifier", "fine-tuned encoder"),
+}
+TRAININGS = {
+    "fixed_steps": Component("lbb_jax.training:adam_steps", "{num_steps} training steps"),
+    "epochs": Component("lbb_jax.training:epochs", "{num_epochs} training epochs"),
+    "fine_tuning": Component("lbb_jax.training:fine_tuning", "{num_steps} training steps"),
+}
+POSTERIORS = {
+    "deep_ensemble": Component("lbb_jax.posteriors:deep_ensemble", "deep ensemble"),
+    "laplace": Component("lbb_jax.posteriors:laplace", "last-layer Laplace"),
+    "mc_dropout": Component("lbb_jax.posteriors:mc_dropout", "MC dropout"),
+}
+
+
+def _images(title: str, prepared_as: str, mean: Any, std: Any, **options: Any) -> Component:
+    """Images that tensorflow-datasets prepares. Means and standard deviations are those of the paper's code."""
+    arguments = {"prepared_as": prepared_as, "mean": mean, "std": std} | options
+    return Component("lbb_jax.datasets.prepared_images:load", title, arguments)
+
+
+_CIFAR = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
+DATASETS = {
+    "digits": Component("lbb_jax.datasets.digits:load", "digits"),
+    "mnist": _images("MNIST", "mnist", 0.1307, 0.3081),
+    "fashion_mnist": _images("Fashion-MNIST", "fashion_mnist", 0.286, 0.353),
+    "kmnist": _images("KMNIST", "kmnist", 0.5, 0.5),
+    # Put upright, so that figures show characters; a network of square kernels learns either as well.
+    "emnist": _images("EMNIST", "emnist/balanced", 0.1307, 0.3081, transposed=True),
+    "svhn": _images("SVHN", "svhn_cropped", (0.4377, 0.4438, 0.4728), (0.198, 0.201, 0.197)),
+    "cifar10": _images("CIFAR-10", "cifar10", *_CIFAR),
+    # Its label is that of the 100 classes; that of the 20 superclasses is left out.
+    "cifar100": _images("CIFAR-100", "cifar100", *_CIFAR),
+    # With a frozen encoder, and to fine-tune it.
+    "ag_news": Component("lbb_jax.datasets.ag_news:load", "AG News", {"frozen": True}),
+    "ag_news_tokens": Component("lbb_jax.datasets.ag_news:load", "AG News", {"frozen": False}),
+}
+TABLES = {"dataset": DATASETS, "network": NETWORKS, "training": TRAININGS, "posterior": POSTERIORS}
+
+# What is not the user's own code: the standard library, installed packages and this one.
+_OTHERS = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_FOLDERS = (sysconfig.get_path("stdlib") + os.sep, str(Path(__file__).parent) + os.sep, "<")
+
+
+class Found(NamedTuple):
+    """What a section of a configuration names.
+
+    Attributes:
+      field: As messages show it: ``config.network.name='my_models:Net'``.
+      is_users: Whether it is the user's and not the project's.
+      make: The function or class.
+      fields: The section's other fields, and the component's own arguments.
+    """
+
+    field: str
+    is_users: bool
+    make: Callable[..., Any]
+    fields: Mapping[str, Any]
+
+    def takes(self, argument: str) -> bool:
+        """Whether it has an argument of this name."""
+        return argument in ranges.parameters(self.make)
+
+    def build(self, **given: Any) -> Any:
+        """Calls it with its fields and with those arguments of ``given`` that it takes.
+
+        Raises:
+          ExperimentError: If the user's code fails; the message has its file and line.
+        """
+        arguments = dict(self.fields) | {name: value for name, value in given.items() if self.takes(name)}
+        with blamed(self.field) if self.is_users else contextlib.nullcontext():
+            return self.make(**arguments)
+
+
+@contextlib.contextmanager
+def blamed(field: str) -> Iterator[None]:
+    """Reports every error from within as one of a field of the configuration, with the place in the user's code.
+
+    Args:
+      field: As messages show it: ``config.network.name='my_models:Net'``.
+
+    Raises:
+      ExperimentError: For every error that is not one already.
+    """
+    try:
+        yield
+    except (ExperimentError, MemoryError):
+        raise
+    # Whatever a user's code may raise.
+    except Exception as error:
+        place = users_place(error)
+        where = f" at {place}" if place else ""
+        raise ExperimentError(f"{field}: fails{where} ({type(error).__name__}: {error})") from error
+
+
+def is_reference(name: Any) -> bool:
+    """Whether ``name`` has the form ``"module:attribute"`` of what is the user's."""
+    return isinstance(name, str) and ":" in name
+
+
+def add_folder(folder: str | os.PathLike) -> None:
+    """Makes the modules of a folder importable, after all others."""
+    folder = str(Path(folder).resolve())
+    if folder not in sys.path:
+        sys.path.append(folder)
+
+
+def load(reference: str, field: str) -> Callable[..., Any]:
+    """The function or class that ``"module:attribute"`` names.
+
+    Args:
+      reference: As the configuration has it.
+      field: Its field, as messages show it: ``config.network.name='my_models:Net'``.
+
+    Raises:
+      ExperimentError: If there is no such module or attribute, or the module fails; the message shows where.
+    """
+    module_name, _, attribute = reference.partition(":")
+    remedy = f"{field}: must be 'module:attribute' of a module that Python can import; "
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if f"{module_name}.".startswith(f"{error.name}."):
+            raise ExperimentError(f"{remedy}there is no module {error.name!r} in {_show_path()}") from error
+        is_told = isinstance(error, MissingExtraError)
+        told = str(error) if is_told else f"{error.name} is not installed: pip install {error.name}"
+        raise ExperimentError(f"{field}: {told}") from error
+    # Whatever a user's code may raise.
+    except Exception as error:
+        place = users_place(error) or module_name
+        raise ExperimentError(f"{field}: {place}: {type(error).__name__}: {error}") from error
+    found = functools.reduce(lambda thing, name: getattr(thing, name, None), attribute.split("."), module)
+    if not callable(found):
+        there = ", ".join(
+            name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__
+        )
+        file = getattr(module, "__file__", module_name)
+        raise ExperimentError(f"{remedy}{file} has no function or class {attribute!r}; it has {there or 'none'}")
+    return found
+
+
+def find(
+    section: str,
+    fields: Mapping[str, Any],
+    *,
+    given: Collection[str] = (),
+    shared: Mapping[str, Range] = types.MappingProxyType({}),
+    prefix: str | None = None,
+) -> Found:
+    """What a section of a configuration names, once its fields are checked against the signature.
+
+    Args:
+      section: ``"network"``, ``"training"``, ``"posterior"`` or ``"dataset"``.
+      fields: The section's fields, ``name`` among them.
+      given: Arguments that the experiment gives itself, and that are no fields.
+      shared: Fields that may stand in the section whatever it names, with their ranges. Those that it does not take
+        are left out.
+      prefix: What stands before a field's name in a message; ``config.SECTION.`` if None.
+
+    Raises:
+      ValueError: For an unknown name, and for a field that is unknown, missing or out of range. The message has the
+        field's full name, its value and what there is.
+      TypeError: For a field of another kind.
+    """
+    prefix = f"config.{section}." if prefix is None else prefix
+    table, fields = TABLES[section], dict(fields)
+    name = fields.pop("name", None)
+    if is_reference(name):
+        add_folder(Path.cwd())
+        make, arguments = load(name, f"{prefix}name={name!r}"), {}
+    else:
+        allowed = ranges.choice(*table, more="'module:attribute' of your own")
+        ranges.check({"name": allowed}, {"name": name}, prefix=prefix)
+        reference, _, arguments = table[name]
+        make = load(reference, f"{prefix}name={name!r}")
+    found = ranges.parameters(make)
+    kinds = {field: parameter.kind for field, parameter in found.items()}
+    takes_all = inspect.Parameter.VAR_KEYWORD in kinds.values()
+    several = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    others = {*given, *arguments, *_FROM_FLAX}
+    own = [field for field, kind in kinds.items() if field not in others and kind not in several]
+    for field, value in fields.items():
+        if field not in own and field not in shared and not takes_all:
+            there = ", ".join(sorted({*own, *shared})) or "no fields"
+            raise ExperimentError(f"{prefix}{field}={value!r}: there is no such field; name={name!r} takes {there}")
+    for field in own:
+        if found[field].default is inspect.Parameter.empty and field not in fields:
+            raise ExperimentError(f"{prefix}{field}: is missing; name={name!r} takes {', '.join(sorted(own))}")
+    ranges.check(dict(shared) | dict(ranges.of(make, plain=True)), fields, prefix=prefix)
+    taken = {field: value for field, value in fields.items() if takes_all or field in own}
+    return Found(f"{prefix}name={name!r}", is_reference(name), make, {**arguments, **taken})
+
+
+def title(section: str, name: str, fields: Mapping[str, Any] = types.MappingProxyType({})) -> str:
+    """What figures and tables call a component: the project's by its title, any other by its name."""
+    row = TABLES[section].get(name)
+    try:
+        return name if row is None else row.title.format(**fields)
+    except KeyError:
+        return name
+
+
+# What Flax adds to the fields of a module.
+_FROM_FLAX = ("parent", "name")
+
+
+def users_place(error: BaseException) -> str | None:
+    """The innermost file and line of the user's own code that an error passed through; None if there are none."""
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f"{error.filename}, line {error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if _is_users(frame.filename)]
+    return f"{own[-1].filename}, line {own[-1].lineno}" if own else None
+
+
+def _is_users(path: str) -> bool:
+    return not path.startswith(_FOLDERS) and not any(part in path + os.sep for part in _OTHERS)
+
+
+def _show_path() -> str:
+    return ", ".join(path for path in sys.path if path and _is_users(path) and os.path.isdir(path))
