@@ -247,7 +247,7 @@ BAD_ARGUMENTS = [
     ("key of numbers", {"key": jnp.zeros(2)}, TypeError, ["key", "float32", "jax.random.key(seed)"]),
     ("key too long", {"key": np.zeros(3, np.uint32)}, ValueError, ["key", "(3,)", "jax.random.key(seed)"]),
     ("mask a list", {"available": [True] * 12}, TypeError, ["available", "list", "array"]),
-    ("method unknown", {"method": "bait"}, ValueError, ["method='bait'", "'batch_bald'", "'power_lbb'"]),
+    ("method unknown", {"method": "bogus"}, ValueError, ["method='bogus'", "'batch_bald'", "'power_lbb'"]),
     ("method in capitals", {"method": "BALD"}, ValueError, ["method='BALD'", "'bald'"]),
     ("method a list", {"method": ["bald"]}, (TypeError, ValueError), ["method=['bald']", "'bald'"]),
     ("option of another method", {"alpha": 1.0}, ValueError, ["alpha=1.0", "'lbb'", "pair_weight", "redundancy"]),
@@ -398,7 +398,7 @@ def test_errors_come_in_the_order_of_the_checks_and_before_the_method_is_compile
     # A size that nothing else here has.
     probs = reference.random_probs(0, 7, 2, 3)
     wrong = {
-        "method": "bait",
+        "method": "bogus",
         "alpha": -1.0,
         "embeddings": np.ones((7, 2), int),
         "key": None,

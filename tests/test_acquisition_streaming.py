@@ -335,7 +335,7 @@ def test_a_new_method_is_streamed_if_it_says_how():
 
 
 def test_unknown_methods_and_options_are_refused():
-    with pytest.raises(ValueError, match="method='bait'"):
-        acquisition.acquire_stream(jax.random.key(0), [pool()], method="bait", batch_size=2)
+    with pytest.raises(ValueError, match="method='bogus'"):
+        acquisition.acquire_stream(jax.random.key(0), [pool()], method="bogus", batch_size=2)
     with pytest.raises(ValueError, match="alpha"):
         acquisition.acquire_stream(jax.random.key(0), [pool()], method="log_det", batch_size=2, alpha=2.0)

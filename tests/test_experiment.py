@@ -353,7 +353,7 @@ def test_another_configuration_in_the_same_folder_is_an_error_that_shows_the_dif
         ({"initial_size": 21}, r"config\.initial_size=21: must be at most config\.final_size=20"),
         ({"training.num_steps": 0}, r"config\.training\.num_steps=0"),
         ({"posterior.num_members": 0}, r"config\.posterior\.num_members=0"),
-        ({"posterior.name": "laplace"}, r"config\.posterior\.name='laplace'.*'deep_ensemble', 'mc_dropout'"),
+        ({"posterior.name": "swag"}, r"config\.posterior\.name='swag'.*'deep_ensemble', 'laplace', 'mc_dropout'"),
         ({"network.name": "transformer"}, r"config\.network\.name='transformer'.*'mlp'"),
         ({"dataset.name": "imagenet"}, r"'imagenet'.*'digits', 'mnist'"),
         ({"dataset.num_pool": 5000}, r"num_pool=5000: must be between 1 and the 1297"),

@@ -12,7 +12,8 @@ from lbb_jax.errors import ExperimentError
 def dataset_title(name: str) -> str:
     """What figures call a data set; an ``r`` before its name stands for noisy copies, as in the paper."""
     if name not in components.DATASETS and name.startswith("r") and name[1:] in components.DATASETS:
-        return f"R{components.title('dataset', name[1:])}"
+        title = components.title("dataset", name[1:])
+        return f"{'R' if title[0].isupper() else 'r'}{title}"
     return components.title("dataset", name)
 
 
