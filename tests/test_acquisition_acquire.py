@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import reference
 import variants
+from slow_parts import slow_but
 
 from lbb_jax import acquisition, information
 
@@ -141,6 +142,7 @@ def test_pairs_count_once_by_default(method):
     np.testing.assert_array_equal(default.scores, explicit.scores)
 
 
+@pytest.mark.slow
 def test_batch_bald_takes_ten_thousand_samples_by_default():
     # 10 ** 4 configurations are enumerated, so that the key is of no consequence, and 11 ** 4 are not.
     for num_classes, key_matters in ((10, False), (11, True)):
@@ -417,7 +419,7 @@ def test_errors_come_in_the_order_of_the_checks_and_before_the_method_is_compile
     assert len(compilations) >= 2
 
 
-@pytest.mark.parametrize("method", acquisition.METHODS)
+@pytest.mark.parametrize("method", slow_but(acquisition.METHODS, "power_bald"))
 def test_old_and_new_keys_give_the_same_picks(method):
     options = {"embeddings": np.ones((12, 5))} if acquisition.METHODS[method].uses_embeddings else {}
     one, other = (

@@ -11,7 +11,7 @@ import pytest
 import reference
 from hypothesis import given
 from hypothesis import strategies as st
-from test_acquisition_power import NUM_KEYS, assert_frequencies
+from test_acquisition_sampling import NUM_KEYS, assert_frequencies
 
 from lbb_jax import acquisition
 from lbb_jax.acquisition import exponential_race

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import reference
 import variants
+from slow_parts import slow_but
 
 from lbb_jax import acquisition, chunks
 
@@ -61,7 +62,9 @@ def test_keys_masks_and_exhaustion(name, compilations):
 
 # It holds for sampled BatchBALD too: which steps are enumerated depends on num_samples alone, and the keys of the steps
 # are the same for every batch size.
-@pytest.mark.parametrize("name", variants.ALL)
+@pytest.mark.parametrize(
+    "name", slow_but(variants.ALL, "random", "bald", "batch_bald sampled", "power_lbb", "lbb tree", "badge")
+)
 def test_the_first_picks_of_a_batch_are_the_smaller_batch_and_extreme_shapes_are_taken(name):
     batch, first = (variants.pick(name, POOL, size, seed=1) for size in (4, 3))
     np.testing.assert_array_equal(first.indices, batch.indices[:3])

@@ -7,6 +7,7 @@ import reference
 import strategies
 import variants
 from hypothesis import given
+from slow_parts import slow_but
 
 # [points, draws, classes], and the points picked. Every shape is a program for each method: there are few.
 POOLS = ((7, 4, 3), (6, 3, 4))
@@ -46,7 +47,7 @@ def assert_totals(name, probs, picked):
         assert best_tree >= reference.batch_bald(batch) - TOLERANCE
 
 
-@pytest.mark.parametrize("name", OF_PREDICTIONS)
+@pytest.mark.parametrize("name", slow_but(OF_PREDICTIONS, "bald", "lbb", "lbb tree"))
 @given(probs=strategies.batches(shapes=POOLS))
 def test_every_pick_is_the_best_and_its_score_is_its_gain(name, probs):
     everything, some = np.ones(len(probs), bool), np.arange(len(probs)) % 3 != 0
@@ -95,7 +96,7 @@ def test_known_values():
     np.testing.assert_allclose(bald.scores, reference.KNOWN_BALD, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", OF_PREDICTIONS)
+@pytest.mark.parametrize("name", slow_but(OF_PREDICTIONS, "bald", "batch_bald", "lbb"))
 def test_identical_points_are_taken_in_order(name):
     num_points, num_draws, num_classes = LARGE_POOL
     probs = np.repeat(reference.random_probs(1, 1, num_draws, num_classes), num_points, axis=0)
@@ -148,6 +149,7 @@ def test_pairwise_gains_go_negative_and_points_without_information_come_next():
     assert expected[-1] < 0
 
 
+@pytest.mark.slow
 def test_lbb_with_pairs_once_has_the_known_values_of_two_bald():
     probs = np.tile(reference.known_case(), (10, 1, 1))
     _, gains, _ = reference.greedy(lambda batch: reference.lbb_gains(probs, batch), len(probs), 5)

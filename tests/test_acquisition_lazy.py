@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference
+from slow_parts import slow_but
 
 from lbb_jax import acquisition
 from lbb_jax.acquisition import exponential_race, lazy
@@ -98,7 +99,7 @@ def test_picks_are_those_of_evaluating_everything(name, pool):
     dense.assert_same_picks(picked, expected_picks(name, pool), log_probs)
 
 
-@methods
+@pytest.mark.parametrize("name", slow_but(METHODS, "lbb"))
 @pytest.mark.parametrize("pool", ["duplicates", "one informative"])
 def test_the_whole_pool_is_picked_in_the_order_of_evaluating_everything(name, pool):
     log_probs, key = jnp.asarray(reference.log32(pools()[pool])), jax.random.key(4)
@@ -108,6 +109,7 @@ def test_the_whole_pool_is_picked_in_the_order_of_evaluating_everything(name, po
     dense.assert_same_picks(picked, evaluate_all(name, key, log_probs, everything, batch_size=NUM_POINTS), log_probs)
 
 
+@pytest.mark.slow
 def test_sampled_batch_bald_never_misses_a_pick():
     # The bound holds for the very configurations sampled: of 200 pools none is picked from otherwise.
     for seed in range(200):
@@ -119,7 +121,7 @@ def test_sampled_batch_bald_never_misses_a_pick():
         )
 
 
-@methods
+@pytest.mark.parametrize("name", slow_but(METHODS, "lbb"))
 def test_side_by_side_as_one_by_one_and_with_all_points_in_the_front(name):
     function, options = METHODS[name]
     run = functools.partial(getattr(acquisition, function), batch_size=BATCH_SIZE, **options)
@@ -153,6 +155,7 @@ def test_few_pairs_are_evaluated(power):
     assert 0 < int(picks.num_pairs) < dense_pairs / 10
 
 
+@pytest.mark.slow
 def test_few_configurations_are_evaluated():
     log_probs, available = large_pool()
     picks = jax.jit(functools.partial(pick_batch_bald, batch_size=8, num_samples=1_000))(

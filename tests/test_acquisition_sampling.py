@@ -98,6 +98,7 @@ def test_first_two_picks_follow_the_powers_of_their_gains(name, alpha):
     assert_frequencies(picked.indices, expected_frequencies(name, probs, 2, alpha))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_three_picks_in_turn_follow_the_gains_that_are_left(name):
     probs = informative_pool()

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import reference
+from slow_parts import slow_but
 
 from lbb_jax import acquisition, information
 from lbb_jax.acquisition import streaming
@@ -73,7 +74,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(streaming, "_LARGEST_BLOCK", 32 * 18)
 
 
-@methods
+@pytest.mark.parametrize("name", slow_but(METHODS, "random", "lbb tree", "power_lbb"))
 def test_with_places_for_all_points_the_stream_is_the_pool(name):
     picked = streamed(name, np.split(pool(), [40, 41, 137]))
     assert picked.certified
@@ -83,14 +84,20 @@ def test_with_places_for_all_points_the_stream_is_the_pool(name):
     assert_same(picked, whole(name, pool()))
 
 
-@pytest.mark.parametrize("name", ["random", "entropy", "power_bald", "bald softmax", "epig", "epig power"])
+@pytest.mark.parametrize(
+    "name",
+    slow_but(["random", "entropy", "power_bald", "bald softmax", "epig", "epig power"], "entropy", "epig power"),
+)
 def test_methods_that_score_points_alone_need_no_more_places_than_picks(name):
     picked = streamed(name, [pool()], num_candidates=BATCH_SIZE)
     assert picked.certified
     assert_same(picked, whole(name, pool()))
 
 
-@pytest.mark.parametrize("name", ["lbb", "lbb tree", "power_lbb", "power_lbb tree", "log_det", "batch_bald"])
+@pytest.mark.parametrize(
+    "name",
+    slow_but(["lbb", "lbb tree", "power_lbb", "power_lbb tree", "log_det", "batch_bald"], "lbb tree", "power_lbb"),
+)
 def test_a_certified_batch_is_that_of_the_whole_pool(name):
     num_certified = 0
     for seed in range(40):

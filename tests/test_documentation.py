@@ -32,6 +32,7 @@ def run_examples(test):
     assert not failures, "".join(failures)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_the_examples_of_docstrings_show_what_happens(example):
     run_examples(example)

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import small_problem
+from slow_parts import slow_but
 
 from lbb_jax import acquisition, labelled_set, loop
 
@@ -23,7 +24,7 @@ def test_labels_grow_by_the_batch_and_end_at_the_final_size():
     assert settings.num_rounds == 4
 
 
-@pytest.mark.parametrize("method", acquisition.METHODS)
+@pytest.mark.parametrize("method", slow_but(acquisition.METHODS, "random", "lbb", "badge"))
 def test_no_method_labels_a_point_twice(method):
     options = {"num_samples": 20} if method == "batch_bald" else {}
     settings = small_problem.settings(method, **options)
@@ -50,7 +51,7 @@ def test_the_whole_pool_can_be_labelled():
     assert sorted(np.asarray(state.labelled.indices).tolist()) == list(range(21))
 
 
-@pytest.mark.parametrize("posterior_name", ["deep_ensemble", "mc_dropout"])
+@pytest.mark.parametrize("posterior_name", slow_but(["deep_ensemble", "mc_dropout"], "deep_ensemble"))
 def test_step_by_step_equals_the_whole_run_and_the_second_step_compiles_nothing(posterior_name, compilations):
     settings, last, rounds = run(method="power_bald", posterior_name=posterior_name)
     data = small_problem.data()
@@ -67,6 +68,7 @@ def test_step_by_step_equals_the_whole_run_and_the_second_step_compiles_nothing(
     np.testing.assert_array_equal(state.labelled.indices, last.labelled.indices)
 
 
+@pytest.mark.slow
 def test_the_second_round_of_training_by_epochs_compiles_nothing(compilations):
     settings = small_problem.settings("lbb", training_name="epochs")
     data = small_problem.data(num_validation=50)

@@ -231,6 +231,7 @@ def test_files_that_hold_no_times_are_errors(content, message, tmp_path):
         runtime.runtime([tmp_path / "times.jsonl"])
 
 
+@pytest.mark.slow
 def test_the_script_names_what_is_wrong(tmp_path):
     for arguments, message in (((), "name at least one run"), ((str(tmp_path),), "config.json")):
         result = scripts.run("report.py", f"--output={tmp_path}/report.html", *arguments)

@@ -40,13 +40,6 @@ def planned(script, arguments):
     return configs
 
 
-def is_part(stored, config):
-    """Whether every field that is stored has the same value in ``config``, which may have others, too."""
-    if isinstance(stored, dict):
-        return all(name in config and is_part(value, config[name]) for name, value in stored.items())
-    return stored == config
-
-
 @pytest.mark.parametrize(
     ("script", "arguments"),
     [(script, arguments) for script in ("run.py", "sweep.py") for arguments in of_script(script)],
@@ -57,8 +50,8 @@ def test_the_commands_make_the_configurations_of_the_results(script, arguments, 
     configs = planned(script, arguments)
     assert configs
     for folder, config in configs.items():
-        stored = RESULTS / folder.relative_to("runs") / "config.json"
-        assert is_part(json.loads(stored.read_text())["config"], json.loads(config.to_json())), stored
+        stored = RunFolder(RESULTS / folder.relative_to("runs"))
+        assert stored.describe().config == json.loads(config.to_json()), stored.path
 
 
 @pytest.mark.parametrize("arguments", of_script("approximation.py"), ids=shlex.join)

@@ -217,6 +217,7 @@ def test_a_field_that_the_script_sets_itself_cannot_be_overridden(script, argume
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", ["figures.py", "report.py"])
 def test_broken_runs_are_named_and_the_others_shown(tool, tmp_path, caplog):
     good = scripts.ROOT / "results" / "digits_demo" / "random"
@@ -264,6 +265,7 @@ def test_paths_that_cannot_be_are_messages(tool, arguments, message):
     assert message in result.stderr
 
 
+@pytest.mark.slow
 def test_a_terminal_without_utf8_shows_another_sign(tmp_path):
     command = [sys.executable, "experiments/figures.py", f"--output={tmp_path}/a.png", "results/digits_demo/bald"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}

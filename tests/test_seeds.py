@@ -64,6 +64,7 @@ def test_one_seed_after_another_equals_each_alone():
     assert_same_rounds(rounds, alone("mc_dropout")[1])
 
 
+@pytest.mark.slow
 def test_rounds_in_blocks_equal_each_seed_alone():
     settings, _, _ = parts()
     states, rounds = in_blocks()
