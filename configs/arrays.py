@@ -21,7 +21,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config = experiment.default_config()
     config.dataset.name = "arrays"
     # An .npz file, or a folder of .npy files.
-    config.dataset.path = ""
+    config.dataset.path = "my_data.npz"
     # Whether features are standardised by the statistics of the training examples.
     config.dataset.standardise = True
     # The share of the examples that is held out where there are no test arrays.

@@ -19,7 +19,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
     arguments = experiment.parse_arguments(argument, choices=("ensemble", "mc_dropout"), integers=("b",))
     config = experiment.default_config()
     config.dataset.name = "image_folder"
-    config.dataset.path = ""
+    config.dataset.path = "my_images"
     # Height and width that all images are resized to.
     config.dataset.image_size = 32
     # Three channels, or one of grey values.

@@ -21,7 +21,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
     arguments = experiment.parse_arguments(argument, choices=("ensemble", "mc_dropout"), integers=("b",))
     config = experiment.default_config()
     config.dataset.name = "text_csv"
-    config.dataset.path = ""
+    config.dataset.path = "my_texts.csv"
     config.dataset.text_column, config.dataset.label_column = "text", "label"
     config.dataset.encoder = "minilm"
     # Tokens of a text that are read.

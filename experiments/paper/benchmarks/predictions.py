@@ -13,7 +13,7 @@ _DISTANCE_OF_CLASSES = 1.2
 _SHARPNESS = 1.6
 _DISAGREEMENT = 0.35
 # Of the pool of points that are nearly certain.
-_LOGIT_SIZE = 6.0
+_LOGIT_SIZE = 10.0
 _MAP_SIZE = 0.1
 _NOISE_SIZE = 0.1
 
