@@ -30,7 +30,7 @@ def test_a_part_whose_extra_is_missing_names_the_extra():
     cases = {
         "figures": ("matplotlib", "experiments"),
         "analysis": ("pandas", "experiments"),
-        "datasets": ("tensorflow_datasets", "experiments"),
+        "datasets": ("tqdm", "experiments"),
         "experiment": ("ml_collections", "experiments"),
         "labelling": ("filelock", "labelling"),
         "text": ("tokenizers", "text"),

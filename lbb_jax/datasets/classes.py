@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lbb_jax.extras import needs
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -106,7 +108,8 @@ def hold_out(labels: np.ndarray, encoded: Encoded, share: float, rows: Rows) -> 
     Raises:
       ValueError: For a class with one example, and for a share that leaves a part with fewer examples than classes.
     """
-    from sklearn.model_selection import train_test_split
+    with needs("experiments"):
+        from sklearn.model_selection import train_test_split
 
     counts = np.bincount(labels, minlength=len(encoded.names))
     if counts.min() < 2:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from lbb_jax.datasets.source import Source, in_memory
+from lbb_jax.extras import needs
 
 NUM_TEST = 500
 
@@ -10,8 +11,9 @@ NUM_TEST = 500
 def load() -> Source:
     """1,297 images to label and 500 to test on, one fixed stratified split; grey values 0 to 16 as uint8."""
     # It takes a second and a half to import, which runs on other data need not wait for.
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
+    with needs("experiments"):
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
 
     digits = load_digits()
     images = digits.images.astype(np.uint8)[..., None]

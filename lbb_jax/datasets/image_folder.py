@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
-from tqdm import tqdm
 
 from lbb_jax import paths
 from lbb_jax.datasets import classes, statistics
 from lbb_jax.datasets.source import Source, Split
+from lbb_jax.extras import needs
 from lbb_jax.ranges import OptionalCount, Share, Switch, Text
+
+with needs("experiments"):
+    from PIL import Image
+    from tqdm import tqdm
 
 
 def load(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from lbb_jax import paths
+from lbb_jax.extras import needs
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -35,7 +36,8 @@ def open_builder(name: str) -> "tfds.core.DatasetBuilder":
     if data_dir is not None:
         data_dir = str(paths.folder(data_dir, name="TFDS_DATA_DIR"))
     # It takes seconds to import, which runs on other data need not wait for.
-    import tensorflow_datasets as tfds
+    with needs("experiments"):
+        import tensorflow_datasets as tfds
 
     with _explained(f"opening {name}"):
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
