@@ -14,7 +14,8 @@ from absl import flags
 from absl import logging as absl_logging
 
 ROOT = Path(__file__).parents[2]
-_LOGGERS = ("lbb_jax", "lbb_jax.experiment.sweep", "absl")
+# The first is the root.
+_LOGGERS = ("", "lbb_jax", "lbb_jax.experiment.sweep", "absl")
 
 
 class Result(NamedTuple):
