@@ -21,7 +21,7 @@ def same_partition(one, other):
     }
 
 
-@pytest.mark.parametrize("num_clusters", [1, 3, 7, 20])
+@pytest.mark.parametrize("num_clusters", [1, 3, 7, 19])
 def test_clusters_are_those_of_scipy(num_clusters):
     for seed in range(5):
         rows = np.random.default_rng(seed).normal(size=(20, 3)).astype(np.float32)
@@ -30,6 +30,11 @@ def test_clusters_are_those_of_scipy(num_clusters):
         assert same_partition(found, expected)
         # Each cluster has the name of its first member.
         assert all(label == np.flatnonzero(found == label)[0] for label in found)
+
+
+def test_as_many_clusters_as_rows_hold_one_each():
+    rows = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    np.testing.assert_array_equal(link(rows, np.ones(20, bool), 20), np.arange(20))
 
 
 def test_rows_that_do_not_count_are_in_no_cluster():
