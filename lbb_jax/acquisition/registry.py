@@ -6,7 +6,6 @@ import importlib
 import inspect
 import reprlib
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -87,9 +86,9 @@ class Method:
     uses_predictions: bool = True
     samples: bool = False
     stream: Stream | None = None
-    option_checks: Mapping[str, checks.OptionCheck] = MappingProxyType({})
-    idle: Mapping[str, tuple[str, Any]] = MappingProxyType({})
-    colours: Mapping[str, str] = MappingProxyType({})
+    option_checks: Mapping[str, checks.OptionCheck] = dataclasses.field(default_factory=dict)
+    idle: Mapping[str, tuple[str, Any]] = dataclasses.field(default_factory=dict)
+    colours: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         name = self.name or getattr(self.function, "__name__", type(self.function).__name__)
