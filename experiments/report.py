@@ -32,9 +32,11 @@ def main(folders: list[str]) -> None:
     output = paths.output_file(_OUTPUT.value, name="--output", suffixes=(".html", ".htm"))
     experiment.show_warnings()
     try:
-        sections = [_claims_section(_CLAIMS.value)] if _CLAIMS.value else []
-        sections += table2.sections(_BENCHMARK.value)
-        page = report.render(analysis.find_runs(folders), benchmarks=_BENCHMARK.value, sections=sections)
+        # What may be wrong with the arguments comes first: the claims take a while.
+        found, sections = analysis.find_runs(folders), table2.sections(_BENCHMARK.value)
+        if _CLAIMS.value:
+            sections = [_claims_section(_CLAIMS.value), *sections]
+        page = report.render(found, benchmarks=_BENCHMARK.value, sections=sections)
         atomic_write(output, page)
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
