@@ -84,8 +84,8 @@ class Predictions(NamedTuple):
     """What the methods of acquisition look at.
 
     Attributes:
-      log_probs: Of the whole pool, ``[N, K, C]``; uniform ones of one draw where the method needs none.
-      embeddings: Of the whole pool, ``[N, D]``; None where the method needs none.
+      log_probs: The predictions of the whole pool, ``[N, K, C]``; uniform ones of one draw where the method needs none.
+      embeddings: The embeddings of the whole pool, ``[N, D]``; None where the method needs none.
     """
 
     log_probs: jax.Array
@@ -114,7 +114,7 @@ class Round(NamedTuple):
       round: ``[]`` int32.
       labels: Labels trained on, ``[]`` int32.
       metrics: On the test examples.
-      losses: Of each member and unit of training (step or epoch), ``[members, units]``, nats.
+      losses: The loss of each member and unit of training (step or epoch), ``[members, units]``, nats.
       batch: What was acquired; nothing in the last round.
     """
 

@@ -11,6 +11,8 @@ from jaxtyping import Array, Bool, Float, Integer
 from lbb_jax import arguments
 from lbb_jax.acquisition import checks
 
+# The metrics that are means over classes; runs of older versions lack them.
+BY_CLASS = ("balanced_accuracy", "macro_f1")
 _NUM_BINS = 15
 # A sum of rounded probabilities may be a little above 1.
 _ROUNDING = 1e-3

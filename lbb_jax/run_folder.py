@@ -23,6 +23,7 @@ import jax
 from lbb_jax import checkpoints, files
 from lbb_jax.errors import ExperimentError
 from lbb_jax.loop import Round, State
+from lbb_jax.metrics import BY_CLASS
 from lbb_jax.paths import PathError, resolve
 
 _LOGGER = logging.getLogger(__name__)
@@ -487,8 +488,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "acquired": (functools.partial(_is_list_of, _is_count), "a list of indices"),
     "gains": (functools.partial(_is_list_of, _is_finite), "a list of finite numbers"),
 }
-# Older versions did not write these, or not all of them.
-_BY_CLASS = ("balanced_accuracy", "macro_f1")
+# Older versions did not write all of them.
 _SECONDS = ("seconds", "seconds_train", "seconds_predict", "seconds_acquire")
 
 
@@ -497,7 +497,7 @@ def _check_record(run: Description, before: Sequence[Record], record: Record) ->
     for name, (is_right, allowed) in _FIELDS.items():
         if name not in record or not is_right(record[name]):
             raise ValueError(f"{name}={record.get(name)!r}: must be {allowed}")
-    for name in _BY_CLASS:
+    for name in BY_CLASS:
         if not _is_finite(record.get(name, 0.0)):
             raise ValueError(f"{name}={record[name]!r}: must be a finite number")
     for name in _SECONDS:

@@ -61,7 +61,7 @@ def write(path: Path, benchmark: Path) -> None:
     """Draws the picture into ``path``, unless it is newer than all it is drawn from.
 
     Args:
-      path: Of the PNG.
+      path: The PNG to write.
       benchmark: Measurements that the costs are taken from.
     """
     sources = [Path(__file__), benchmark, *Path(acquisition.__file__).parent.glob("*.py")]

@@ -114,7 +114,7 @@ class _State(NamedTuple):
     """What changes from pick to pick.
 
     Attributes:
-      points: Of all points.
+      points: All points.
       inverse: ``M⁻¹``, ``[C D, C D]``.
       fisher: ``F``, ``[C D, C D]``.
       scale: What ``V_x`` is multiplied by for ``M``: ``1 / √(|labelled| + b)``; ``[]``.

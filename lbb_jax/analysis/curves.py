@@ -8,6 +8,7 @@ import pandas as pd
 
 from lbb_jax.analysis.names import NAMES
 from lbb_jax.errors import ExperimentError
+from lbb_jax.metrics import BY_CLASS
 
 # The columns that tell one experiment from another: curves with the same values in them can be compared.
 EXPERIMENT = ["dataset", "encoder", "network", "posterior", "batch_size", "reduced", "setup"]
@@ -197,7 +198,7 @@ def _as_text(labels: float) -> str:
 
 def _uneven(runs: pd.DataFrame) -> list[str]:
     """The means over classes that are not level with the accuracy."""
-    names = [name for name in ("balanced_accuracy", "macro_f1") if name in runs]
+    names = [name for name in BY_CLASS if name in runs]
     return [name for name in names if (runs[name] - runs["accuracy"]).abs().max() >= 0.005]
 
 

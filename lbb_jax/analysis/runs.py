@@ -18,6 +18,7 @@ from lbb_jax.analysis.curves import EXPERIMENT, describe
 from lbb_jax.analysis.names import numeric_options, variant_names
 from lbb_jax.errors import ExperimentError
 from lbb_jax.loop import num_rounds
+from lbb_jax.metrics import BY_CLASS
 from lbb_jax.paths import resolve
 from lbb_jax.run_folder import Description, Record, RunFolder
 
@@ -25,11 +26,9 @@ _LOGGER = logging.getLogger(__name__)
 _COLUMNS = (
     *("path", "experiment", "dataset", "encoder", "network", "posterior"),
     *("method", "variant", "batch_size", "alpha", "reduced", "setup"),
-    *("seed", "round", "labels", "accuracy", "nll", "ece", "balanced_accuracy", "macro_f1"),
+    *("seed", "round", "labels", "accuracy", "nll", "ece", *BY_CLASS),
     *("seconds", "seconds_train", "seconds_predict", "seconds_acquire"),
 )
-# Runs of older versions have none.
-_BY_CLASS = ("balanced_accuracy", "macro_f1")
 
 
 def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
@@ -183,10 +182,9 @@ def _check_that_none_is_twice(frames: Sequence[pd.DataFrame]) -> None:
 def _with_seconds(frame: pd.DataFrame) -> pd.DataFrame:
     """A run's rows with the seconds of the whole round, the sum of its stages where they were not written."""
     stages = ["seconds_train", "seconds_predict", "seconds_acquire"]
-    frame = frame.reindex(columns=[*frame.columns, *(name for name in stages if name not in frame)])
+    frame = frame.reindex(columns=[*frame.columns, *(name for name in (*stages, *BY_CLASS) if name not in frame)])
     # Stages that were not timed are all None, which pandas takes for objects.
     frame[stages] = frame[stages].astype(float)
-    frame = frame.reindex(columns=[*frame.columns, *(name for name in _BY_CLASS if name not in frame)])
     return frame if "seconds" in frame else frame.assign(seconds=frame[stages].sum(axis=1, skipna=False))
 
 

@@ -44,6 +44,11 @@ class Decision(NamedTuple):
     bootstrap: PairedDifference
 
 
+def _interval(differences: Any, confidence: float) -> PairedDifference:
+    """The mean of ``differences[n]`` and its interval by Student's t."""
+    return paired_difference(differences, np.zeros(len(differences)), confidence=confidence)
+
+
 def bootstrap_difference(differences: Any, *, confidence: float = 0.95) -> PairedDifference:
     """The mean of ``differences[n]`` and its interval by the bias-corrected and accelerated bootstrap.
 
@@ -53,7 +58,7 @@ def bootstrap_difference(differences: Any, *, confidence: float = 0.95) -> Paire
     Raises:
       ValueError: As `paired_difference`.
     """
-    interval = paired_difference(differences, np.zeros(len(differences)), confidence=confidence)
+    interval = _interval(differences, confidence)
     values = np.asarray(differences, np.float64)
     if np.ptp(values) == 0:
         return interval
@@ -74,7 +79,7 @@ def verdict_at(differences: Any, side: Side, *, confidence: float, margin: float
     *Above* holds if the interval lies above 0, and fails if it lies below; *below* likewise. *Level* holds if the
     interval lies within ``margin`` of 0, and fails if all of it lies outside. Anything else is undecided.
     """
-    _, low, high, _ = paired_difference(differences, np.zeros(len(differences)), confidence=confidence)
+    _, low, high, _ = _interval(differences, confidence)
     if side is Side.LEVEL:
         holds, fails = -margin < low and high < margin, low > margin or high < -margin
     elif side is Side.ABOVE:
@@ -110,7 +115,7 @@ def decide(claims: Sequence[tuple[Any, Side]], *, error: float = 0.05, margin: f
     return [
         Decision(
             verdict,
-            paired_difference(differences, np.zeros(len(differences)), confidence=1 - error),
+            _interval(differences, 1 - error),
             bootstrap_difference(differences, confidence=1 - error),
         )
         for verdict, (differences, _) in zip(verdicts, claims, strict=True)

@@ -26,7 +26,7 @@ def vectors(text_encoder: TextEncoder, num_texts: int, read_texts: ReadTexts, *,
       text_encoder: Makes them.
       num_texts: How many there are.
       read_texts: From ``start`` and ``stop`` to the texts between and their labels.
-      description: Of the progress bar.
+      description: What the progress bar says.
     """
 
     def embed_block(start: int, bar: tqdm) -> tuple[np.ndarray, np.ndarray]:

@@ -28,8 +28,8 @@ class Source(NamedTuple):
       train: What the pool and the validation examples are taken from.
       test: What is evaluated on.
       num_classes: ``C``.
-      mean: Of the features, in their units; broadcasts against one example. None, like ``std``, for features that are
-        used as stored.
+      mean: The mean of the features, in their units; broadcasts against one example. None, like ``std``, for features
+        that are used as stored.
       std: Likewise.
       encoder: Pretrained, of the texts whose tokens the features are.
       encoder_digest: Hash of the encoder that the features are for, or that made them; empty for none.

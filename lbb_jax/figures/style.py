@@ -47,8 +47,8 @@ def empty_panels(num_rows: int, num_columns: int, *, size: tuple[float, float]) 
     """A figure in the project's style with several panels, nothing drawn or labelled yet.
 
     Args:
-      num_rows: Of panels.
-      num_columns: Of panels.
+      num_rows: Rows of panels.
+      num_columns: Columns of panels.
       size: Width and height of the whole figure in inches.
 
     Returns:

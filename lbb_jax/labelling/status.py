@@ -52,7 +52,7 @@ class Status:
         were asked; None where they have no points in common.
       best_scores: For each batch, its method and the best score it picked (for most methods a gain in nats); None where
         the batch has none.
-      audit_when_asked: Of the audit points that are labelled, how many were predicted right when they were asked. No
+      audit_when_asked: How many of the labelled audit points were predicted right when they were asked. No
         model had seen their labels then; but the models are those of the past.
       audit_latest: How many of them the latest predictions have right. It is held-out accuracy only if the model was
         not trained on them: on ``labels(audit=False)``.

@@ -18,7 +18,7 @@ class ConvolutionalClassifier(nn.Module):
 
     Attributes:
       num_classes: ``C``.
-      dropout_rates: Of the three dropouts.
+      dropout_rates: The rates of the three dropouts.
     """
 
     num_classes: Count
@@ -60,7 +60,7 @@ class EMNISTConvolutionalClassifier(nn.Module):
 
     Attributes:
       num_classes: ``C``.
-      dropout_rates: Of the four dropouts.
+      dropout_rates: The rates of the four dropouts.
     """
 
     num_classes: Count

@@ -39,7 +39,7 @@ class Architecture:
       activation: One of `ACTIVATIONS`.
       norm_epsilon: Added to the variance in layer normalisation.
       dropout_rate: After the embeddings and after the dense layers of each layer.
-      attention_dropout_rate: Of the attention weights.
+      attention_dropout_rate: The dropout rate of the attention weights.
       drops_attended: Whether there is dropout after the attention's output (BERT) or not (DistilBERT).
     """
 
@@ -73,7 +73,7 @@ class Embeddings(nn.Module):
     """The sum of what a token, its position and its segment stand for, normalised.
 
     Attributes:
-      architecture: Of the encoder.
+      architecture: The encoder's architecture.
     """
 
     architecture: Architecture
@@ -94,7 +94,7 @@ class Attention(nn.Module):
     """Multi-head self-attention to the tokens that are no padding (Vaswani et al., 2017).
 
     Attributes:
-      architecture: Of the encoder.
+      architecture: The encoder's architecture.
     """
 
     architecture: Architecture
@@ -123,7 +123,7 @@ class Layer(nn.Module):
     """Attention and two dense layers, each beside a shortcut and normalised afterwards.
 
     Attributes:
-      architecture: Of the encoder.
+      architecture: The encoder's architecture.
     """
 
     architecture: Architecture

@@ -13,7 +13,7 @@ class MLP(nn.Module):
     Attributes:
       num_classes: ``C``.
       hidden_sizes: Width of each hidden layer, at least one.
-      dropout_rate: Of every dropout.
+      dropout_rate: The rate of every dropout.
     """
 
     num_classes: Count

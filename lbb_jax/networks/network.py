@@ -79,7 +79,7 @@ def last_layer(variables: Variables, num_features: int) -> LastLayer:
     """The last layer of a network: the part of its parameters that is called "output".
 
     Args:
-      variables: Of one network.
+      variables: The variables of one network.
       num_features: ``D``, the width of the network's embeddings.
 
     Raises:

@@ -42,7 +42,7 @@ class Block(nn.Module):
 
     Attributes:
       channels: Output channels.
-      stride: Of the first convolution and of the shortcut.
+      stride: The stride of the first convolution and of the shortcut.
     """
 
     channels: int
@@ -67,7 +67,7 @@ class ResNet18(nn.Module):
 
     Attributes:
       num_classes: ``C``.
-      dropout_rate: Of the dropout before the last layer.
+      dropout_rate: The rate of the dropout before the last layer.
       width: Channels of the stem and of the first stage.
     """
 

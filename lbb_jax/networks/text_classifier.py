@@ -15,8 +15,8 @@ class TextClassifier(nn.Module):
 
     Attributes:
       num_classes: ``C``.
-      architecture: Of the encoder.
-      dropout_rate: Of the dropout before the last layer.
+      architecture: The encoder's architecture.
+      dropout_rate: The rate of the dropout before the last layer.
     """
 
     num_classes: Count

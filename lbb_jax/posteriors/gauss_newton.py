@@ -92,7 +92,7 @@ def log_evidence(
     It is ``log p(y | θ) - ½ λ |θ|² - ½ log det(H + λ I) + ½ C D log λ``.
 
     Args:
-      log_likelihood: Of the labels at ``θ``, ``[]``.
+      log_likelihood: The log-likelihood of the labels at ``θ``, ``[]``.
       mean: ``θ``, ``[C, D]``.
       curvature: At ``θ``.
       prior_precision: ``λ``, above 0.

@@ -38,7 +38,7 @@ class Fitted(NamedTuple):
     Attributes:
       variables: The networks'.
       mean: What the last layers learnt, ``[M, C, D + 1]``; the last column is the bias.
-      curvature: Of the last layers' losses.
+      curvature: The curvature of the last layers' losses.
       prior_precision: ``[M]``.
     """
 

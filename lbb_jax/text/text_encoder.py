@@ -21,7 +21,7 @@ class TextEncoder(NamedTuple):
       tokenizer: Its own.
       max_length: Tokens of a text that are read.
       digest: Hash of all of the above.
-      name: Of its checkpoint, as `load` was given it.
+      name: The name of its checkpoint, as `load` was given it.
     """
 
     encoder: PretrainedEncoder
@@ -35,7 +35,7 @@ def load(name: str, *, max_length: int) -> TextEncoder:
     """Reads an encoder.
 
     Args:
-      name: Of its checkpoint, as `location.locate` takes it.
+      name: The name of its checkpoint, as `location.locate` takes it.
       max_length: Tokens of a text that are read, the special ones at both ends included: from 3 to as many as the
         encoder has positions.
 

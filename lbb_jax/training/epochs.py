@@ -121,7 +121,7 @@ def minibatch(order: jax.Array, size: jax.Array, number: jax.Array, batch_size: 
     Args:
       order: The epoch's points in order, ``[capacity]``, meaningless from ``size`` on.
       size: ``[]`` int32, at least 1.
-      number: Of the minibatch, ``[]`` int32 from 0; where the points end, it goes on with the first ones.
+      number: The number of the minibatch, ``[]`` int32 from 0; where the points end, it goes on with the first ones.
       batch_size: Static.
     """
     return order[(number * batch_size + jnp.arange(batch_size, dtype=jnp.int32)) % size]
@@ -143,7 +143,7 @@ def choose(best: Best, variables: Variables, network: Network, validation: Examp
     """The variables to keep after one more epoch.
 
     Args:
-      best: Of the epochs before.
+      best: The best of the epochs before.
       variables: After this epoch.
       network: The network that they are of.
       validation: What decides between the two: this epoch has to be better than the best so far. None for this epoch.

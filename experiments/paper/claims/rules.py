@@ -40,11 +40,6 @@ def from_labels(first: int) -> Measure:
     return measure
 
 
-def up_to_labels(last: int) -> Measure:
-    """The mean accuracy over the range up to ``last`` labels."""
-    return lambda labels, accuracies: area(labels[labels <= last], accuracies[labels <= last])
-
-
 @dataclass(frozen=True)
 class Run:
     """A run that a claim speaks of.
@@ -253,29 +248,29 @@ def decide_profile(claim: ProfileClaim, curves: Sequence[Curves]) -> list[Row]:
 
 def _log_errors(part: Part, runs: Sequence[Curves]) -> float | None:
     """By how much the logarithm of the error falls; None where a run is missing, has one seed or makes no errors."""
-    total = 0.0
-    for weight, wanted in part.terms:
-        found = next((run for run in runs if _is(wanted, run)), None)
-        if found is None or len(found.by_seed) < 2:
-            return None
-        error = 1 - np.mean([final(*curve) for curve in found.by_seed.values()])
-        if error <= 0:
-            return None
-        total -= weight * float(np.log(error))
-    return total
+    found = _runs_of(part, runs)
+    errors = [1 - np.mean([final(*curve) for curve in run.by_seed.values()]) for _, run in found or ()]
+    if not errors or min(errors) <= 0 or any(len(run.by_seed) < 2 for _, run in found or ()):
+        return None
+    return -sum(weight * float(np.log(error)) for (weight, _), error in zip(found or (), errors, strict=True))
 
 
 def _differences(part: Part, setting: Setting, curves: Iterable[Curves]) -> np.ndarray:
     """The sum of the part's weighted runs for each seed that all of them have; empty where a run is missing."""
-    of_setting = [run for run in curves if run.setting == setting]
-    total: pd.Series | None = None
-    for weight, wanted in part.terms:
-        found = next((run for run in of_setting if _is(wanted, run)), None)
-        if found is None:
-            return np.empty(0)
-        values = weight * pd.Series({seed: part.measure(*curve) for seed, curve in found.by_seed.items()})
-        total = values if total is None else (total + values).dropna()
-    return np.empty(0) if total is None else total.to_numpy()
+    found = _runs_of(part, [run for run in curves if run.setting == setting])
+    if found is None:
+        return np.empty(0)
+    terms = [
+        weight * pd.Series({seed: part.measure(*curve) for seed, curve in run.by_seed.items()}) for weight, run in found
+    ]
+    return pd.concat(terms, axis=1).dropna().sum(axis=1).to_numpy()
+
+
+def _runs_of(part: Part, runs: Sequence[Curves]) -> list[tuple[float, Curves]] | None:
+    """The runs that the part's terms name, with their weights; None where one is missing."""
+    found = [(weight, next((run for run in runs if _is(wanted, run)), None)) for weight, wanted in part.terms]
+    present = [(weight, run) for weight, run in found if run is not None]
+    return present if len(present) == len(found) else None
 
 
 def _is(wanted: Run, run: Curves) -> bool:
