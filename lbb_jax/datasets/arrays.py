@@ -15,10 +15,6 @@ from lbb_jax.ranges import Share, Switch, Text
 NEEDED, OPTIONAL = ("train_features", "train_labels"), ("test_features", "test_labels")
 
 
-class _UnreadableArrayError(ValueError):
-    """An array cannot be read; the message names it."""
-
-
 def load(*, path: Text, standardise: Switch = True, test_share: Share = 0.2) -> Source:
     """Opens a data set of arrays.
 
@@ -41,32 +37,25 @@ def load(*, path: Text, standardise: Switch = True, test_share: Share = 0.2) -> 
         if f"{name}_features" in arrays:
             _check_shapes(name, arrays[f"{name}_features"], arrays[f"{name}_labels"])
     train_features, test_features = arrays["train_features"], arrays.get("test_features")
-    train_labels = classes.Rows(np.asarray(arrays["train_labels"].values), arrays["train_labels"].place)
-    test_labels = arrays.get("test_labels")
-    encoded = classes.encode(train_labels, test_labels)
-    if test_features is None:
-        train_rows, test_rows = classes.hold_out(encoded.train, encoded, test_share, train_labels)
-        train = _split(train_features, encoded.train, train_rows)
-        test = _split(train_features, encoded.train, test_rows)
-    else:
-        if test_features.values.shape[1:] != train_features.values.shape[1:]:
-            raise ValueError(
-                f"{test_features.at(0)}: examples have the shape {test_features.values.shape[1:]}, and those of "
-                f"{train_features.at(0)} {train_features.values.shape[1:]}: must be the same"
-            )
-        train = _split(train_features, encoded.train, np.arange(len(encoded.train)))
-        test = _split(test_features, encoded.test, np.arange(len(encoded.test)))
+    names, train_part, test_part = classes.split(arrays["train_labels"], arrays.get("test_labels"), test_share)
+    if test_features is not None and test_features.values.shape[1:] != train_features.values.shape[1:]:
+        raise ValueError(
+            f"{test_features.at(0)}: examples have the shape {test_features.values.shape[1:]}, and those of "
+            f"{train_features.at(0)} {train_features.values.shape[1:]}: must be the same"
+        )
+    train = _split(train_features, train_part)
+    test = _split(train_features if test_features is None else test_features, test_part)
     mean, std = np.float32(0), np.float32(1)
     if standardise:
         mean, std = statistics.of_blocks(lambda start, stop: train.read(start, stop)[0], train.num_examples)
-    return Source(train, test, len(encoded.names), mean=mean, std=std, class_names=encoded.names)
+    return Source(train, test, len(names), mean=mean, std=std, class_names=names)
 
 
 def _open(path: Path) -> dict[str, classes.Rows]:
     """The arrays at ``path``, by name, each with the place of its rows."""
     if path.is_dir():
         files = {name: path / f"{name}.npy" for name in (*NEEDED, *OPTIONAL)}
-        found = {name: _read(file, name) for name, file in files.items() if file.exists()}
+        found = {name: _read(file) for name, file in files.items() if file.exists()}
     else:
         found = _read_archive(path)
     for name in NEEDED if not found.keys() & set(OPTIONAL) else (*NEEDED, *OPTIONAL):
@@ -79,7 +68,7 @@ def _open(path: Path) -> dict[str, classes.Rows]:
     return found
 
 
-def _read(file: Path, name: str) -> classes.Rows:
+def _read(file: Path) -> classes.Rows:
     with _explained(f"{file}"):
         return classes.Rows(np.load(file, mmap_mode="r", allow_pickle=False), f"{file}[{{row}}]")
 
@@ -87,10 +76,11 @@ def _read(file: Path, name: str) -> classes.Rows:
 def _read_archive(path: Path) -> dict[str, classes.Rows]:
     found = {}
     # NumPy leaves a damaged file open.
-    with path.open("rb") as file, _explained(f"path={path}"):
-        archive = np.load(file, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("it is no .npz file")
+    with path.open("rb") as file:
+        with _explained(f"path={path}"):
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ValueError("it is no .npz file")
         for name in (*NEEDED, *OPTIONAL):
             if name in archive:
                 with _explained(f"{name} of {path}"):
@@ -104,16 +94,12 @@ def _explained(place: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, _UnreadableArrayError):
-            raise
         if "pickle" in str(error).lower() or "Python objects" in str(error):
-            raise _UnreadableArrayError(
+            raise ValueError(
                 f"{place}: is no array of numbers or texts (rows of unequal lengths, or Python objects); save one of a "
                 "fixed dtype, such as np.asarray(labels, dtype=str)"
             ) from error
-        raise _UnreadableArrayError(
-            f"{place}: cannot be read ({error}); save it again, by np.savez or np.save"
-        ) from error
+        raise ValueError(f"{place}: cannot be read ({error}); save it again, by np.savez or np.save") from error
 
 
 def _check_shapes(name: str, features: classes.Rows, labels: classes.Rows) -> None:
@@ -132,11 +118,11 @@ def _check_shapes(name: str, features: classes.Rows, labels: classes.Rows) -> No
         )
 
 
-def _split(features: classes.Rows, labels: np.ndarray, rows: np.ndarray) -> Split:
-    """The examples ``rows`` of an array, each read when it is asked for."""
+def _split(features: classes.Rows, part: classes.Part) -> Split:
+    """The examples ``part.rows`` of an array, each read when it is asked for."""
 
     def read(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        wanted = rows[start:stop]
+        wanted = part.rows[start:stop]
         block = np.asarray(features.values[wanted])
         if block.ndim == 3:
             block = block[..., None]
@@ -145,6 +131,6 @@ def _split(features: classes.Rows, labels: np.ndarray, rows: np.ndarray) -> Spli
             if is_fault.any():
                 row = int(wanted[np.argmax(is_fault)])
                 raise ValueError(f"{features.at(row)}: holds NaN or infinity; leave the example out, or mend it")
-        return block.astype(np.float32) if block.dtype == np.float64 else block, labels[wanted]
+        return block.astype(np.float32) if block.dtype == np.float64 else block, part.labels[start:stop]
 
-    return Split(len(rows), read)
+    return Split(len(part.rows), read)

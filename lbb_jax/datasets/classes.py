@@ -27,33 +27,44 @@ class Rows(NamedTuple):
         return self.place.format(row=row)
 
 
-class Encoded(NamedTuple):
-    """Labels as numbers of classes.
+class Part(NamedTuple):
+    """The examples to learn from, or those to test on.
 
     Attributes:
-      names: The names of the classes, in order.
-      train: ``[n]`` int32.
-      test: ``[m]`` int32, or None.
+      rows: The rows of the file that they stand in, rising.
+      labels: Their labels, as numbers of classes, int32.
     """
 
-    names: tuple[str, ...]
-    train: np.ndarray
-    test: np.ndarray | None
+    rows: np.ndarray
+    labels: np.ndarray
 
 
-def encode(train: Rows, test: Rows | None) -> Encoded:
-    """Numbers the classes that the training labels name: texts in alphabetical order, numbers by their size.
+def split(train: Rows, test: Rows | None, test_share: float) -> tuple[tuple[str, ...], Part, Part]:
+    """The names of the classes, the examples to learn from, and those to test on.
+
+    Args:
+      train: The labels of the training file.
+      test: Those of the test file; None to hold out a share of the training file, stratified by class.
+      test_share: The share that is held out then.
 
     Raises:
-      ValueError: For a label that is missing, labels that are neither texts nor whole numbers, fewer than two classes,
-        and a class of the test labels that the training labels lack; the message names the file and the row.
+      ValueError: For labels that cannot be used; the message names the file and the row.
     """
+    names, labels, test_labels = _encode(train, test)
+    if test_labels is not None:
+        return names, Part(np.arange(len(labels)), labels), Part(np.arange(len(test_labels)), test_labels)
+    train_rows, test_rows = _hold_out(labels, names, test_share, train)
+    return names, Part(train_rows, labels[train_rows]), Part(test_rows, labels[test_rows])
+
+
+def _encode(train: Rows, test: Rows | None) -> tuple[tuple[str, ...], np.ndarray, np.ndarray | None]:
+    """Numbers the classes that the training labels name: texts in alphabetical order, numbers by their size."""
     values = _whole(train)
     found, first, numbers = np.unique(values, return_index=True, return_inverse=True)
     if len(found) < 2:
         raise ValueError(f"{train.at(int(first[0]))}: all labels are {found[0]!s}; there must be at least two classes")
     encoded_test = None if test is None else _number(_whole(test), found, test, train)
-    return Encoded(tuple(map(str, found)), numbers.astype(np.int32), encoded_test)
+    return tuple(map(str, found)), numbers.astype(np.int32), encoded_test
 
 
 def _whole(rows: Rows) -> np.ndarray:
@@ -93,29 +104,16 @@ def _number(values: np.ndarray, found: np.ndarray, test: Rows, train: Rows) -> n
     return places.astype(np.int32)
 
 
-def hold_out(labels: np.ndarray, encoded: Encoded, share: float, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
-    """Splits the examples into those to learn from and those to test on, stratified by class, and says so in the log.
-
-    Args:
-      labels: ``[n]``, numbers of classes.
-      encoded: Names the classes.
-      share: The share to test on, above 0 and below 1.
-      rows: Where the labels come from, for messages.
-
-    Returns:
-      The rows of both, rising. The same labels and share are always split in the same way.
-
-    Raises:
-      ValueError: For a class with one example, and for a share that leaves a part with fewer examples than classes.
-    """
+def _hold_out(labels: np.ndarray, names: Sequence[str], share: float, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+    """The rows to learn from and those to test on, the same ones every time; the log says so."""
     with needs("experiments"):
         from sklearn.model_selection import train_test_split
 
-    counts = np.bincount(labels, minlength=len(encoded.names))
+    counts = np.bincount(labels, minlength=len(names))
     if counts.min() < 2:
         row = int(np.flatnonzero(labels == np.argmin(counts))[0])
         raise ValueError(
-            f"{rows.at(row)}: the only example of the class {encoded.names[np.argmin(counts)]!r}; a test split is held "
+            f"{rows.at(row)}: the only example of the class {names[np.argmin(counts)]!r}; a test split is held "
             "out of every class, so give the class another example, or bring a test split"
         )
     num_test = round(share * len(labels))

@@ -53,21 +53,19 @@ def load(
     train_labels = classes.Rows(
         np.asarray([file.parent.name for file in train_files]), f"{train_folder}, image {{row}}"
     )
-    if test_folder is None:
-        encoded = classes.encode(train_labels, None)
-        rows = classes.hold_out(encoded.train, encoded, test_share, train_labels)
-        train, test = (([train_files[row] for row in part], encoded.train[part]) for part in rows)
-    else:
+    test_files, test_labels = train_files, None
+    if test_folder is not None:
         test_files = _files(test_folder)
         test_names = np.asarray([file.parent.name for file in test_files])
-        encoded = classes.encode(train_labels, classes.Rows(test_names, f"{test_folder}, image {{row}}"))
-        train, test = (train_files, encoded.train), (test_files, encoded.test)
+        test_labels = classes.Rows(test_names, f"{test_folder}, image {{row}}")
+    names, train, test = classes.split(train_labels, test_labels, test_share)
     size = _size(train_files[0], image_size)
-    splits = [_split(files, labels, size, color) for files, labels in (train, test)]
+    parts = ((train_files, train), (test_files, test))
+    splits = [_split([files[row] for row in part.rows], part.labels, size, color) for files, part in parts]
     mean, std = np.float32(0), np.float32(255)
     if standardise:
         mean, std = statistics.of_blocks(lambda start, stop: splits[0].read(start, stop)[0], splits[0].num_examples)
-    return Source(splits[0], splits[1], len(encoded.names), mean=mean, std=std, class_names=encoded.names)
+    return Source(splits[0], splits[1], len(names), mean=mean, std=std, class_names=names)
 
 
 def _files(folder: Path) -> list[Path]:

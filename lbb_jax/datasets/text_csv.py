@@ -44,14 +44,13 @@ def load(
     train_file = place / "train.csv" if place.is_dir() else place
     test_file = place / "test.csv" if place.is_dir() and (place / "test.csv").exists() else None
     train_texts, train_labels = _read(train_file, text_column, label_column)
-    if test_file is None:
-        encoded = classes.encode(train_labels, None)
-        rows = classes.hold_out(encoded.train, encoded, test_share, train_labels)
-        train, test = (([train_texts[row] for row in part], encoded.train[part]) for part in rows)
-    else:
+    test_texts, test_labels = train_texts, None
+    if test_file is not None:
         test_texts, test_labels = _read(test_file, text_column, label_column)
-        encoded = classes.encode(train_labels, test_labels)
-        train, test = (train_texts, encoded.train), (test_texts, encoded.test)
+    names, train, test = classes.split(train_labels, test_labels, test_share)
+    parts = [
+        ([texts[row] for row in part.rows], part.labels) for texts, part in ((train_texts, train), (test_texts, test))
+    ]
     text_encoder = text.load_text_encoder(encoder, max_length=max_length)
     splits = [
         encoded_texts.vectors(
@@ -60,9 +59,9 @@ def load(
             functools.partial(_block, texts, labels),
             description=f"embedding {train_file.name}",
         )
-        for texts, labels in (train, test)
+        for texts, labels in parts
     ]
-    return encoded_texts.standardised(*splits, text_encoder, encoded.names)
+    return encoded_texts.standardised(*splits, text_encoder, names)
 
 
 def _block(texts: list[str], labels: np.ndarray, start: int, stop: int) -> tuple[list[str], np.ndarray]:
