@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from lbb_jax import arguments, configurations
-from lbb_jax.chunks import map_chunks, rows_per_chunk
+from lbb_jax import arguments, label_configurations
+from lbb_jax.batching import map_chunks, rows_per_chunk
 
 
 def p_log_p(probs: Float[Array, "*shape"], log_probs: Float[Array, "*shape"] | None = None) -> Float[Array, "*shape"]:
@@ -93,7 +93,7 @@ def joint_entropy(log_probs: Float[ArrayLike, "b K C"]) -> Float[Array, ""]:
     """
     log_probs = arguments.as_predictions("log_probs", log_probs)
     num_draws = log_probs.shape[1]
-    first, second = map(jnp.exp, configurations.enumerate_halves(log_probs))
+    first, second = map(jnp.exp, label_configurations.enumerate_halves(log_probs))
     chunk_size = rows_per_chunk(len(second), len(first))
 
     def row_entropy(start: jax.Array) -> jax.Array:
@@ -127,7 +127,7 @@ def sampled_joint_entropy(
     num_samples = arguments.check_positive_integer("num_samples", num_samples)
     num_draws = log_probs.shape[1]
     draw_key, label_key = jax.random.split(key)
-    draws = configurations.stratified_draws(draw_key, num_samples, num_draws)
-    log_likelihoods = configurations.sample_all(label_key, log_probs, draws)
+    draws = label_configurations.stratified_draws(draw_key, num_samples, num_draws)
+    log_likelihoods = label_configurations.sample_all(label_key, log_probs, draws)
     log_joint = jax.nn.logsumexp(log_likelihoods, axis=-1) - jnp.log(num_draws)
     return -jnp.mean(log_joint)

@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Shaped
 
 from lbb_jax import arguments
-from lbb_jax.chunks import map_chunks
+from lbb_jax.batching import map_chunks
 
 CHUNK_SIZE = 500
 _MOST_LABELS = 2**31 - 1

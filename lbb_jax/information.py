@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from lbb_jax import arguments, configurations
-from lbb_jax.chunks import map_chunks, rows_per_chunk
+from lbb_jax import arguments, label_configurations
+from lbb_jax.batching import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import Centred, centre, divergence_terms, mean_over_draws, psi
 
 _DRAWS_AT_A_TIME = 16
@@ -196,7 +196,7 @@ def joint_mutual_information(log_probs: Float[ArrayLike, "b K C"]) -> Float[Arra
       ValueError: If the batch has more than ``10**7`` label configurations.
     """
     log_probs = arguments.as_predictions("log_probs", log_probs)
-    first, second = configurations.enumerate_halves(log_probs)
+    first, second = label_configurations.enumerate_halves(log_probs)
 
     def of_row(start: jax.Array) -> jax.Array:
         rows = jax.lax.dynamic_slice_in_dim(first, start, chunk_size)
@@ -221,7 +221,7 @@ def total_correlation(log_probs: Float[ArrayLike, "b K C"]) -> Float[Array, ""]:
       ValueError: If the batch has more than ``10**7`` label configurations.
     """
     log_probs = arguments.as_predictions("log_probs", log_probs)
-    configurations.check_can_enumerate(log_probs.shape)
+    label_configurations.check_can_enumerate(log_probs.shape)
     points, middle = centre(log_probs), len(log_probs) // 2
     first, second = _excess(points, 0, middle), _excess(points, middle, len(log_probs))
     chunk_size = rows_per_chunk(len(second.weights), len(first.weights))

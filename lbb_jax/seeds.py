@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, loop
-from lbb_jax.chunks import map_some_at_once
+from lbb_jax.batching import map_some_at_once
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.loop import Data, Round, Settings, State
 

@@ -34,7 +34,7 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # What the pure modules return is held to the shapes in their signatures; what they are given, they check themselves.
-_SHAPED = ("chi_squared", "configurations", "entropy", "examples", "information", "labelled_set", "metrics")
+_SHAPED = ("chi_squared", "entropy", "examples", "information", "label_configurations", "labelled_set", "metrics")
 jaxtyping.install_import_hook(
     [f"lbb_jax.{name}" for name in (*_SHAPED, "relative_entropy")], "shape_checks.check_returned"
 )

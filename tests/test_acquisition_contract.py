@@ -8,7 +8,7 @@ import reference
 import variants
 from slow_parts import slow_but
 
-from lbb_jax import acquisition, chunks
+from lbb_jax import acquisition, batching
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 # The methods that prefer points of which all draws are equally uncertain to points of which nothing is left to learn.
@@ -120,8 +120,8 @@ def test_masking_leaves_the_order_of_the_others_as_it_was(name):
 )
 def test_picks_do_not_depend_on_the_chunk_size(name, monkeypatch):
     whole = variants.pick(name, POOL, 4)
-    monkeypatch.setattr(chunks.rows_per_chunk, "__defaults__", (1,))
-    assert chunks.rows_per_chunk(27 * 3, 12) < 12
+    monkeypatch.setattr(batching.rows_per_chunk, "__defaults__", (1,))
+    assert batching.rows_per_chunk(27 * 3, 12) < 12
     run = jax.jit(lambda *arrays: variants.function_of(name)(*arrays, batch_size=4))
     in_chunks = run(jax.random.key(0), LOG_PROBS, jnp.ones(12, bool))
     assert_same(jax.tree.map(np.asarray, in_chunks), whole, atol=5e-6)

@@ -13,7 +13,7 @@ ROOT = pathlib.Path(lbb_jax.__file__).parent
 # Modules and folders may import what stands on a line above theirs, and on their own line.
 ORDER = (
     ("errors", "extras", "paths", "files", "ranges", "arguments"),
-    ("chunks", "batching", "configurations", "label_configurations", "relative_entropy", "chi_squared"),
+    ("batching", "label_configurations", "relative_entropy", "chi_squared"),
     ("entropy", "information"),
     ("acquisition",),
     ("examples", "data", "labelled_set", "metrics"),

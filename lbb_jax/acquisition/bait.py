@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from lbb_jax import arguments
 from lbb_jax.acquisition.pointwise import mean_probs
 from lbb_jax.acquisition.selection import NO_POINT, Acquisition, highest, remove
-from lbb_jax.chunks import map_chunks, rows_per_chunk
+from lbb_jax.batching import map_chunks, rows_per_chunk
 
 _HIGHEST = jax.lax.Precision.HIGHEST
 # Parameters of the last layer, of which two square matrices are kept: 1.1 GB in float32.

@@ -26,10 +26,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import arguments, configurations, entropy, information
+from lbb_jax import arguments, entropy, information, label_configurations
 from lbb_jax.acquisition import lazy
 from lbb_jax.acquisition.selection import Acquisition, highest, remove
-from lbb_jax.chunks import map_chunks, rows_per_chunk
+from lbb_jax.batching import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import centre, psi
 
 # Gains that differ by less than this share are equal: rounding depends on the place of a point in its block.
@@ -94,14 +94,14 @@ def pick_batch_bald(
     draw_key, history_key, label_key = jax.random.split(key, 3)
     num_enumerated = _num_enumerated_picks(num_classes, batch_size, num_samples)
 
-    log_likelihoods = configurations.empty(num_draws, log_probs.dtype)
+    log_likelihoods = label_configurations.empty(num_draws, log_probs.dtype)
     scores = information.mutual_information(log_probs)
     first = jax.tree.map(lambda leaf: leaf[0], highest(scores, available, batch_size=1))
     picks, remaining = [BatchBaldPicks(first, jnp.int32(1), jnp.int32(0), jnp.ones((), scores.dtype))], available
     while len(picks) < num_enumerated:
         last = picks[-1].acquisition.indices
         remaining = remove(remaining, last)
-        log_likelihoods = configurations.enumerate_labels(log_likelihoods, log_probs[last])
+        log_likelihoods = label_configurations.enumerate_labels(log_likelihoods, log_probs[last])
         picks.append(_pick(points, remaining, log_likelihoods, jnp.mean(jnp.exp(log_likelihoods), axis=-1)))
     enumerated = jax.tree.map(lambda *leaves: jnp.stack(leaves), *picks)
     if num_enumerated == batch_size:
@@ -109,14 +109,14 @@ def pick_batch_bald(
 
     # Configurations of all points but the last are sampled at once; the scan adds the labels of the last pick.
     indices = enumerated.acquisition.indices
-    draws = configurations.stratified_draws(draw_key, num_samples, num_draws)
-    log_likelihoods = configurations.sample_all(history_key, log_probs[indices[:-1]], draws)
+    draws = label_configurations.stratified_draws(draw_key, num_samples, num_draws)
+    log_likelihoods = label_configurations.sample_all(history_key, log_probs[indices[:-1]], draws)
     equal_weights = jnp.full(num_samples, 1 / num_samples, log_probs.dtype)
 
     def extend(carry: tuple, step_key: jax.Array) -> tuple[tuple, BatchBaldPicks]:
         log_likelihoods, remaining, last = carry
         remaining = remove(remaining, last)
-        log_likelihoods = configurations.sample_labels(step_key, log_likelihoods, draws, log_probs[last])
+        log_likelihoods = label_configurations.sample_labels(step_key, log_likelihoods, draws, log_probs[last])
         picked = _pick(points, remaining, log_likelihoods, equal_weights)
         return (log_likelihoods, remaining, picked.acquisition.indices), picked
 
@@ -201,7 +201,7 @@ def _merge_similar(posterior: jax.Array, weights: jax.Array) -> tuple[jax.Array,
     """
     num_groups = -(-len(weights) // _GROUP_SIZE)
     uncertainty = jnp.maximum(_unknown(posterior), 0)
-    groups = configurations.similar_groups(jnp.argmax(posterior, axis=-1), uncertainty, weights, num_groups)
+    groups = label_configurations.similar_groups(jnp.argmax(posterior, axis=-1), uncertainty, weights, num_groups)
     return _merge(posterior, weights, groups, num_groups)
 
 

@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import arguments, configurations
+from lbb_jax import arguments, label_configurations
 from lbb_jax.acquisition import lazy
 from lbb_jax.acquisition.epig import Targets, choose_targets, mean_over_others
 from lbb_jax.acquisition.selection import Acquisition, remove
-from lbb_jax.chunks import map_chunks, rows_per_chunk
+from lbb_jax.batching import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import Centred, centre, psi
 
 _HIGHEST = jax.lax.Precision.HIGHEST
@@ -78,27 +78,27 @@ def batch_epig(
     pool, about = centre(log_probs), _About(centre(chosen.log_probs), chosen)
 
     picks, remaining = [], available
-    log_likelihoods = configurations.empty(num_draws, log_probs.dtype)
+    log_likelihoods = label_configurations.empty(num_draws, log_probs.dtype)
     # With one class there is one configuration and nothing to learn; sampling it keeps the program small.
     most_enumerated = batch_size if num_classes > 1 else 1
     while len(picks) < most_enumerated and num_classes ** len(picks) <= num_samples:
         if picks:
             remaining = remove(remaining, picks[-1].indices)
-            log_likelihoods = configurations.enumerate_labels(log_likelihoods, log_probs[picks[-1].indices])
+            log_likelihoods = label_configurations.enumerate_labels(log_likelihoods, log_probs[picks[-1].indices])
         picks.append(_pick(pool, about, remaining, log_likelihoods, jnp.mean(jnp.exp(log_likelihoods), axis=-1)))
     enumerated = jax.tree.map(lambda *leaves: jnp.stack(leaves), *picks)
     if len(picks) == batch_size:
         return enumerated
 
     # Configurations of all points but the last are sampled at once; the scan adds the labels of the last pick.
-    draws = configurations.stratified_draws(draw_key, num_samples, num_draws)
-    log_likelihoods = configurations.sample_all(history_key, log_probs[enumerated.indices[:-1]], draws)
+    draws = label_configurations.stratified_draws(draw_key, num_samples, num_draws)
+    log_likelihoods = label_configurations.sample_all(history_key, log_probs[enumerated.indices[:-1]], draws)
     equal_weights = jnp.full(num_samples, 1 / num_samples, log_probs.dtype)
 
     def extend(carry: tuple, step_key: jax.Array) -> tuple[tuple, Acquisition]:
         log_likelihoods, remaining, last = carry
         remaining = remove(remaining, last)
-        log_likelihoods = configurations.sample_labels(step_key, log_likelihoods, draws, log_probs[last])
+        log_likelihoods = label_configurations.sample_labels(step_key, log_likelihoods, draws, log_probs[last])
         picked = _pick(pool, about, remaining, log_likelihoods, equal_weights)
         return (log_likelihoods, remaining, picked.indices), picked
 

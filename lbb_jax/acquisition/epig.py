@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import arguments, configurations, information
+from lbb_jax import arguments, information, label_configurations
 from lbb_jax.acquisition import lazy
 from lbb_jax.acquisition.pointwise import mean_probs, random
 from lbb_jax.acquisition.sampling import pick_by_score, rank
 from lbb_jax.acquisition.selection import NO_POINT, Acquisition
-from lbb_jax.chunks import map_chunks, rows_per_chunk
+from lbb_jax.batching import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import Centred, centre, psi
 
 # Groups that the targets' labels are merged into, for the bounds of all points and for those of the points left open.
@@ -208,7 +208,7 @@ def _merge(targets: Targets, num_groups: int) -> _Merged:
 
     share = (1 + jnp.max(ratios, axis=1)) / num_draws
     favourites = jnp.argmax(ratios, axis=1)
-    group = configurations.similar_groups(favourites, jnp.maximum(1 - share, 1e-3), probs, num_groups)
+    group = label_configurations.similar_groups(favourites, jnp.maximum(1 - share, 1e-3), probs, num_groups)
     mean = jax.ops.segment_sum(probs, group, num_groups)
     sums = jax.ops.segment_sum(probs[:, None] * ratios, group, num_groups)
     merged = sums / jnp.where(mean > 0, mean, 1)[:, None]

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax.acquisition.sampling import pick_by_score
-from lbb_jax.chunks import map_chunks, rows_per_chunk
+from lbb_jax.batching import map_chunks, rows_per_chunk
 
 _HIGHEST = jax.lax.Precision.HIGHEST
 

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 from lbb_jax import arguments, chi_squared, information
 from lbb_jax.acquisition import exponential_race, lazy
 from lbb_jax.acquisition.selection import Acquisition
-from lbb_jax.chunks import map_chunks, rows_per_chunk
+from lbb_jax.batching import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import centre, psi
 
 REDUNDANCIES = ("pairwise", "tree")

@@ -23,7 +23,7 @@ import numpy as np
 from lbb_jax import arguments, chi_squared
 from lbb_jax.acquisition import lazy
 from lbb_jax.acquisition.selection import NO_POINT, Acquisition
-from lbb_jax.chunks import map_chunks, rows_per_chunk
+from lbb_jax.batching import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import centre
 
 _HIGHEST = jax.lax.Precision.HIGHEST

@@ -21,7 +21,7 @@ from lbb_jax.acquisition.front_door import Static, split_options
 from lbb_jax.acquisition.registry import Method, complete_options, find_method
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.acquisition.stored import open_predictions
-from lbb_jax.chunks import rows_per_chunk
+from lbb_jax.batching import rows_per_chunk
 
 # Numbers in a block: enough to keep the hardware busy, and few beside any memory.
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 2**18, 2**23

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import ranges
-from lbb_jax.chunks import map_some_at_once
+from lbb_jax.batching import map_some_at_once
 from lbb_jax.examples import Data, Examples
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables

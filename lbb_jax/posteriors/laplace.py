@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from lbb_jax import examples as example_lib
 from lbb_jax import ranges
-from lbb_jax.chunks import map_chunks
+from lbb_jax.batching import map_chunks
 from lbb_jax.examples import Data, Examples
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables, last_layer

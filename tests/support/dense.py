@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lbb_jax import configurations, information
+from lbb_jax import information, label_configurations
 from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.batch_bald import (
     _conditional_information,
@@ -63,10 +63,10 @@ def _gains_given(log_probs, log_likelihoods, weights):
     return _conditional_information(points, _posterior(log_likelihoods), weights)
 
 
-_enumerate_labels = jax.jit(configurations.enumerate_labels)
-_sample_labels = jax.jit(configurations.sample_labels)
-_sample_all = jax.jit(configurations.sample_all)
-_stratified_draws = jax.jit(configurations.stratified_draws, static_argnums=(1, 2))
+_enumerate_labels = jax.jit(label_configurations.enumerate_labels)
+_sample_labels = jax.jit(label_configurations.sample_labels)
+_sample_all = jax.jit(label_configurations.sample_all)
+_stratified_draws = jax.jit(label_configurations.stratified_draws, static_argnums=(1, 2))
 
 
 def _pick(batch_size, available, rank):
@@ -143,7 +143,7 @@ def batch_bald(key, log_probs, available, *, batch_size, num_samples=10_000):
     num_enumerated = _num_enumerated_picks(num_classes, batch_size, num_samples)
     step_keys = jax.random.split(label_key, batch_size - num_enumerated)
     draws = _stratified_draws(draw_key, num_samples, num_draws)
-    log_likelihoods = configurations.empty(num_draws, log_probs.dtype)
+    log_likelihoods = label_configurations.empty(num_draws, log_probs.dtype)
 
     def rank(picks):
         nonlocal log_likelihoods

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import configurations, information
+from lbb_jax import information, label_configurations
 
 EXACT_UP_TO = 6
 
@@ -32,7 +32,7 @@ class Estimates(NamedTuple):
 
 def is_exact(batch_size: int, num_classes: int) -> bool:
     """Whether the joint distribution of a batch's labels is enumerated."""
-    return batch_size <= EXACT_UP_TO and num_classes**batch_size <= configurations.MAX_CONFIGURATIONS
+    return batch_size <= EXACT_UP_TO and num_classes**batch_size <= label_configurations.MAX_CONFIGURATIONS
 
 
 def estimate(key: jax.Array, log_probs: jax.Array, *, num_samples: int) -> Estimates:
@@ -81,8 +81,8 @@ def sampled_joint_information(key: jax.Array, log_probs: jax.Array, *, num_sampl
     """
     num_draws = log_probs.shape[1]
     draw_key, label_key = jax.random.split(key)
-    draws = configurations.stratified_draws(draw_key, num_samples, num_draws)
-    log_likelihoods = configurations.sample_all(label_key, log_probs, draws)
+    draws = label_configurations.stratified_draws(draw_key, num_samples, num_draws)
+    log_likelihoods = label_configurations.sample_all(label_key, log_probs, draws)
     of_own_draw = jnp.take_along_axis(log_likelihoods, draws[:, None], axis=1)[:, 0]
     terms = of_own_draw - jax.nn.logsumexp(log_likelihoods, axis=1) + jnp.log(num_draws)
     return jnp.mean(terms), jnp.std(terms, ddof=1) / jnp.sqrt(num_samples)

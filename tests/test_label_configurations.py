@@ -7,7 +7,7 @@ import pytest
 import reference
 from scipy import stats
 
-from lbb_jax import configurations
+from lbb_jax import label_configurations
 
 
 def log_likelihoods_of(probs: np.ndarray, labels: tuple[int, ...]) -> np.ndarray:
@@ -20,13 +20,13 @@ def log_likelihoods_of(probs: np.ndarray, labels: tuple[int, ...]) -> np.ndarray
 def test_enumeration_holds_every_configuration_with_the_last_label_fastest(num_points, num_draws, num_classes, kind):
     probs = reference.random_probs(0, num_points, num_draws, num_classes, kind)
     expected = [log_likelihoods_of(probs, y) for y in itertools.product(range(num_classes), repeat=num_points)]
-    found = configurations.enumerate_all(jnp.asarray(reference.log32(probs)))
+    found = label_configurations.enumerate_all(jnp.asarray(reference.log32(probs)))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def test_enumeration_of_no_points_is_one_certain_configuration():
-    np.testing.assert_array_equal(configurations.enumerate_all(jnp.zeros((0, 3, 2))), np.zeros((1, 3)))
-    np.testing.assert_array_equal(configurations.empty(3, jnp.float32), np.zeros((1, 3)))
+    np.testing.assert_array_equal(label_configurations.enumerate_all(jnp.zeros((0, 3, 2))), np.zeros((1, 3)))
+    np.testing.assert_array_equal(label_configurations.empty(3, jnp.float32), np.zeros((1, 3)))
 
 
 @pytest.mark.slow
@@ -38,7 +38,7 @@ def test_stratified_draws_take_every_draw_equally_often(num_samples, num_draws):
     keys = jax.random.split(jax.random.key(0), 8_000)
 
     def extremes(key):
-        draws = configurations.stratified_draws(key, num_samples, num_draws)
+        draws = label_configurations.stratified_draws(key, num_samples, num_draws)
         counts = jnp.bincount(draws, length=num_draws)
         return jnp.min(draws), jnp.max(draws), jnp.max(counts) - jnp.min(counts)
 
@@ -55,7 +55,7 @@ def test_every_draw_is_taken_equally_often_on_average(num_samples, num_draws):
     keys = jax.random.split(jax.random.key(1), 20_000)
 
     def count(key):
-        return jnp.bincount(configurations.stratified_draws(key, num_samples, num_draws), length=num_draws)
+        return jnp.bincount(label_configurations.stratified_draws(key, num_samples, num_draws), length=num_draws)
 
     counts = np.asarray(jax.jit(jax.vmap(count))(keys))
     standard_errors = counts.std(axis=0, ddof=1) / np.sqrt(len(keys))
@@ -64,7 +64,7 @@ def test_every_draw_is_taken_equally_often_on_average(num_samples, num_draws):
 
 
 def test_stratified_draws_depend_on_the_key():
-    one, other = (configurations.stratified_draws(jax.random.key(key), 3, 50) for key in (0, 1))
+    one, other = (label_configurations.stratified_draws(jax.random.key(key), 3, 50) for key in (0, 1))
     assert jnp.any(one != other)
 
 
@@ -76,7 +76,7 @@ def one_hot_pool(num_points: int, num_draws: int) -> np.ndarray:
 def test_all_labels_of_a_configuration_come_from_its_own_draw():
     num_draws = 4
     draws = jnp.array([2, 0, 3, 1, 1, 0, 2, 3], jnp.int32)
-    sampled = configurations.sample_all(jax.random.key(0), reference.log32(one_hot_pool(6, num_draws)), draws)
+    sampled = label_configurations.sample_all(jax.random.key(0), reference.log32(one_hot_pool(6, num_draws)), draws)
     own = np.arange(num_draws) == np.asarray(draws)[:, None]
     # Any label from another draw would make the configuration impossible for its own.
     np.testing.assert_array_equal(sampled, np.where(own, 0.0, -np.inf))
@@ -87,7 +87,7 @@ def test_a_further_label_comes_from_the_same_draw():
     draws = jnp.array([2, 0, 1, 2], jnp.int32)
     own = np.arange(3) == np.asarray(draws)[:, None]
     nothing = jnp.zeros((4, 3))
-    sampled = configurations.sample_labels(jax.random.key(0), nothing, draws, point)
+    sampled = label_configurations.sample_labels(jax.random.key(0), nothing, draws, point)
     np.testing.assert_array_equal(sampled, np.where(own, 0.0, -np.inf))
 
 
@@ -96,7 +96,7 @@ def test_sampled_configurations_have_the_probabilities_of_their_draw():
     probs = reference.random_probs(2, 2, 3, 3, "zeros")
     num_samples = 30_000
     draws = jnp.arange(num_samples, dtype=jnp.int32) % 3
-    sampled = np.asarray(configurations.sample_all(jax.random.key(2), reference.log32(probs), draws))
+    sampled = np.asarray(label_configurations.sample_all(jax.random.key(2), reference.log32(probs), draws))
     configuration_list = list(itertools.product(range(3), repeat=2))
     rows = np.array([log_likelihoods_of(probs, labels) for labels in configuration_list])
     # The log-likelihoods say which configuration was sampled: no two of those possible are alike.
@@ -117,7 +117,7 @@ def test_labels_of_different_points_are_independent_given_the_draw():
     # Two copies of a fair coin: were both points' labels taken with the same random numbers, they would agree always.
     log_probs = jnp.full((2, 1, 2), -np.log(2), jnp.float32).at[:, 0, 0].set(np.log(0.3)).at[:, 0, 1].set(np.log(0.7))
     draws = jnp.zeros(20_000, jnp.int32)
-    sampled = np.exp(np.asarray(configurations.sample_all(jax.random.key(3), log_probs, draws))[:, 0])
+    sampled = np.exp(np.asarray(label_configurations.sample_all(jax.random.key(3), log_probs, draws))[:, 0])
     observed = [np.sum(np.isclose(sampled, p, atol=1e-3)) for p in (0.09, 0.21, 0.49)]
     assert sum(observed) == 20_000
     assert stats.chisquare(observed, 20_000 * np.array([0.09, 0.42, 0.49])).pvalue > 1e-3
