@@ -70,8 +70,16 @@ def test_the_reduced_preset_is_small_and_a_perceptron_takes_the_place_of_the_pap
     config = load("mnist").get_config("small,repeated,mlp")
     build.check(config)
     assert (config.dataset.num_pool, config.final_size, config.training.num_steps) == (5_000, 200, 96)
-    assert load("mnist").get_config("small").dataset.num_pool == 10_000
     assert config.network.name == "mlp"
+    for name, pool, final_size in (
+        ("mnist", 10_000, 200),
+        ("fashion_mnist", 10_000, 200),
+        ("kmnist", 8_000, 200),
+        ("emnist", 10_000, 494),
+    ):
+        config = load(name).get_config("mlp,small")
+        build.check(config)
+        assert (config.dataset.num_pool, config.final_size, config.network.name) == (pool, final_size, "mlp")
 
 
 def test_an_encoder_is_either_frozen_or_fine_tuned():
