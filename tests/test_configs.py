@@ -24,7 +24,7 @@ SIZES = {
     "cifar10": (2_000, 10_000, 100, 5_000),
     "cifar100": (5_000, 10_400, 100, 5_000),
 }
-REPEATED = ("mnist", "cifar10", "cifar100")
+REPEATED = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 
 
 def load(name):
@@ -98,7 +98,7 @@ def test_unknown_arguments_are_errors_that_name_the_known(name):
 
 
 @pytest.mark.parametrize("name", sorted(set(FILES) - set(REPEATED)))
-def test_what_the_paper_does_not_repeat_is_not_repeated(name):
+def test_the_other_data_sets_are_not_repeated(name):
     with pytest.raises(experiment.ExperimentError, match="'repeated': must be one of"):
         load(name).get_config("repeated")
 
