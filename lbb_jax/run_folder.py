@@ -2,12 +2,14 @@
 
 ``config.json`` says what the run is: its configuration, its data and what it ran under. ``metrics.jsonl`` has a line
 for each seed and round, appended round by round. ``checkpoints/`` holds the states to go on with, ``figures/`` the
-learning curve, and ``.lock`` keeps other processes out.
+learning curve, and ``.lock`` keeps other processes out. Where the configuration asks for it, ``log_probs.npy`` has the
+predictions of the pool after the last round, and ``labelled.txt`` the rows that were labelled.
 """
 
 import contextlib
 import errno
 import functools
+import io
 import json
 import logging
 import math
@@ -19,6 +21,7 @@ from typing import Any, NamedTuple
 
 import filelock
 import jax
+import numpy as np
 
 from lbb_jax import checkpoints, files
 from lbb_jax.errors import ExperimentError
@@ -69,6 +72,8 @@ class RunFolder:
         self.metrics = self.path / "metrics.jsonl"
         self.checkpoints = self.path / "checkpoints"
         self.figure = self.path / "figures" / "learning_curve.png"
+        self.predictions = self.path / "log_probs.npy"
+        self.labelled = self.path / "labelled.txt"
 
     def __str__(self) -> str:
         return str(self.path)
@@ -143,6 +148,14 @@ class RunFolder:
         with self.writing():
             files.append(self.metrics, to_lines(records))
 
+    def write_predictions(self, log_probs: np.ndarray, labelled: Sequence[int]) -> None:
+        """Writes ``log_probs.npy`` ``[N, K, C]`` and, before it, the rows of the pool that have a label."""
+        content = io.BytesIO()
+        np.save(content, log_probs, allow_pickle=False)
+        with self.writing():
+            files.atomic_write(self.labelled, "".join(f"{row}\n" for row in labelled))
+            files.atomic_write(self.predictions, content.getvalue())
+
     def check_config(self, config: Mapping[str, Any]) -> None:
         """Compares a configuration with that of the run in this folder, if there is one.
 
@@ -150,6 +163,8 @@ class RunFolder:
           ExperimentError: If they differ; the message shows every field that does.
         """
         begun = self.describe()
+        # Of a complete run, predictions may be asked for later.
+        config = {**config, "save_predictions": begun.config["save_predictions"]} if begun is not None else config
         differences = [] if begun is None else _differences(begun.config, config, "config")
         if differences:
             raise ExperimentError(

@@ -524,3 +524,15 @@ def test_a_function_is_a_method_and_is_compiled_once(compilations):
 def test_what_is_no_method_is_refused(method, options, error, message):
     with pytest.raises(error, match=message):
         acquisition.acquire(jax.random.key(0), LOG_PROBS, method=method, batch_size=2, **options)
+
+
+@pytest.mark.parametrize("method", ["bait", "cluster_margin", "typiclust"])
+def test_mean_predictions_serve_where_there_are_no_embeddings(method):
+    log_probs = reference.log32(np.random.default_rng(3).dirichlet(np.ones(3), size=(12, 4)))
+    mean_probs = np.exp(log_probs).mean(axis=1)
+    options = {"method": method, "batch_size": 4}
+    expected = acquisition.acquire(jax.random.key(0), log_probs, embeddings=mean_probs, **options)
+    for nothing in ({}, {"embeddings": None}):
+        picked = acquisition.acquire(jax.random.key(0), log_probs, **nothing, **options)
+        np.testing.assert_array_equal(picked.indices, expected.indices)
+        np.testing.assert_allclose(picked.scores, expected.scores, rtol=1e-5)

@@ -122,6 +122,7 @@ def test_runs_that_differ_in_more_than_the_method_are_no_experiment(differing, o
 
 def test_runs_may_differ_in_what_changes_no_number(tmp_path, caplog):
     driver = {"driver": "scan", "rounds_at_once": 3, "seeds_at_once": 1, "posterior.members_at_once": 2}
+    driver |= {"save_predictions": True}
     runs = analysis.load_runs(two_runs(tmp_path, driver | {"posterior.num_draws": 7, "posterior.num_test_draws": 2}))
     assert set(runs["setup"]) == {""}
     assert not caplog.records

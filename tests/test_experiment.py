@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from lbb_jax import experiment
 from lbb_jax.experiment import build, runner
+from lbb_jax.labelling import command
 from lbb_jax.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("training_settings", "programs_of_runs")
@@ -112,6 +113,27 @@ def test_a_complete_run_without_its_figure_only_draws_it(finished, tmp_path, mon
     monkeypatch.setattr(runner, "assemble", None)
     assert experiment.run(small_config(), tmp_path) == records
     assert runner.is_complete(small_config(), tmp_path)
+
+
+@pytest.mark.slow
+def test_predictions_after_the_last_round_are_what_the_next_batch_is_picked_from(finished, tmp_path):
+    _, records = finished
+    cut = small_config(final_size=14)
+    experiment.run(cut, tmp_path)
+    before = without_seconds(RunFolder(tmp_path).read_records())
+    cut.save_predictions = True
+    assert not runner.is_complete(cut, tmp_path)
+    assert without_seconds(experiment.run(cut, tmp_path)) == before
+    assert runner.is_complete(cut, tmp_path)
+    log_probs = np.load(tmp_path / "log_probs.npy")
+    assert log_probs.shape == (100, 2, 10)
+    assert len(set((tmp_path / "labelled.txt").read_text().split())) == 14
+    files = [f"{tmp_path / 'log_probs.npy'}", f"--labelled={tmp_path / 'labelled.txt'}"]
+    output = tmp_path / "batch.csv"
+    assert command.main(["acquire", *files, "--method=bald", "--batch-size=4", f"--output={output}"]) == 0
+    picked = [int(line.split(",")[0]) for line in output.read_text().splitlines()[1:]]
+    (next_round,) = (record for record in records if (record["seed"], record["labels"]) == (0, 14))
+    assert picked == next_round["acquired"]
 
 
 @pytest.mark.parametrize(

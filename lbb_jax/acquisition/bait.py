@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments
-from lbb_jax.acquisition.pointwise import mean_probs
+from lbb_jax.acquisition.pointwise import embeddings_or_mean_probs, mean_probs
 from lbb_jax.acquisition.selection import NO_POINT, Acquisition, highest, remove
 from lbb_jax.batching import map_chunks, rows_per_chunk
 
@@ -39,7 +39,7 @@ def bait(
     available: jax.Array,
     *,
     batch_size: int,
-    embeddings: jax.Array,
+    embeddings: jax.Array | None = None,
     regularizer: jax.Array | float = 1.0,
 ) -> Acquisition:
     """Picks a batch by forward greedy and backward removal on ``tr(M⁻¹ F)``.
@@ -53,6 +53,7 @@ def bait(
       available: ``[N]`` bool.
       batch_size: Static, at most ``N``.
       embeddings: Inputs of the network's last layer, ``[N, D]``, finite for available points; ``C D`` is at most 8,192.
+        None takes the predictive means.
         Time grows with ``N (C D)²``, and with ``N C² D`` for each pick; memory with ``(C D)² + N C²``.
       regularizer: ``λ``, above 0, in the units of ``F``.
 
@@ -65,7 +66,7 @@ def bait(
     del key
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     num_points, num_classes = log_probs.shape[0], log_probs.shape[2]
-    embeddings = jnp.asarray(arguments.as_embeddings("embeddings", embeddings, num_points))
+    embeddings = embeddings_or_mean_probs(embeddings, log_probs)
     if num_classes * embeddings.shape[1] > _MOST_PARAMETERS:
         raise ValueError(
             f"embeddings has shape {embeddings.shape}: with {num_classes} classes the last layer has "

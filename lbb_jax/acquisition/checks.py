@@ -252,9 +252,9 @@ def check_acquisition(picked: Any, batch_size: int) -> None:
         )
 
 
-def check_targets(name: str, value: Any) -> Array | None:
-    """Predictions ``[T, K, C]``, whose values are not looked at; None for None."""
-    return None if value is None else read_predictions(name, value, axes="TKC")
+def check_targets(name: str, value: Any) -> Array:
+    """Predictions ``[T, K, C]``, whose values are not looked at."""
+    return read_predictions(name, value, axes="TKC")
 
 
 def check_embeddings(name: str, value: Any) -> Array:
@@ -262,9 +262,9 @@ def check_embeddings(name: str, value: Any) -> Array:
     return as_embeddings(name, read(name, value))
 
 
-def check_target_weights(name: str, value: Any) -> Array | None:
-    """Weights of the classes, whose number and values are not looked at; None for None."""
-    return None if value is None else read(name, value)
+def check_target_weights(name: str, value: Any) -> Array:
+    """Weights of the classes, whose number and values are not looked at."""
+    return read(name, value)
 
 
 def check_shapes_agree(options: dict[str, Any], shape: tuple[int, ...]) -> None:

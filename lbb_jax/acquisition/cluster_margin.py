@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from lbb_jax import arguments
 from lbb_jax.acquisition import exponential_race
-from lbb_jax.acquisition.pointwise import margin_score
+from lbb_jax.acquisition.pointwise import embeddings_or_mean_probs, margin_score
 from lbb_jax.acquisition.selection import NO_POINT, Acquisition, highest
 
 
@@ -23,7 +23,7 @@ def cluster_margin(
     available: jax.Array,
     *,
     batch_size: int,
-    embeddings: jax.Array,
+    embeddings: jax.Array | None = None,
     candidates_per_pick: int = 10,
     mean_cluster_size: int = 10,
 ) -> Acquisition:
@@ -36,7 +36,7 @@ def cluster_margin(
       log_probs: ``[N, K, C]``.
       available: ``[N]`` bool.
       batch_size: Static, at most ``N``.
-      embeddings: ``[N, D]``, finite for available points.
+      embeddings: ``[N, D]``, finite for available points. None takes the predictive means.
       candidates_per_pick: Static, at least 1: there are ``m = candidates_per_pick * batch_size`` candidates, or as many
         as are available. Memory grows with ``m²``, time with ``m³``.
       mean_cluster_size: Static, at least 1: candidates are joined until their clusters have so many points on average.
@@ -46,7 +46,7 @@ def cluster_margin(
     """
     key = arguments.check_key("key", key)
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
-    embeddings = jnp.asarray(arguments.as_embeddings("embeddings", embeddings, len(log_probs)))
+    embeddings = embeddings_or_mean_probs(embeddings, log_probs)
     candidates_per_pick = arguments.check_positive_integer("candidates_per_pick", candidates_per_pick)
     mean_cluster_size = arguments.check_positive_integer("mean_cluster_size", mean_cluster_size)
 

@@ -19,6 +19,15 @@ def mean_probs(log_probs: jax.Array) -> jax.Array:
     return jnp.mean(jnp.exp(log_probs), axis=1)
 
 
+def embeddings_or_mean_probs(embeddings: jax.Array | None, log_probs: jax.Array) -> jax.Array:
+    """``embeddings[N, D]``, checked; for None the predictive means ``[N, C]``, by which similar points are those that
+    are predicted alike.
+    """
+    if embeddings is None:
+        return mean_probs(log_probs)
+    return jnp.asarray(arguments.as_embeddings("embeddings", embeddings, len(log_probs)))
+
+
 def least_confident_score(log_probs: jax.Array) -> jax.Array:
     """``1 - max_c p_n(c)`` of the predictive mean of ``log_probs[N, K, C]`` (Eq. 2.2): ``[N]``."""
     return 1 - jnp.max(mean_probs(log_probs), axis=-1)

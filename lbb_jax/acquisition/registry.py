@@ -69,7 +69,7 @@ class Method:
       function: The pure function ``(key, log_probs, available, *, batch_size, **options) -> Acquisition``.
       name: Its name in messages; that of ``function`` if empty.
       label: Its name in figures and tables; ``name`` if empty.
-      uses_predictions: Whether its picks depend on ``log_probs`` at all.
+      uses_predictions: Whether its picks depend on ``log_probs``, its options given.
       samples: Whether its picks are random by design, whatever its options.
       stream: How its batch is picked from a pool that is read block by block; None if it is not.
       option_checks: By option: ``(name, value) -> value``, which raises ValueError or TypeError.
@@ -116,7 +116,7 @@ class Method:
 
     @property
     def uses_embeddings(self) -> bool:
-        """Whether it needs ``embeddings[N, D]`` of the pool."""
+        """Whether it takes ``embeddings[N, D]`` of the pool."""
         return "embeddings" in self.options
 
     def samples_with(self, options: Mapping[str, Any]) -> bool:
@@ -124,7 +124,9 @@ class Method:
         return self.samples or ("sampling" in self.options and options.get("sampling", "top") != "top")
 
     def check(self, option: str, value: Any) -> Any:
-        """The value of an option, checked."""
+        """The value of an option, checked. None is right where it is the default."""
+        if value is None and self.options[option] is None:
+            return None
         return {**_COMMON_CHECKS, **self.option_checks}.get(option, checks.check_array_or_hashable)(option, value)
 
 

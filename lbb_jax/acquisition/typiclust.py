@@ -1,7 +1,7 @@
 """TypiClust: typical points of the clusters that no label covers, for the start, when there are few labels.
 
 "Active learning on a budget: opposite strategies suit high and low budgets" (Hacohen, Dekel and Weinshall, ICML 2022).
-It looks at no prediction.
+Given embeddings, it looks at no prediction.
 """
 
 import jax
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from lbb_jax import arguments
 from lbb_jax.acquisition.k_means import Clusters, k_means
+from lbb_jax.acquisition.pointwise import embeddings_or_mean_probs
 from lbb_jax.acquisition.selection import NO_POINT, Acquisition, remove
 
 # As in the paper: neighbours that typicality is taken from, clusters at most, points of a cluster that is not small.
@@ -21,7 +22,7 @@ _BLOCK_SIZE = 256
 
 
 def typiclust(
-    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, embeddings: jax.Array
+    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, embeddings: jax.Array | None = None
 ) -> Acquisition:
     """Picks the most typical point of the largest cluster among those with the fewest labelled points, repeatedly.
 
@@ -32,17 +33,18 @@ def typiclust(
 
     Args:
       key: Random key, consumed by the seeding of the clusters.
-      log_probs: Ignored, ``[N, K, C]``.
+      log_probs: ``[N, K, C]``, ignored with embeddings.
       available: ``[N]`` bool.
       batch_size: Static, at most ``N``.
-      embeddings: ``[N, D]``, finite for available points; the paper's come from self-supervised learning.
+      embeddings: ``[N, D]``, finite for available points; the paper's come from self-supervised learning. None
+        takes the predictive means.
 
     Returns:
       The picks in order; each one's score is its typicality, the inverse of a distance, 0 for a cluster of its own.
     """
     key = arguments.check_key("key", key)
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
-    embeddings = jnp.asarray(arguments.as_embeddings("embeddings", embeddings, len(log_probs)))
+    embeddings = embeddings_or_mean_probs(embeddings, log_probs)
     num_points = len(log_probs)
     included = available | jnp.all(jnp.isfinite(embeddings), axis=1)
     embeddings = jnp.where(included[:, None], embeddings, 0)

@@ -198,7 +198,10 @@ def describe_reduction(config: Mapping[str, Any]) -> str:
 
 
 # Methods are what is compared, and numbers of seeds are seen in every table; the others change no number.
-_MAY_DIFFER = ("acquisition", "seeds", "driver", "rounds_at_once", "seeds_at_once", "posterior.members_at_once")
+_MAY_DIFFER = (
+    *("acquisition", "seeds", "driver", "rounds_at_once", "seeds_at_once", "posterior.members_at_once"),
+    "save_predictions",
+)
 _WITHOUT_EFFECT = {
     "deep_ensemble": ("posterior.num_draws", "posterior.num_test_draws"),
     "mc_dropout": ("posterior.num_members",),

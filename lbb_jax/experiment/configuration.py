@@ -10,7 +10,7 @@ from ml_collections import ConfigDict, config_dict
 from lbb_jax import acquisition, components, paths, ranges
 from lbb_jax.errors import ExperimentError
 from lbb_jax.paths import PathError
-from lbb_jax.ranges import Count, NotNegative, OptionalCount, Range, Text
+from lbb_jax.ranges import Count, NotNegative, OptionalCount, Range, Switch, Text
 
 
 def resolve_workdir(workdir: str | os.PathLike, *, to_write: bool = True) -> Path:
@@ -40,6 +40,7 @@ class TopLevel(TypedDict):
     driver: Annotated[str, ranges.choice("auto", "host", "scan")]
     rounds_at_once: Count
     seeds_at_once: OptionalCount
+    save_predictions: Switch
 
 
 class PosteriorFields(TypedDict):
@@ -123,6 +124,8 @@ def default_config() -> ConfigDict:
     config.rounds_at_once = 10
     # Seeds that a device works on side by side; None as for members.
     config.seeds_at_once = config_dict.placeholder(int)
+    # Whether the last round's predictions of the whole pool, by the models of seed 0, are left in log_probs.npy.
+    config.save_predictions = False
     return config
 
 

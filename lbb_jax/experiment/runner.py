@@ -19,7 +19,7 @@ from lbb_jax.experiment import drivers, environment
 from lbb_jax.experiment.build import Parts, assemble, check
 from lbb_jax.experiment.configuration import resolve_workdir
 from lbb_jax.experiment.faults import check_finite
-from lbb_jax.experiment.interruption import Interruption
+from lbb_jax.experiment.interruption import Interruption, wait_for
 from lbb_jax.run_folder import Description, Record, RunFolder, lines_of_round
 
 _LOGGER = logging.getLogger(__name__)
@@ -35,6 +35,10 @@ def run(config: ConfigDict, workdir: str | os.PathLike, *, on_round: OnRound | N
     run that was stopped goes on after the last round it finished, with the numbers that it would have had; a complete
     run is left as it is. A run that goes on under other versions or on other hardware, where the last bits of its
     numbers can differ, says so in a warning.
+
+    With ``config.save_predictions`` it also writes ``log_probs.npy``, the predictions ``[N, K, C]`` of the whole pool
+    by the models of seed 0 after the last round, and ``labelled.txt``, the rows that were labelled then. A complete run
+    gets them later, too: its last models are trained again.
 
     Args:
       config: As `default_config` has it.
@@ -56,12 +60,12 @@ def run(config: ConfigDict, workdir: str | os.PathLike, *, on_round: OnRound | N
     check(config)
     # Before the data are loaded, which may take long.
     folder.check_config(_fields(config))
-    has_all_rounds = _has_all_rounds(config, folder)
-    if has_all_rounds and folder.figure.is_file():
+    is_computed = _has_all_rounds(config, folder) and _has_predictions(config, folder)
+    if is_computed and folder.figure.is_file():
         _LOGGER.info("%s holds the complete run: nothing to do", folder)
         return folder.read_records()
     resolve_workdir(workdir)
-    if not has_all_rounds:
+    if not is_computed:
         environment.check_same(folder)
         _begin_or_go_on(config, folder, on_round)
     with folder.alone():
@@ -76,7 +80,8 @@ def is_complete(config: ConfigDict, workdir: str | os.PathLike) -> bool:
     try:
         folder = RunFolder(resolve_workdir(workdir, to_write=False))
         folder.check_config(_fields(config))
-        return folder.figure.is_file() and _has_all_rounds(config, folder)
+        files = [folder.figure.is_file(), _has_predictions(config, folder)]
+        return all(files) and _has_all_rounds(config, folder)
     except (ExperimentError, OSError):
         # Another configuration, or a file that is damaged or out of reach: `run` says what is wrong with it.
         return False
@@ -93,6 +98,11 @@ def _has_all_rounds(config: ConfigDict, folder: RunFolder) -> bool:
     sizes = (config.initial_size, config.batch_size, config.final_size)
     # Sizes out of range have no number of rounds; `assemble` says what is wrong with them.
     return bool(done) and len(done) == config.seeds * loop.num_rounds(*sizes)
+
+
+def _has_predictions(config: ConfigDict, folder: RunFolder) -> bool:
+    """Whether the predictions are there, or not asked for."""
+    return folder.predictions.is_file() or not config.save_predictions
 
 
 def _fields(config: ConfigDict) -> dict:
@@ -118,17 +128,21 @@ def _begin_or_go_on(config: ConfigDict, folder: RunFolder, on_round: OnRound | N
                     settings=environment.settings(),
                 )
             )
-        _run_rounds(config, parts, folder, on_round)
+        states = _run_rounds(config, parts, folder, on_round)
+        if not _has_predictions(config, folder):
+            _save_predictions(parts, states, folder)
 
 
-def _run_rounds(config: ConfigDict, parts: Parts, folder: RunFolder, on_round: OnRound | None) -> None:
-    """Goes on where the last checkpoint stands, to the end of the last round."""
+def _run_rounds(config: ConfigDict, parts: Parts, folder: RunFolder, on_round: OnRound | None) -> loop.State:
+    """Goes on where the last checkpoint stands, to the end of the last round, and returns the states after it."""
     fields, interruption = config.to_dict(), Interruption()
     mesh = sharding.seed_mesh(config.seeds)
     data = sharding.replicate(parts.data, mesh)
     first = jax.jit(lambda data: seeds.init(jnp.arange(config.seeds), data, parts.settings))(parts.data)
     with interruption.handled():
         states = sharding.shard_seeds(folder.go_on(first), mesh)
+        if int(states.round[0]) >= parts.settings.num_rounds:
+            return states
         advance = drivers.compile_driver(config, parts, states, data, mesh)
         with _shown(config, parts, states) if on_round is None else contextlib.nullcontext(on_round) as show:
             while int(states.round[0]) < parts.settings.num_rounds:
@@ -141,6 +155,24 @@ def _run_rounds(config: ConfigDict, parts: Parts, folder: RunFolder, on_round: O
                     show(lines)
                 with interruption.held_back():
                     folder.save(states)
+    return states
+
+
+def _save_predictions(parts: Parts, states: loop.State, folder: RunFolder) -> None:
+    """Trains the models of seed 0 in the last round again, and writes what they predict of the pool."""
+    settings = parts.settings._replace(uses_predictions=True, uses_embeddings=False)
+
+    def predict(state: loop.State, data: loop.Data) -> jax.Array:
+        params, _ = loop.train(state, data, settings)
+        return loop.predict(state, params, data, settings).log_probs
+
+    state = jax.device_put(jax.tree.map(lambda leaf: leaf[0], states), jax.local_devices()[0])
+    state = state._replace(round=state.round - 1)
+    log_probs = np.asarray(wait_for(jax.jit(predict)(state, parts.data)))
+    if np.isnan(log_probs).any():
+        raise ExperimentError(f"{folder.predictions}: the predictions of the pool hold NaN; they were not written")
+    folder.write_predictions(log_probs, np.sort(state.labelled.indices[: state.labelled.size]).tolist())
+    _LOGGER.info("%s: predictions of the pool %s after the last round", folder.predictions, log_probs.shape)
 
 
 @contextlib.contextmanager
