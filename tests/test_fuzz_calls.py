@@ -5,6 +5,7 @@ A wrong call ends in a ValueError or TypeError that names an argument. A right o
 
 import pathlib
 import re
+import reprlib
 import signal
 import traceback
 from collections.abc import Callable
@@ -55,13 +56,18 @@ OPTIONS = {
     "power_lbb": {"alpha": "number", "pair_weight": "number", "redundancy": "choice"},
     "lbb_released": {"sampling": "choice", "alpha": "number"},
     "epig": {"targets": "targets", "sampling": "choice", "alpha": "number"},
+    "log_det": {},
+    "batch_epig": {"targets": "targets"},
     "core_set": {"embeddings": "embeddings"},
     "badge": {"embeddings": "embeddings"},
+    "bait": {"embeddings": "optional embeddings"},
+    "cluster_margin": {"embeddings": "optional embeddings"},
+    "typiclust": {"embeddings": "optional embeddings"},
 }
 METHODS = ("random", "least_confident", "margin", "entropy", "bald", *OPTIONS)
 # Compiled by other tests, too.
 METHODS_OF_SAMPLE = ("bald", "power_lbb")
-SAMPLING = ("random", "power_bald", "power_lbb", "badge")
+SAMPLING = ("random", "power_bald", "power_lbb", "badge", "cluster_margin")
 
 
 def options_of(method, rng):
@@ -70,7 +76,7 @@ def options_of(method, rng):
     for name in OPTIONS.get(method, ()):
         if name == "embeddings":
             options[name] = fuzzed.embeddings(rng)
-        elif rng.random() < 0.5:
+        elif rng.random() < 0.5 or method == "batch_epig":
             options[name] = {
                 "alpha": float(rng.integers(4)),
                 "num_samples": 10_000,
@@ -98,6 +104,7 @@ def gains_of(method, arguments, available):
         "bald": reference.bald,
         "power_bald": reference.bald,
         "lbb_released": lambda probs: reference.released_scores(probs, available),
+        "cluster_margin": reference.margin_score,
     }
     if method in pointwise:
         scores = pointwise[method](probs)
@@ -109,8 +116,13 @@ def gains_of(method, arguments, available):
         else:
             scores = reference.pairwise_information(probs, probs_of(targets)).mean(axis=1)
         return lambda batch: scores
+    if method == "batch_epig":
+        targets = probs_of(arguments["targets"])
+        return lambda batch: reference.batch_epig_gains(probs, batch, targets)
     if method == "batch_bald":
         return lambda batch: reference.batch_bald_gains(probs, batch)
+    if method == "log_det":
+        return lambda batch: reference.log_det_gains(probs, batch)
     if method in ("core_set", "badge"):
         embeddings = arguments["embeddings"]
         embeddings = fuzzed.plain(embeddings).astype(np.float64)
@@ -125,11 +137,20 @@ def gains_of(method, arguments, available):
 def check_picks(arguments, picked):
     method, available = arguments["method"], arguments.get("available")
     available = np.ones(NUM_POINTS, bool) if available is None else fuzzed.plain(available)
-    gains_after = gains_of(method, arguments, available)
     batch, scores = np.asarray(picked.indices).tolist(), np.asarray(picked.scores)
     assert scores.dtype == np.float32
     assert len(set(batch)) == BATCH_SIZE
     assert all(available[point] for point in batch)
+    if method == "bait":
+        probs, embeddings = probs_of(arguments["log_probs"]), fuzzed.plain(arguments["embeddings"]).astype(np.float64)
+        _, lowered_by = reference.bait(probs, embeddings, available, BATCH_SIZE, 1.0)
+        np.testing.assert_allclose(sorted(scores), sorted(lowered_by), rtol=1e-2, atol=1e-5)
+        return
+    if method == "typiclust":
+        # What is typical is a matter of its clusters, which have tests of their own.
+        assert np.all(scores >= 0)
+        return
+    gains_after = gains_of(method, arguments, available)
     for place, (point, score) in enumerate(zip(batch, scores, strict=True)):
         gains = gains_after(batch[:place])
         np.testing.assert_allclose(score, gains[point], rtol=1e-4, atol=2e-5)
@@ -160,7 +181,7 @@ def acquire(rng, methods):
 
 
 def acquire_stream(rng, methods):
-    methods = [method for method in methods if method not in ("lbb_released", "core_set", "badge")]
+    methods = [method for method in methods if acquisition.METHODS[method].stream is not None]
     method = methods[rng.integers(len(methods))]
     options = options_of(method, rng)
     if method == "epig":
@@ -479,7 +500,7 @@ def run_calls(first: int, last: int, methods: tuple[str, ...]) -> None:
         except Exception as error:
             shown = {name: arguments.get(name) for name in sorted(wrong)}
             failures.append(
-                f"seed {seed}: {call.function.__name__}, method {arguments.get('method')!r}, wrong: {shown!r:.300}\n"
+                f"seed {seed}: {call.function.__name__}, method {arguments.get('method')!r}, wrong: {reprlib.repr(shown):.300}\n"
                 f"    {type(error).__name__}: {str(error)[:300]}"
             )
         finally:

@@ -50,10 +50,10 @@ def _with(array, value, rng):
     return changed
 
 
-def deleted():
-    array = jnp.ones((NUM_POINTS, NUM_DRAWS, NUM_CLASSES))
-    array.delete()
-    return array
+def deleted(array):
+    on_device = jnp.array(array)
+    on_device.delete()
+    return on_device
 
 
 def plain(array):
@@ -95,6 +95,7 @@ RIGHT = {
     "predictions, whole": FLOATING[:8],
     "features": FLOATING,
     "embeddings": FLOATING,
+    "optional embeddings": FLOATING,
     "confidence": FLOATING,
     "mask": MASKS,
     "mask, unread": MASKS,
@@ -140,7 +141,7 @@ NO_NUMBERS = [
     lambda array, rng: np.full(array.shape, np.datetime64("2020-01-01")),
     lambda array, rng: np.ma.masked_array(array, mask=np.ones(array.shape, bool)),
     lambda array, rng: pd.DataFrame({"a": ["b"]}),
-    lambda array, rng: deleted(),
+    lambda array, rng: deleted(array),
     lambda array, rng: np.float32(0),
     lambda array, rng: array[None],
     lambda array, rng: array[:0],
@@ -293,7 +294,7 @@ WRONG = {
         lambda value, rng: ["tree"],
     ],
     "method": [
-        lambda value, rng: "bait",
+        lambda value, rng: "no_method",
         lambda value, rng: value.upper(),
         lambda value, rng: None,
         lambda value, rng: [value],
@@ -334,3 +335,4 @@ WRONG = {
 WRONG["predictions, whole"] = PREDICTIONS_OF_OTHER_SHAPES
 WRONG["targets"] = WRONG["predictions"][1:]
 WRONG["stored labels"] = WRONG["labels"]
+WRONG["optional embeddings"] = WRONG["embeddings"][1:]
