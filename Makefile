@@ -22,7 +22,7 @@ INSTALLED := .installed-$(shell $(PYTHON) -c 'import platform; print(platform.py
 # Makes the folder of the target an environment of a Python; one of another Python, or that is not whole, goes first.
 make_venv = test -e $@ || rm -rf $(@D); $(1) -m venv $(@D)
 
-.PHONY: help setup demo test test-all test-oldest soak fuzz lint format parity notebooks labelling docs benchmark clean
+.PHONY: help setup demo test test-all test-oldest soak fuzz lint format parity notebooks labelling docs speed benchmark clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -98,6 +98,10 @@ docs: $(VENV)/$(INSTALLED)  ## Build the site in docs/_build/html, without a net
 	$(RUN) -c 'import myst_nb, sphinx_book_theme, sphinxcontrib.bibtex, sphinx_copybutton' 2>/dev/null \
 	    || $(RUN) -m pip install --quiet --editable '.[docs]'
 	$(RUN) -m sphinx --builder html --fail-on-warning --keep-going --quiet docs docs/_build/html
+
+# SAVE=--save stores the results that the next ones are compared with.
+speed: $(VENV)/$(INSTALLED)  ## Time what must stay fast; fails where it takes twice as long as it did (2 minutes)
+	$(RUN) experiments/speed.py $(SAVE)
 
 benchmark: $(PARITY_VENV)/$(INSTALLED)  ## Time the acquisition methods beside batchbald_redux and PyTorch (12 minutes)
 	$(PARITY_VENV)/bin/python experiments/benchmark_acquisition.py --peers --table2

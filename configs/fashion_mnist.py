@@ -3,11 +3,13 @@
     python experiments/run.py --config=configs/fashion_mnist.py:mc_dropout,b=20 \
         --config.acquisition.method=power_lbb --workdir=runs/fashion_mnist/power_lbb
 
-Needs Fashion-MNIST prepared by tensorflow-datasets (``fashion_mnist``); TFDS_DATA_DIR says where. The loader has only
-read generated images, never the real ones.
+Needs Fashion-MNIST prepared by tensorflow-datasets (``fashion_mnist``); TFDS_DATA_DIR says where.
 
 Arguments, after a colon and separated by commas: ``ensemble`` (default; 5 members) or ``mc_dropout`` (100 draws to
-acquire, 5 to test); ``b=INTEGER`` (10; the paper's are 10 and 20).
+acquire, 5 to test); ``repeated`` for 4 noisy copies of each image; ``b=INTEGER`` (10; the paper's are 10 and 20);
+``mlp`` for a perceptron (256 and 128 wide) instead of the paper's network; ``small`` for a reduced preset that two CPU
+cores can run: a pool of 10,000 base images (5,000 if repeated), 96 training steps, 20 to 200 labels, 2,000 test images.
+Any figure from it is to say that it is reduced.
 """
 
 from ml_collections import ConfigDict
@@ -17,9 +19,13 @@ from lbb_jax import experiment
 
 def get_config(argument: str | None = None) -> ConfigDict:
     """The configuration for ``configs/fashion_mnist.py:argument``."""
-    arguments = experiment.parse_arguments(argument, choices=("ensemble", "mc_dropout"), integers=("b",))
+    arguments = experiment.parse_arguments(
+        argument, choices=("ensemble", "mc_dropout"), flags=("repeated", "mlp", "small"), integers=("b",)
+    )
     config = experiment.default_config()
     config.dataset.name = "fashion_mnist"
+    if arguments["repeated"]:
+        config.dataset.copies, config.dataset.noise = 4, 0.1
     dropout = 0.5 if arguments["mc_dropout"] else 0.25
     config.network = ConfigDict({"name": "convolutional", "dropout_rates": (dropout, dropout, 0.5)})
     config.training = ConfigDict({"name": "fixed_steps", "learning_rate": 1e-3, "num_steps": 384, "batch_size": 64})
@@ -30,4 +36,11 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.initial_size, config.final_size = 20, 500
     config.batch_size = arguments.get("b", 10)
     config.seeds = 5
+    if arguments["mlp"]:
+        config.network = ConfigDict({"name": "mlp", "hidden_sizes": (256, 128), "dropout_rate": 0.5})
+    if arguments["small"]:
+        config.dataset.num_pool = 5_000 if arguments["repeated"] else 10_000
+        config.dataset.num_test = 2_000
+        config.training.num_steps = 96
+        config.final_size = 200
     return config

@@ -31,7 +31,7 @@ def map_chunks(function: Callable[[jax.Array], Any], num_rows: int, chunk_size: 
     length_of_last = num_rows - (len(starts) - 1) * chunk_size
 
     def join(chunks: jax.Array) -> jax.Array:
-        whole = chunks[:-1].reshape(-1, *chunks.shape[2:])
+        whole = chunks[:-1].reshape((len(starts) - 1) * chunk_size, *chunks.shape[2:])
         return jnp.concatenate([whole, chunks[-1, chunk_size - length_of_last :]])
 
     return jax.tree.map(join, jax.lax.map(function, starts))

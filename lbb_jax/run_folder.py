@@ -286,7 +286,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def reading(self, path: Path) -> Iterator[None]:
-        """Within ``path`` is only read: a failure of the file system says nothing about what it holds."""
+        """For code that only reads ``path``: a failure of the file system says nothing about what the file holds."""
         try:
             yield
         except OSError as error:

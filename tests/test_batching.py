@@ -34,6 +34,10 @@ def test_pytrees_of_arrays_of_any_rank():
     np.testing.assert_array_equal(mapped["table"], np.stack([np.arange(8), -np.arange(8)], axis=1))
 
 
+def test_rows_without_numbers_are_as_many():
+    assert batching.map_chunks(lambda start: jnp.zeros((3, 0)), 8, 3).shape == (8, 0)
+
+
 def test_no_chunk_reaches_past_the_last_row():
     starts = []
 

@@ -1,11 +1,16 @@
+import json
+import pathlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from lbb_jax import information
-from paper.benchmarks import acquisition_cases, predictions, table2
+from paper.benchmarks import acquisition_cases, predictions, speed_cases, table2
 from paper.benchmarks.acquisition_cases import Case
+
+ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +79,31 @@ def test_pools_side_by_side_are_timed_beside_one_after_another(log_probs):
     assert (record["pools"], record["N"], record["b"]) == (2, 200, 3)
     assert record["milliseconds"] > 0
     assert record["milliseconds_one_after_another"] > 0
+
+
+def test_what_takes_twice_as_long_as_it_did_is_too_slow():
+    stored = [{"case": name, "ratio": 2.0} for name in ("same", "faster", "doubled")]
+    now = [
+        {"case": name, "unit": "BALD", "ratio": ratio}
+        for name, ratio in (("same", 2.4), ("faster", 0.5), ("doubled", 4.0), ("new", 1.0))
+    ]
+    faults = speed_cases.faults(now, stored, factor=2.0)
+    assert faults == {
+        "doubled": "takes 4.00 times its unit (BALD), and took 2.00 times it",
+        "new": "has no stored ratio; store one with --save",
+    }
+
+
+def test_every_case_of_speed_has_a_stored_ratio_and_a_name_of_its_own():
+    names = [case.name for case in speed_cases.cases()]
+    assert len(set(names)) == len(names)
+    stored = [json.loads(line) for line in (ROOT / "results/benchmark/speed.jsonl").read_text().splitlines()]
+    assert [record["case"] for record in stored] == names
+
+
+def test_a_case_is_timed_beside_its_unit():
+    calls = []
+    case = speed_cases.Case("three", "one", lambda: (lambda: calls.extend("fff"), lambda: calls.append("u")))
+    record = next(speed_cases.measure([case], repetitions=2))
+    assert calls == [*"uffffffufffu"]
+    assert record["ratio"] == pytest.approx(record["milliseconds"] / record["unit_milliseconds"], rel=0.5)

@@ -24,7 +24,7 @@ SIZES = {
     "cifar10": (2_000, 10_000, 100, 5_000),
     "cifar100": (5_000, 10_400, 100, 5_000),
 }
-REPEATED = ("mnist", "cifar10", "cifar100")
+REPEATED = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 
 
 def load(name):
@@ -70,8 +70,16 @@ def test_the_reduced_preset_is_small_and_a_perceptron_takes_the_place_of_the_pap
     config = load("mnist").get_config("small,repeated,mlp")
     build.check(config)
     assert (config.dataset.num_pool, config.final_size, config.training.num_steps) == (5_000, 200, 96)
-    assert load("mnist").get_config("small").dataset.num_pool == 10_000
     assert config.network.name == "mlp"
+    for name, pool, final_size in (
+        ("mnist", 10_000, 200),
+        ("fashion_mnist", 10_000, 200),
+        ("kmnist", 8_000, 200),
+        ("emnist", 10_000, 494),
+    ):
+        config = load(name).get_config("mlp,small")
+        build.check(config)
+        assert (config.dataset.num_pool, config.final_size, config.network.name) == (pool, final_size, "mlp")
 
 
 def test_an_encoder_is_either_frozen_or_fine_tuned():
@@ -90,7 +98,7 @@ def test_unknown_arguments_are_errors_that_name_the_known(name):
 
 
 @pytest.mark.parametrize("name", sorted(set(FILES) - set(REPEATED)))
-def test_what_the_paper_does_not_repeat_is_not_repeated(name):
+def test_the_other_data_sets_are_not_repeated(name):
     with pytest.raises(experiment.ExperimentError, match="'repeated': must be one of"):
         load(name).get_config("repeated")
 

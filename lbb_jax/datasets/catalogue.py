@@ -1,9 +1,9 @@
 """The data sets by name, and how each is put on the device.
 
-Run on the real data: ``digits`` and ``mnist`` (the official files), ``cifar10`` re-encoded as JPEG, and ``ag_news``
-with the official test file alone, split in two. The loaders of
-``fashion_mnist``, ``kmnist``, ``emnist``, ``svhn`` and ``cifar100`` have only read generated images, in files that
-tensorflow-datasets wrote with the shapes, types and classes of the real ones.
+Run on the real data: ``digits``, ``mnist`` and ``fashion_mnist`` (the official files), ``kmnist`` (the official test
+images alone), ``emnist`` (a selection of its official test sets), ``cifar10`` re-encoded as JPEG, and ``ag_news`` (the
+official test file alone, split in two). The loaders of ``svhn`` and ``cifar100`` have only read generated images, in
+files that tensorflow-datasets wrote with the shapes, types and classes of the real ones.
 """
 
 import logging

@@ -11,8 +11,7 @@ import optax
 
 from lbb_jax import examples, labelled_set, networks, posteriors, training
 from lbb_jax.loop import Data
-from lbb_jax.run_folder import Record
-from paper.benchmarks.timing import seconds_of
+from paper.benchmarks.timing import Record, seconds_of, time_beside
 
 BATCH_SIZE = 64
 NUM_CLASSES = 10
@@ -62,6 +61,19 @@ def time_training(case: Case, *, num_members: int, members_at_once: int, num_ste
     Returns:
       Milliseconds per step of one network.
     """
+    fit = compile_training(case, num_members=num_members, members_at_once=members_at_once, num_steps=num_steps)
+    seconds = [seconds_of(fit) for _ in range(repetitions)]
+    return {
+        "case": f"training, {case.name}",
+        "networks": num_members,
+        "at_once": members_at_once,
+        "batch_size": BATCH_SIZE,
+        "milliseconds_per_network_step": round(1e3 * statistics.median(seconds) / (num_steps * num_members), 2),
+    }
+
+
+def compile_training(case: Case, *, num_members: int, members_at_once: int, num_steps: int) -> Callable[[], Any]:
+    """A call that trains an ensemble, compiled; the arguments are those of `time_training`."""
     data = _data(case)
     posterior = posteriors.deep_ensemble(
         networks.functional(case.module),
@@ -72,18 +84,24 @@ def time_training(case: Case, *, num_members: int, members_at_once: int, num_ste
     labelled = labelled_set.create(jnp.arange(_NUM_LABELLED), capacity=_NUM_LABELLED)
     params = posterior.init(jax.random.key(0), examples.inputs(data.pool, jnp.arange(1)))
     fit = jax.jit(posterior.fit).lower(jax.random.key(1), params, data, labelled).compile()
-    seconds = [seconds_of(lambda: fit(jax.random.key(1), params, data, labelled)) for _ in range(repetitions)]
-    return {
-        "case": f"training, {case.name}",
-        "networks": num_members,
-        "at_once": members_at_once,
-        "batch_size": BATCH_SIZE,
-        "milliseconds_per_network_step": round(1e3 * statistics.median(seconds) / (num_steps * num_members), 2),
-    }
+    return lambda: fit(jax.random.key(1), params, data, labelled)
 
 
 def time_masked_prediction(*, num_images: int, num_draws: int, repetitions: int) -> Record:
     """Times MC dropout's prediction with the MNIST network beside as many plain forward passes."""
+    timing = time_beside(*make_masked_prediction(num_images=num_images, num_draws=num_draws), repetitions=repetitions)
+    return {
+        "case": "masked prediction, mnist_cnn",
+        "images": num_images,
+        "draws": num_draws,
+        "milliseconds": round(1e3 * timing.seconds, 1),
+        "milliseconds_of_plain_passes": round(1e3 * timing.unit_seconds, 1),
+        "ratio": round(timing.seconds / timing.unit_seconds, 3),
+    }
+
+
+def make_masked_prediction(*, num_images: int, num_draws: int) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Two calls: MC dropout's prediction with the MNIST network, and as many plain forward passes."""
     case = CASES["mnist_cnn"]
     module = networks.ConvolutionalClassifier(NUM_CLASSES)
     network = networks.functional(module)
@@ -98,22 +116,7 @@ def time_masked_prediction(*, num_images: int, num_draws: int, repetitions: int)
 
     # One pass at a time from the host, so that the compiler cannot see that all are the same.
     plain = jax.jit(network.logits)
-
-    def plain_passes() -> list[jax.Array]:
-        return [plain(variables, images) for _ in range(num_draws)]
-
-    seconds_of(lambda: masked(variables, images))
-    seconds_of(plain_passes)
-    pairs = [(seconds_of(lambda: masked(variables, images)), seconds_of(plain_passes)) for _ in range(repetitions)]
-    ours, passes = (statistics.median(times) for times in zip(*pairs, strict=True))
-    return {
-        "case": "masked prediction, mnist_cnn",
-        "images": num_images,
-        "draws": num_draws,
-        "milliseconds": round(1e3 * ours, 1),
-        "milliseconds_of_plain_passes": round(1e3 * passes, 1),
-        "ratio": round(ours / passes, 3),
-    }
+    return lambda: masked(variables, images), lambda: [plain(variables, images) for _ in range(num_draws)]
 
 
 def _data(case: Case) -> Data:
