@@ -11,7 +11,7 @@ from typing import TypeVar
 import jax
 import jax.numpy as jnp
 
-from lbb_jax.acquisition.selection import Acquisition, highest, remove
+from lbb_jax.acquisition.selection import Acquisition, best, remove
 
 Batch = TypeVar("Batch")
 
@@ -23,6 +23,7 @@ def greedy(
     available: jax.Array,
     *,
     batch_size: int,
+    resolution: float = 0.0,
 ) -> Acquisition:
     """Picks the point of the highest gain, the lowest index first among equals, and adds it to the batch, repeatedly.
 
@@ -49,6 +50,7 @@ def greedy(
       batch: What is known of the empty batch, a pytree of arrays whose shapes ``add`` does not change.
       available: ``[N]`` bool.
       batch_size: Static, at most ``N``.
+      resolution: Static: gains within this share of the highest count as equal to it.
 
     Returns:
       The picks and their gains, ``[batch_size]``; index -1 and score ``-inf`` where no available point is left.
@@ -56,7 +58,7 @@ def greedy(
 
     def pick(carry: tuple[Batch, jax.Array], _: None) -> tuple[tuple[Batch, jax.Array], Acquisition]:
         batch, available = carry
-        picked = jax.tree.map(lambda leaf: leaf[0], highest(gains(batch), available, batch_size=1))
+        picked = Acquisition(*best(gains(batch), available, resolution=resolution))
         return (add(batch, picked.indices), remove(available, picked.indices)), picked
 
     _, acquisition = jax.lax.scan(pick, (batch, jnp.asarray(available)), length=batch_size)

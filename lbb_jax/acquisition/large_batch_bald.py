@@ -20,13 +20,14 @@ winner open. ``pairs="chi2"`` takes ``χ²/2`` for the information itself, and e
 """
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from lbb_jax import arguments, chi_squared, information
-from lbb_jax.acquisition import exponential_race, lazy
+from lbb_jax.acquisition import dense_greedy, exponential_race, lazy
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.batching import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import centre, psi
@@ -137,9 +138,15 @@ def pick_lbb(
     redundancy: str = "pairwise",
     pairs: str = "exact",
     front_size: int = lazy.FRONT_SIZE,
+    form: str = "auto",
 ) -> LbbPicks:
-    """The picks of `large_batch_bald`, whose arguments these are, with what they took."""
+    """The picks of `large_batch_bald`, whose arguments these are, with what they took.
+
+    ``form`` is that of `lbb_jax.acquisition.dense_greedy.is_chosen`.
+    """
     pool = _Pool(log_probs, redundancy, pair_weight, pairs, batch_size)
+    if dense_greedy.is_chosen(form, pool.numbers_per_step):
+        return _pick_evaluating_all(pool, available, pool.scores, lambda ranks, gains, lowered, picked: lowered)
     return _pick_one_by_one(pool, available, pool.scores, _Greedy(pool), front_size)
 
 
@@ -154,10 +161,21 @@ def pick_power_lbb(
     redundancy: str = "pairwise",
     pairs: str = "exact",
     front_size: int = lazy.FRONT_SIZE,
+    form: str = "auto",
 ) -> LbbPicks:
-    """The picks of `power_large_batch_bald`, whose arguments these are, for the given ``variates[N]``."""
+    """The picks of `power_large_batch_bald`, whose arguments these are, for the given ``variates[N]``.
+
+    ``form`` is that of `lbb_jax.acquisition.dense_greedy.is_chosen`.
+    """
     pool = _Pool(log_probs, redundancy, pair_weight, pairs, batch_size)
     keys = exponential_race.first_keys(variates, exponential_race.log_rate(pool.scores, alpha))
+    if dense_greedy.is_chosen(form, pool.numbers_per_step):
+
+        def later_keys(keys: jax.Array, gains: jax.Array, lowered: jax.Array, picked: jax.Array) -> jax.Array:
+            log_rates = (exponential_race.log_rate(gain, alpha) for gain in (gains, lowered))
+            return exponential_race.later_keys(keys, variates, *log_rates, jnp.broadcast_to(picked, keys.shape))
+
+        return _pick_evaluating_all(pool, available, keys, later_keys)
     return _pick_one_by_one(pool, available, keys, _Race(pool, variates, alpha), front_size)
 
 
@@ -210,6 +228,12 @@ class _Pool:
         self.features_are_pairs = self.is_chi2 and self.has_features
         rows = 16 * rows_per_chunk(16 * num_classes**2, num_points, _JOINT_PROBABILITIES_AT_A_TIME)
         self.block_size = min(rows, rows_per_chunk(num_classes**2, num_points, _LARGEST_BLOCK))
+
+    @property
+    def numbers_per_step(self) -> int:
+        """How many numbers it takes to evaluate every point with one pick."""
+        num_points, _, num_classes = self.log_probs.shape
+        return num_points * (self.num_features if self.features_are_pairs else num_classes**2)
 
     def features_of(self, log_probs: jax.Array) -> jax.Array:
         """Features ``[n, D]`` whose inner product bounds the information of a pair from below, or is it."""
@@ -431,6 +455,25 @@ def _pick_one_by_one(
 
     (search, picked), acquisition = jax.lax.scan(pick, (search, picked), length=batch_size)
     return LbbPicks(acquisition, picked.bounds, search.num_evaluations)
+
+
+def _pick_evaluating_all(
+    pool: _Pool, available: jax.Array, ranks: jax.Array, later_ranks: Callable[..., jax.Array]
+) -> LbbPicks:
+    """Picks the point of the highest rank, again and again, evaluating every point with every pick."""
+    features = pool.features_of(pool.log_probs) if pool.features_are_pairs else None
+
+    def pairs_with(index: jax.Array) -> jax.Array:
+        if features is not None:
+            return _inner_products_with(features, features[index])
+        return dense_greedy.weighted_pairs_with(pool.log_probs, index, _half_square if pool.is_chi2 else psi)
+
+    redundancy = dense_greedy.Redundancy(pairs_with, pool.add, pool.gain)
+    acquisition, bounds = dense_greedy.pick(
+        pool.scores, available, redundancy, ranks, later_ranks, batch_size=pool.batch_size
+    )
+    num_pairs = min((pool.batch_size - 1) * len(pool.scores), jnp.iinfo(jnp.int32).max)
+    return LbbPicks(acquisition, bounds, jnp.int32(0 if pool.features_are_pairs else num_pairs))
 
 
 def _all_pairs(new: lazy.Known, old: lazy.Known) -> jax.Array:

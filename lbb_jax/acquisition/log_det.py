@@ -21,7 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from lbb_jax import arguments, chi_squared
-from lbb_jax.acquisition import lazy
+from lbb_jax.acquisition import dense_greedy, lazy
+from lbb_jax.acquisition.greedy import greedy
 from lbb_jax.acquisition.selection import NO_POINT, Acquisition
 from lbb_jax.batching import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import centre
@@ -31,6 +32,7 @@ _HIGHEST = jax.lax.Precision.HIGHEST
 _NUMBERS_AT_A_TIME = 2**9
 _FEWEST_AT_A_TIME = 16
 _LARGEST_CHUNK = 2**23
+_LARGEST_CHUNK_OF_ALL = 2**28
 # Rounding must not lower a bound below what it bounds. The second is relative to the trace without a batch, of which
 # little may be left.
 _MARGIN, _MARGIN_OF_TRACE = 1e-5, 1e-6
@@ -83,10 +85,20 @@ def gains_by_themselves(log_probs: jax.Array) -> jax.Array:
 
 
 def pick_log_det(
-    log_probs: jax.Array, available: jax.Array, *, batch_size: int, front_size: int = lazy.FRONT_SIZE
+    log_probs: jax.Array,
+    available: jax.Array,
+    *,
+    batch_size: int,
+    front_size: int = lazy.FRONT_SIZE,
+    form: str = "auto",
 ) -> LogDetPicks:
-    """The picks of `log_det`, whose arguments these are, with what they took."""
+    """The picks of `log_det`, whose arguments these are, with what they took.
+
+    ``form`` is that of `lbb_jax.acquisition.dense_greedy.is_chosen`.
+    """
     pool = _Pool(log_probs)
+    if dense_greedy.is_chosen(form, pool.numbers_per_step):
+        return _pick_evaluating_all(pool, available, batch_size)
     bounds = jnp.where(available, pool.bounds(pool.traces, pool.traces), -jnp.inf)
     batch = jnp.eye(log_probs.shape[1], dtype=log_probs.dtype)
     search = lazy.begin(bounds, (), _rules(pool, _whitening(batch), jnp.int32(0)), front_size=front_size)
@@ -131,6 +143,7 @@ class _Pool:
 
         self.features, self.traces = map_chunks(of_chunk, num_points, chunk_size)
         size = num_draws if self.has_features else num_classes
+        self.numbers_per_step = num_points * size**3
         self.block_size = max(_FEWEST_AT_A_TIME, rows_per_chunk(size**2, num_points, _NUMBERS_AT_A_TIME))
 
     def bounds(self, traces: jax.Array, traces_alone: jax.Array) -> jax.Array:
@@ -148,14 +161,14 @@ class _Pool:
             most = jnp.minimum(most, self.bounds(left, traces))
         return jnp.where(bounds > -jnp.inf, most, -jnp.inf)
 
-    def gains(self, whitening: jax.Array, points: jax.Array, features: jax.Array) -> jax.Array:
+    def gains(self, whitening: jax.Array, points: jax.Array, features: jax.Array, *, unroll: bool = False) -> jax.Array:
         """The gains of ``points[m]``, ``[m]``."""
         if self.has_features:
             products = self._unpack(features)
             half = jnp.einsum("ik,nkl->nil", whitening, products, precision=_HIGHEST)
-            return _half_log_det(jnp.einsum("nil,jl->nij", half, whitening, precision=_HIGHEST))
+            return _half_log_det(jnp.einsum("nil,jl->nij", half, whitening, precision=_HIGHEST), unroll)
         deviations = jnp.einsum("ik,nkc->nic", whitening, _deviations(self.log_probs[points]), precision=_HIGHEST)
-        return _half_log_det(jnp.einsum("nkc,nkd->ncd", deviations, deviations, precision=_HIGHEST))
+        return _half_log_det(jnp.einsum("nkc,nkd->ncd", deviations, deviations, precision=_HIGHEST), unroll)
 
     def products(self, point: jax.Array, features: jax.Array) -> jax.Array:
         """``Z Zᵀ`` of one point, ``[K, K]``."""
@@ -176,6 +189,35 @@ class _Pool:
         places[self.rows, self.columns] = places[self.columns, self.rows] = np.arange(len(self.rows))
         scale = np.where(np.eye(num_draws) > 0, 1, np.sqrt(0.5))
         return features[:, places] * jnp.asarray(scale, features.dtype)[None]
+
+
+def _pick_evaluating_all(pool: _Pool, available: jax.Array, batch_size: int) -> LogDetPicks:
+    """Picks the point of the highest gain, again and again, with the determinants of all points at every step."""
+    num_points, num_draws, num_classes = pool.log_probs.shape
+    size = rows_per_chunk(num_draws * max(num_draws, num_classes), num_points, _LARGEST_CHUNK_OF_ALL)
+
+    def gains(batch: jax.Array) -> jax.Array:
+        whitening = _whitening(batch)
+
+        def of_chunk(start: jax.Array) -> jax.Array:
+            points = start + jnp.arange(size, dtype=jnp.int32)
+            features = jax.lax.dynamic_slice_in_dim(pool.features, start, size)
+            return pool.gains(whitening, points, features, unroll=True)
+
+        return map_chunks(of_chunk, num_points, size)
+
+    def add(batch: jax.Array, index: jax.Array) -> jax.Array:
+        return batch + pool.products(index, pool.features[index])
+
+    acquisition = greedy(
+        gains,
+        add,
+        jnp.eye(num_draws, dtype=pool.log_probs.dtype),
+        available,
+        batch_size=batch_size,
+        resolution=_RESOLUTION,
+    )
+    return LogDetPicks(acquisition, jnp.int32(min(batch_size * num_points, jnp.iinfo(jnp.int32).max)))
 
 
 def _rules(pool: _Pool, whitening: jax.Array, num_seen: jax.Array) -> lazy.Rules:
@@ -213,7 +255,7 @@ def _deviations(log_probs: jax.Array) -> jax.Array:
     return points.ratios * jnp.sqrt(points.mean / log_probs.shape[1])[:, None]
 
 
-def _half_log_det(excess: jax.Array) -> jax.Array:
+def _half_log_det(excess: jax.Array, unroll: bool) -> jax.Array:
     """``½ log det(I + E)`` of symmetric positive semidefinite ``excess[n, r, r]``, in proportion to its value, ``[n]``.
 
     Elimination, side by side for all matrices: small factorisations one by one are slow on CPUs. The pivots are kept
@@ -229,4 +271,4 @@ def _half_log_det(excess: jax.Array) -> jax.Array:
         return left, total + jnp.log1p(pivot)
 
     total = jnp.zeros(excess.shape[-1], excess.dtype)
-    return jax.lax.fori_loop(0, size, eliminate, (excess, total))[1] / 2
+    return jax.lax.fori_loop(0, size, eliminate, (excess, total), unroll=unroll)[1] / 2

@@ -34,3 +34,23 @@ def highest(scores: jax.Array, available: jax.Array, *, batch_size: int) -> Acqu
     """The ``batch_size`` highest available scores, the lowest index first among equals."""
     top_scores, indices = jax.lax.top_k(jnp.where(available, scores, -jnp.inf), batch_size)
     return Acquisition(jnp.where(available[indices], indices, NO_POINT).astype(jnp.int32), top_scores)
+
+
+def best(scores: jax.Array, available: jax.Array, *, resolution: float = 0.0) -> tuple[jax.Array, jax.Array]:
+    """The available point of the highest score, the lowest index first among equals.
+
+    Args:
+      scores: ``[N]``.
+      available: ``[N]`` bool.
+      resolution: Scores within this share of the highest count as equal to it. For scores whose rounding depends on
+        where in a block a point is evaluated.
+
+    Returns:
+      Its index, ``[]`` int32, -1 if no point is available; and its score, ``[]``, ``-inf`` then.
+    """
+    scores = jnp.where(available, scores, -jnp.inf)
+    index = jnp.argmax(scores)
+    if resolution > 0:
+        highest_score = scores[index]
+        index = jnp.argmax(scores >= highest_score - resolution * jnp.abs(highest_score))
+    return jnp.where(available[index], index, NO_POINT).astype(jnp.int32), scores[index]
