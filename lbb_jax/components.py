@@ -6,21 +6,14 @@ signature before anything is loaded. The tables hold references alone, so that r
 """
 
 import contextlib
-import functools
-import importlib
 import inspect
-import os
-import sys
-import sysconfig
-import traceback
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lbb_jax import ranges
+from lbb_jax import ranges, references
 from lbb_jax.errors import ExperimentError
-from lbb_jax.extras import MissingExtraError
 from lbb_jax.ranges import Range
 
 
@@ -85,10 +78,6 @@ DATASETS = {
 }
 TABLES = {"dataset": DATASETS, "network": NETWORKS, "training": TRAININGS, "posterior": POSTERIORS}
 
-# What is not the user's own code: the standard library, installed packages and this one.
-_OTHERS = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
-_FOLDERS = (sysconfig.get_path("stdlib") + os.sep, str(Path(__file__).parent) + os.sep, "<")
-
 
 class Found(NamedTuple):
     """What a section of a configuration names.
@@ -136,55 +125,9 @@ def blamed(field: str) -> Iterator[None]:
         raise
     # Whatever a user's code may raise.
     except Exception as error:
-        place = users_place(error)
+        place = references.users_place(error)
         where = f" at {place}" if place else ""
         raise ExperimentError(f"{field}: fails{where} ({type(error).__name__}: {error})") from error
-
-
-def is_reference(name: Any) -> bool:
-    """Whether ``name`` has the form ``"module:attribute"`` of what is the user's."""
-    return isinstance(name, str) and ":" in name
-
-
-def add_folder(folder: str | os.PathLike) -> None:
-    """Makes the modules of a folder importable, after all others."""
-    folder = str(Path(folder).resolve())
-    if folder not in sys.path:
-        sys.path.append(folder)
-
-
-def load(reference: str, field: str) -> Callable[..., Any]:
-    """The function or class that ``"module:attribute"`` names.
-
-    Args:
-      reference: As the configuration has it.
-      field: Its field, as messages show it: ``config.network.name='my_models:Net'``.
-
-    Raises:
-      ExperimentError: If there is no such module or attribute, or the module fails; the message shows where.
-    """
-    module_name, _, attribute = reference.partition(":")
-    remedy = f"{field}: must be 'module:attribute' of a module that Python can import; "
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if f"{module_name}.".startswith(f"{error.name}."):
-            raise ExperimentError(f"{remedy}there is no module {error.name!r} in {_show_path()}") from error
-        is_told = isinstance(error, MissingExtraError)
-        told = str(error) if is_told else f"{error.name} is not installed: pip install {error.name}"
-        raise ExperimentError(f"{field}: {told}") from error
-    # Whatever a user's code may raise.
-    except Exception as error:
-        place = users_place(error) or module_name
-        raise ExperimentError(f"{field}: {place}: {type(error).__name__}: {error}") from error
-    found = functools.reduce(lambda thing, name: getattr(thing, name, None), attribute.split("."), module)
-    if not callable(found):
-        there = ", ".join(
-            name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__
-        )
-        file = getattr(module, "__file__", module_name)
-        raise ExperimentError(f"{remedy}{file} has no function or class {attribute!r}; it has {there or 'none'}")
-    return found
 
 
 def find(
@@ -213,14 +156,16 @@ def find(
     prefix = f"config.{section}." if prefix is None else prefix
     table, fields = TABLES[section], dict(fields)
     name = fields.pop("name", None)
-    if is_reference(name):
-        add_folder(Path.cwd())
-        make, arguments = load(name, f"{prefix}name={name!r}"), {}
+    if references.is_reference(name):
+        references.add_folder(Path.cwd())
+        make, arguments = references.load(name, f"{prefix}name={name!r}"), {}
+        if not callable(make):
+            raise ExperimentError(f"{prefix}name={name!r}: is a {type(make).__name__}; name a function or class")
     else:
         allowed = ranges.choice(*table, more="'module:attribute' of your own")
         ranges.check({"name": allowed}, {"name": name}, prefix=prefix)
         reference, _, arguments = table[name]
-        make = load(reference, f"{prefix}name={name!r}")
+        make = references.load(reference, f"{prefix}name={name!r}")
     found = ranges.parameters(make)
     kinds = {field: parameter.kind for field, parameter in found.items()}
     takes_all = inspect.Parameter.VAR_KEYWORD in kinds.values()
@@ -236,7 +181,7 @@ def find(
             raise ExperimentError(f"{prefix}{field}: is missing; name={name!r} takes {', '.join(sorted(own))}")
     ranges.check(dict(shared) | dict(ranges.of(make, plain=True)), fields, prefix=prefix)
     taken = {field: value for field, value in fields.items() if takes_all or field in own}
-    return Found(f"{prefix}name={name!r}", is_reference(name), make, {**arguments, **taken})
+    return Found(f"{prefix}name={name!r}", references.is_reference(name), make, {**arguments, **taken})
 
 
 def title(section: str, name: str, fields: Mapping[str, Any] = types.MappingProxyType({})) -> str:
@@ -250,20 +195,3 @@ def title(section: str, name: str, fields: Mapping[str, Any] = types.MappingProx
 
 # What Flax adds to the fields of a module.
 _FROM_FLAX = ("parent", "name")
-
-
-def users_place(error: BaseException) -> str | None:
-    """The innermost file and line of the user's own code that an error passed through; None if there are none."""
-    if isinstance(error, SyntaxError) and error.filename is not None:
-        return f"{error.filename}, line {error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if _is_users(frame.filename)]
-    return f"{own[-1].filename}, line {own[-1].lineno}" if own else None
-
-
-def _is_users(path: str) -> bool:
-    return not path.startswith(_FOLDERS) and not any(part in path + os.sep for part in _OTHERS)
-
-
-def _show_path() -> str:
-    return ", ".join(path for path in sys.path if path and _is_users(path) and os.path.isdir(path))

@@ -47,6 +47,7 @@ class Description(NamedTuple):
       versions: The versions of the packages it ran with.
       platform: The hardware, and what else the last bits of its numbers depend on.
       settings: The settings of JAX that all its numbers depend on.
+      names: What figures call its parts that are not the project's: the label of a ``method``.
     """
 
     config: dict[str, Any]
@@ -54,6 +55,7 @@ class Description(NamedTuple):
     versions: dict[str, Any]
     platform: dict[str, Any]
     settings: dict[str, Any]
+    names: dict[str, Any]
 
 
 class RunFolder:

@@ -8,9 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from lbb_jax import components, experiment
+from lbb_jax import experiment, references
 from lbb_jax.experiment import build
 from lbb_jax.run_folder import RunFolder
 
@@ -74,7 +75,7 @@ def test_an_error_in_ones_own_code_shows_its_file_and_line(tmp_path):
     (tmp_path / "broken_parts.py").write_text(
         "def broken(network, training, *, num_draws: int):\n    return training.nosuch\n"
     )
-    components.add_folder(tmp_path)
+    references.add_folder(tmp_path)
     chosen = config()
     chosen.posterior.name = "broken_parts:broken"
     with pytest.raises(experiment.ExperimentError, match=r"fails at .*broken_parts\.py, line 2 \(AttributeError"):
@@ -92,5 +93,31 @@ def test_components_from_outside_of_the_package_run_to_figures(tmp_path):
         assert [record["labels"] for record in folder.read_records()] == [8, 12]
         assert folder.figure.is_file()
     command = [sys.executable, ROOT / "experiments" / "figures.py", "runs/linen", "--output=curves.png"]
-    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    drawn = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert (tmp_path / "curves.png").is_file()
+    assert drawn.stdout.splitlines()[2].startswith("Warm BALD")
+
+
+@pytest.mark.slow
+def test_a_sweep_takes_methods_from_outside_of_the_package(tmp_path):
+    for path in EXTENSIONS.glob("my_*.py"):
+        shutil.copy(path, tmp_path)
+    methods = "random,my_method:WARM_BALD:temperature=2,my_method:warm_bald:temperature=0.1"
+    command = [sys.executable, ROOT / "experiments" / "sweep.py", "--config=my_config.py", f"--methods={methods}"]
+    subprocess.run([*command, "--workdir=runs", "--processes=3"], cwd=tmp_path, check=True, capture_output=True)
+    table = pd.read_csv(tmp_path / "runs" / "runs.csv")
+    assert set(table["path"]) == {"random", "warm_bald_temperature=2", "warm_bald_temperature=0.1"}
+    assert set(table["variant"]) == {"Random", "Warm BALD", "warm_bald"}
+    assert set(table["labels"]) == {8, 12}
+
+
+def test_a_sweep_says_what_a_method_of_ones_own_takes():
+    references.add_folder(EXTENSIONS)
+    with pytest.raises(experiment.ExperimentError, match=r"method 'my_method:WARM_BALD' takes temperature=VALUE"):
+        experiment.parse_methods("my_method:WARM_BALD:alpha=2")
+    with pytest.raises(experiment.ExperimentError, match=r"--methods: .*there is no module 'nosuch'"):
+        experiment.parse_methods("nosuch:method")
+    variants = experiment.parse_methods("bald,my_method:WARM_BALD:temperature=2")
+    configs = experiment.combine({"mine": config()}, variants)
+    assert "temperature" not in configs["bald"].acquisition
+    assert configs["warm_bald_temperature=2"].acquisition.temperature == 2.0

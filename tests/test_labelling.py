@@ -220,6 +220,33 @@ def test_integers_are_ids_and_classes(tmp_path):
     assert project.labels() == dict.fromkeys(batch.ids, "1")
 
 
+def test_a_class_found_half_way_is_added_and_labels_stay(project):
+    project.tell({"img_0": "cat"})
+    before = (project.path / "log.jsonl").read_bytes()
+    assert project.add_classes(["dog", "fox"]) == 1
+    assert (project.path / "log.jsonl").read_bytes().startswith(before)
+    assert labelling.open(project.path).classes == [*CLASSES, "fox"]
+    project.tell({"img_1": "fox", "img_0": "fox"})
+    assert project.labels() == {"img_0": "fox", "img_1": "fox"}
+    assert project.status().by_class == {"cat": 0, "dog": 0, "cow": 0, "fox": 2}
+    log_probs = predictions(COUNT)
+    with pytest.raises(labelling.LabellingError, match=r"must be \[points, draws, 4\].*name those that it does"):
+        project.ask(log_probs, batch_size=2)
+    with pytest.raises(labelling.LabellingError, match="'dog' stand there more than once"):
+        project.ask(log_probs, batch_size=2, classes=["dog", "dog", "cat"])
+    named = project.ask(log_probs, method="bald", batch_size=2, classes=CLASSES)
+    known = np.array([False, False] + [True] * (COUNT - 2))
+    expected = acquisition.acquire(jax.random.key(0), log_probs, method="bald", batch_size=2, available=known)
+    assert named.indices.tolist() == expected.indices.tolist()
+
+
+def test_what_is_no_class_is_not_added(project):
+    for classes, message in ((["SKIP"], "marks points"), ([], "there are none"), (["a\nb"], "one line")):
+        with pytest.raises(labelling.LabellingError, match=message):
+            project.add_classes(classes)
+    assert not (project.path / "log.jsonl").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -196,7 +196,7 @@ def test_a_terminal_without_unicode_shows_any_id(tmp_path):
     assert run_process("create", tmp_path / "pool", f"--ids={tmp_path / 'ids.txt'}", "--classes=a,b").returncode == 0
     (tmp_path / "labels.csv").write_text("id,label\n猫,a\n", encoding="utf-8")
     run_process("tell", tmp_path / "pool", tmp_path / "labels.csv")
-    words = [sys.executable, "-m", "lbb_jax.labelling.command", "labels", str(tmp_path / "pool")]
+    words = [sys.executable, "-m", "lbb_jax", "labels", str(tmp_path / "pool")]
     environment = {"PYTHONIOENCODING": "ascii", "PATH": "/usr/bin:/bin"}
     shown = subprocess.run(words, capture_output=True, text=True, env=environment)
     assert (shown.returncode, shown.stdout) == (0, "id,label\n\\u732b,a\n"), shown.stderr
@@ -253,3 +253,26 @@ def test_classes_may_stand_in_a_file(folder, run):
     (folder / "classes.txt").write_text("\n".join(CLASSES))
     run("create", "new", "--ids=ids.txt", "--classes=@classes.txt")
     assert labelling.open("new").classes == CLASSES
+
+
+def test_classes_and_ids_are_added(folder, run):
+    assert "cat, dog, cow, fox" in run("add", "pool", "--classes=fox,dog")
+    (folder / "more.txt").write_text("img_0\nimg_99\n")
+    printed = run("add", "pool", "--ids=more.txt", "--classes=owl")
+    assert "1 ids added; 1 were there already" in printed
+    assert labelling.open("pool").classes == [*CLASSES, "fox", "owl"]
+    assert "give --ids, --classes or both" in run("add", "pool", status=2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("missing", "arguments"),
+    [("filelock", ["--help"]), ("matplotlib.figure", ["status", "pool", "--plot=status.png"])],
+)
+def test_a_missing_extra_is_named_without_a_traceback(folder, missing, arguments):
+    # What stands in sys.modules as None is not found by import.
+    program = f"import sys; sys.modules[{missing!r}] = None; from lbb_jax.__main__ import main; sys.exit(main())"
+    result = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.strip().endswith(f"{missing} is not installed: pip install 'lbb_jax[labelling]'")
+    assert "Traceback" not in result.stderr

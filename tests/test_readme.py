@@ -29,6 +29,7 @@ SMALLEST = {
     "sweep.py": (*ONE_SHORT_RUN, "--processes=1"),
     "figures.py": (),
     "report.py": (),
+    "savings.py": (),
     "approximation.py": ("--labels=20", "--batch_size=2", "--repetitions=1", "--seeds=1", "--methods=bald"),
 }
 # The folders of data sets whose configurations have another name.

@@ -142,7 +142,7 @@ def test_fields_that_an_older_version_lacks_hold_their_defaults(folder):
     lost = {name: ... for name in ("acquisition.sampling", "dataset.num_pool", "network.dropout_rate", "driver")}
     run_folders.change_config(folder.path, config=lost)
     content = json.loads(folder.config.read_text())
-    del content["data"], content["settings"]
+    del content["data"], content["settings"], content["names"]
     folder.config.write_text(json.dumps(content))
     assert folder.describe() == before._replace(data={}, settings={})
     # The fields of another network are its own.

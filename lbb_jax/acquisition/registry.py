@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import importlib
 import inspect
 import reprlib
 from collections.abc import Callable, Mapping
@@ -11,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import arguments, entropy, information
+from lbb_jax import arguments, entropy, information, references
 from lbb_jax.acquisition import checks, exponential_race
 from lbb_jax.acquisition.badge import badge
 from lbb_jax.acquisition.bait import bait
@@ -279,7 +278,7 @@ def find_method(method: str | Callable[..., Acquisition] | Method) -> Method:
       ValueError: For anything else; the message names what there is.
       TypeError: For a function that cannot be called as a method is.
     """
-    found = _import(method) if isinstance(method, str) and ":" in method else method
+    found = references.load(method, f"method={method!r}") if references.is_reference(method) else method
     if isinstance(found, Method):
         return found
     if isinstance(found, str) and found in METHODS:
@@ -290,20 +289,6 @@ def find_method(method: str | Callable[..., Acquisition] | Method) -> Method:
         f"method={method!r}: must be one of {', '.join(map(repr, METHODS))}; or a function (key, log_probs, available, "
         '*, batch_size, **options), an acquisition.Method, or "module:attribute" of one of these'
     )
-
-
-def _import(reference: str) -> Any:
-    """What the text ``module:attribute`` names."""
-    module_name, _, attribute = reference.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    # A module of the user's may raise anything.
-    except Exception as error:
-        raise ValueError(f"method={reference!r}: cannot import {module_name!r} ({error})") from error
-    if not hasattr(module, attribute):
-        own = [name for name, value in vars(module).items() if getattr(value, "__module__", "") == module_name]
-        raise ValueError(f"method={reference!r}: {module_name!r} has no {attribute!r}; it has {', '.join(own)}")
-    return getattr(module, attribute)
 
 
 def check_options(method: str | Callable[..., Acquisition] | Method, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ with needs("experiments"):
     )
     from lbb_jax.analysis.names import NAMES, base_variant, variant_name, variant_names, without_sampling
     from lbb_jax.analysis.runs import describe_reduction, describe_runs, find_runs, flatten, load_runs
+    from lbb_jax.analysis.savings import read_pilot, savings, say_savings, tabulate_savings
     from lbb_jax.analysis.statistics import (
         PairedDifference,
         final_errors,
@@ -45,10 +46,14 @@ __all__ = [
     "paired_differences",
     "performance_profile",
     "performance_ratios",
+    "read_pilot",
+    "savings",
+    "say_savings",
     "split_by_experiment",
     "summarise",
     "summarise_diversity",
     "summarise_savings",
+    "tabulate_savings",
     "variant_name",
     "variant_names",
     "wins",

@@ -11,30 +11,37 @@ _SYMBOLS = {"alpha": "α"}
 _SEPARATOR = ", "
 
 
-def variant_name(method: str, options: Mapping[str, Any]) -> str:
-    """The name of a method as figures show it, with its redundancy and its sampling; an unknown one as it is.
+def variant_name(method: str, options: Mapping[str, Any], *, label: str = "") -> str:
+    """The name of a method as figures show it, with its redundancy and its sampling.
+
+    A method that is not the project's is called by its ``label``; without one ``"module:attribute"`` by its attribute,
+    and anything else as it is.
 
     >>> variant_name("lbb", {"redundancy": "tree"}), variant_name("epig", {"sampling": "power"})
     ('LBB (tree)', 'Power EPIG')
     """
     row = acquisition.METHODS.get(method)
     if row is None:
-        return method
+        return label or method.rpartition(":")[2]
     name = f"{row.label} ({options.get('redundancy', 'pairwise')})" if "redundancy" in row.options else row.label
     sampling = options.get("sampling", "top") if "sampling" in row.options else "top"
     return name if sampling == "top" else f"{sampling.capitalize()} {name}"
 
 
-def variant_names(acquisitions: Sequence[Mapping[str, Any]]) -> list[str]:
+def variant_names(acquisitions: Sequence[Mapping[str, Any]], labels: Sequence[str] | None = None) -> list[str]:
     """The names of the variants that are shown together, with the options that tell apart those of the same name.
 
     Args:
       acquisitions: The field ``acquisition`` of each one's configuration.
+      labels: The label of each one's method, empty where it is not known; None for no labels.
 
     Returns:
       The names, in the same order.
     """
-    names = [variant_name(fields["method"], fields) for fields in acquisitions]
+    labels = [""] * len(acquisitions) if labels is None else labels
+    names = [
+        variant_name(fields["method"], fields, label=label) for fields, label in zip(acquisitions, labels, strict=True)
+    ]
     return tell_apart(names, [_options_to_tell_apart(fields) for fields in acquisitions])
 
 
@@ -46,7 +53,12 @@ def numeric_options(fields: Mapping[str, Any]) -> dict[str, float]:
 
 def _options_to_tell_apart(fields: Mapping[str, Any]) -> dict[str, float | str]:
     """The options in a configuration's ``acquisition`` that its method depends on and its name does not tell."""
-    texts = {name: value for name, value in _options_with_effect(fields).items() if name == "pairs"}
+    is_known = fields["method"] in acquisition.METHODS
+    # The project's names tell the texts but one; a label of the user's tells none.
+    options = _options_with_effect(fields)
+    texts = {
+        name: value for name, value in options.items() if isinstance(value, str) and (name == "pairs" or not is_known)
+    }
     return numeric_options(fields) | texts
 
 

@@ -80,7 +80,8 @@ def read_metrics(paths: Iterable[str | os.PathLike]) -> tuple[list[pd.DataFrame]
     """
     paths = list(map(str, paths))
     runs = describe_runs(paths)
-    variants = variant_names([run.config["acquisition"] for run in runs])
+    labels = [str(run.names.get("method", "")) for run in runs]
+    variants = variant_names([run.config["acquisition"] for run in runs], labels)
     frames, warnings = [], []
     for run in zip(paths, runs, variants, strict=True):
         frame, warnings_of_run = _read_run(*run)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from lbb_jax import acquisition, components, datasets, examples, networks, ranges
+from lbb_jax import acquisition, components, datasets, examples, networks, ranges, references
 from lbb_jax.components import Found
 from lbb_jax.datasets.identity import identify
 from lbb_jax.experiment.compilation import check_platform
@@ -216,7 +216,7 @@ def _check_fit(field: str, network: Network, dataset: datasets.Dataset, dataset_
         evaluated = jax.eval_shape(network.logits, variables, inputs)
     # Whatever Flax, JAX or a module of the user's may raise.
     except Exception as error:
-        place = components.users_place(error)
+        place = references.users_place(error)
         where = f"at {place}: " if place else ""
         raise ExperimentError(f"{what} ({where}{type(error).__name__}: {error})") from error
     _require(

@@ -9,7 +9,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from lbb_jax import components, paths
+from lbb_jax import paths, references
 from lbb_jax.experiment.configuration import ExperimentError
 from lbb_jax.paths import PathError
 
@@ -103,7 +103,7 @@ def _call_get_config(path: Path, arguments: list[str]) -> ConfigDict:
     loader = importlib.machinery.SourceFileLoader(f"config_{path.stem}", str(path))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
     # So that the components that the configuration names may stand beside it.
-    components.add_folder(path.parent)
+    references.add_folder(path.parent)
     try:
         loader.exec_module(module)
         get_config = getattr(module, "get_config", None)
@@ -114,7 +114,7 @@ def _call_get_config(path: Path, arguments: list[str]) -> ConfigDict:
         raise
     # Whatever a user's code may raise.
     except Exception as error:
-        place = components.users_place(error) or str(path)
+        place = references.users_place(error) or str(path)
         raise ExperimentError(f"{place}: {type(error).__name__}: {error}") from error
     if not isinstance(config, ConfigDict):
         raise ExperimentError(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypedDict
 
 from ml_collections import ConfigDict, config_dict
 
-from lbb_jax import acquisition, components, paths, ranges
+from lbb_jax import acquisition, paths, ranges, references
 from lbb_jax.errors import ExperimentError
 from lbb_jax.paths import PathError
 from lbb_jax.ranges import Count, NotNegative, OptionalCount, Range, Switch, Text
@@ -186,7 +186,7 @@ def acquisition_options(config: ConfigDict) -> dict[str, Any]:
 
 def _find_method(method: Any) -> acquisition.Method:
     """The method that the configuration names, with the folders of its modules importable."""
-    components.add_folder(Path.cwd())
+    references.add_folder(Path.cwd())
     try:
         return acquisition.find_method(method)
     except (TypeError, ValueError) as error:

@@ -13,7 +13,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lbb_jax import analysis, figures, loop, seeds, sharding
+from lbb_jax import acquisition, analysis, figures, loop, seeds, sharding
 from lbb_jax.errors import ExperimentError
 from lbb_jax.experiment import drivers, environment
 from lbb_jax.experiment.build import Parts, assemble, check
@@ -126,6 +126,7 @@ def _begin_or_go_on(config: ConfigDict, folder: RunFolder, on_round: OnRound | N
                     versions=environment.versions(),
                     platform=environment.hardware(),
                     settings=environment.settings(),
+                    names={"method": acquisition.find_method(config.acquisition.method).label},
                 )
             )
         states = _run_rounds(config, parts, folder, on_round)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from lbb_jax import acquisition
+from lbb_jax import acquisition, references
 from lbb_jax.experiment.build import check
 from lbb_jax.experiment.configuration import ExperimentError, default_config
 
@@ -32,7 +32,8 @@ def parse_methods(text: str) -> dict[str, Fields]:
     ['lbb', 'lbb_tree', 'power_lbb_tree_alpha=5']
 
     Args:
-      text: Such as ``"bald,lbb:redundancy=tree"``. Options that are not named are those of the configuration.
+      text: Such as ``"bald,lbb:redundancy=tree,my_method:warm_bald:temperature=2"``; methods of your own are
+        ``module:attribute``. Options that are not named are those of the configuration.
 
     Returns:
       What each variant sets in ``config.acquisition``, by a name that serves as a folder: the method, then the values
@@ -42,11 +43,12 @@ def parse_methods(text: str) -> dict[str, Fields]:
       ExperimentError: For an unknown method, an option that the method does not have, a value out of range, the same
         variant twice, or no method at all; the message says what is allowed.
     """
+    references.add_folder(Path.cwd())
     variants: dict[str, Fields] = {}
     for part in text.split(","):
-        method, *settings = part.strip().split(":")
+        method, settings = _split(part.strip())
         try:
-            fields = {"method": acquisition.find_method(method).name, **_parse_options(method, settings)}
+            fields = {"method": method, **_parse_options(method, settings)}
         except (TypeError, ValueError) as error:
             raise ExperimentError(f"--methods: {part!r}: {error}") from error
         name = _name(fields)
@@ -104,25 +106,42 @@ def _check_runs(configs: Mapping[str, ConfigDict]) -> None:
 
 
 def with_variant(config: ConfigDict, fields: Fields) -> ConfigDict:
-    """A copy of ``config`` with ``fields`` in its acquisition."""
+    """A copy of ``config`` with ``fields`` in its acquisition, and without options that its own method alone has."""
     # ConfigDict(config) would share the fields within fields.
     config = copy.deepcopy(config)
-    config.acquisition.update(fields)
+    known = {*default_config().acquisition, *acquisition.find_method(fields["method"]).options}
+    with config.unlocked():
+        for name in set(config.acquisition) - known:
+            del config.acquisition[name]
+        config.acquisition.update(fields)
     return config
+
+
+def _split(part: str) -> tuple[str, list[str]]:
+    """A method, which may be ``module:attribute``, and its settings.
+
+    >>> _split("my_method:warm_bald:temperature=2")
+    ('my_method:warm_bald', ['temperature=2'])
+    """
+    method, *settings = part.split(":")
+    if settings and "=" not in settings[0]:
+        method = f"{method}:{settings.pop(0)}"
+    return method, settings
 
 
 def _parse_options(method: str, settings: list[str]) -> Fields:
     """The options in ``["redundancy=tree", ...]``, checked."""
-    defaults = default_config().acquisition
     # What is an array, such as targets, is no field.
-    allowed = [name for name in acquisition.METHODS[method].options if name in defaults]
+    fields, options_of_method = default_config().acquisition.to_dict(), acquisition.find_method(method).options
+    kinds = {name: type(fields.get(name, default)) for name, default in options_of_method.items()}
+    allowed = [name for name, kind in kinds.items() if kind in _KINDS]
     options = {}
     for setting in settings:
         name, separator, value = setting.partition("=")
         if name not in allowed or not separator or name in options:
             takes = ", ".join(f"{option}=VALUE" for option in allowed) + ", each once" if allowed else "no options"
             raise ValueError(f"{setting!r}: method {method!r} takes {takes}")
-        kind = defaults.get_type(name)
+        kind = kinds[name]
         try:
             options[name] = _TRUTH_VALUES[value.lower()] if kind is bool else kind(value)
         except (KeyError, ValueError) as error:
@@ -133,10 +152,10 @@ def _parse_options(method: str, settings: list[str]) -> Fields:
 
 def _name(fields: Fields) -> str:
     """The variant's folder: the same however its options were ordered, words first, then switches and numbers."""
-    method = fields["method"]
-    options = {name: fields[name] for name in acquisition.METHODS[method].options if name in fields}
+    method = acquisition.find_method(fields["method"])
+    options = {name: fields[name] for name in method.options if name in fields}
     words = [value for value in options.values() if isinstance(value, str)]
     switches = [name if value else f"{name}=False" for name, value in options.items() if isinstance(value, bool)]
     # A number that is whole looks the same whatever its type.
     numbers = [f"{name}={value:.15g}" for name, value in options.items() if type(value) in (int, float)]
-    return "_".join([method, *words, *switches, *numbers])
+    return "_".join([method.name, *words, *switches, *numbers])

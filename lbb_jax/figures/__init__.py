@@ -11,6 +11,7 @@ with needs("experiments"):
         label_savings,
         learning_curves,
         performance_profile,
+        savings,
     )
     from lbb_jax.figures.style import COLOURS, SUFFIXES, line_styles, save
     from lbb_jax.figures.timing import time_against_batch_size
@@ -31,6 +32,7 @@ __all__ = [
     "performance_profile",
     "range_of",
     "save",
+    "savings",
     "time_against_batch_size",
     "with_names",
 ]

@@ -121,6 +121,36 @@ def label_savings(savings: pd.DataFrame, *, title: str | None = None) -> Figure:
     return figure
 
 
+def savings(found: pd.DataFrame, *, title: str | None = None) -> Figure:
+    """Labels needed to reach an accuracy: of the mean over seeds, with their bootstrap interval.
+
+    Args:
+      found: As `lbb_jax.analysis.savings` returns them, of one experiment.
+      title: Above the figure; data set, posterior, batch size, accuracy, seeds and what was reduced where None.
+
+    Returns:
+      The figure, a row for each variant, the first on top, and a line at the labels of the baseline. A triangle marks
+      a variant that needs more labels than its runs have.
+
+    Raises:
+      ValueError: If ``found`` are of several experiments or of none.
+    """
+    check_one_experiment(found)
+    first = found.iloc[0]
+    figure, axes = empty_rows(f"labelled points needed for an accuracy of {first['accuracy']:.3f}", found["variant"])
+    for row, of_variant in enumerate(found.itertuples()):
+        colour = colour_of(of_variant.variant)
+        axes.plot([of_variant.low, of_variant.high], [row, row], color=colour, linewidth=1.8)
+        axes.plot(of_variant.labels, row, "o" if of_variant.reached else ">", color=colour, markersize=9)
+    baseline = found.loc[found["variant"] == first["baseline"], "labels"]
+    axes.axvline(baseline.iloc[0], color="#444444", linewidth=0.8, zorder=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    count = range_of(found["num_seeds"])
+    spread = "1 seed" if count == "1" else f"mean of {count} seeds, {first['confidence']:.0%} interval"
+    axes.set_title(describe(found, spread) if title is None else title, fontsize=10)
+    return figure
+
+
 def _right_edge(labels: pd.Series) -> float:
     """Where "never" stands: a little beyond the largest number of labels."""
     reached = labels[np.isfinite(labels)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lbb_jax import files, labelling, paths
+from lbb_jax.extras import MissingExtraError, needs
 from lbb_jax.labelling import label_studio, tables
 from lbb_jax.labelling.errors import LabellingError, first_of
 from lbb_jax.labelling.project import FORMATS, Project, Told
@@ -43,8 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.options = _method_options(others)
         elif others:
             options.parser.error(f"unrecognized arguments: {' '.join(others)}")
-        options.run(options)
-    except (ValueError, TypeError) as error:
+        # Pictures and intervals need more than what is imported above.
+        with needs("labelling"):
+            options.run(options)
+    except (ValueError, TypeError, MissingExtraError) as error:
         print(f"lbb-jax {options.name}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -72,9 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--ids", required=True, metavar="FILE", help="a text file, an id a line")
     create.add_argument("--classes", required=True, metavar="A,B,...", help="the classes, or @FILE with one a line")
 
-    extend = add("add", _add, "add ids to a project; those that it has are left as they are")
+    extend = add("add", _add, "add ids or classes to a project; those that it has are left as they are")
     extend.add_argument("folder", metavar="FOLDER")
-    extend.add_argument("--ids", required=True, metavar="FILE", help="a text file, an id a line")
+    extend.add_argument("--ids", metavar="FILE", help="a text file, an id a line")
+    extend.add_argument("--classes", metavar="A,B,...", help="classes that people have found, or @FILE")
 
     ask = add("ask", _ask, "pick the next batch and write a file for its labels", epilog=_PREDICTIONS)
     ask.add_argument("folder", metavar="FOLDER")
@@ -122,21 +126,29 @@ def _add_picking(command: argparse.ArgumentParser) -> None:
 
 
 def _create(options: argparse.Namespace) -> None:
-    ids = tables.read_ids(options.ids, name="--ids")
-    text = options.classes
-    classes = (
-        tables.read_lines(text[1:], name="--classes")
-        if text.startswith("@")
-        else [name.strip() for name in text.split(",")]
-    )
+    ids, classes = tables.read_ids(options.ids, name="--ids"), _classes_in(options.classes)
     project = labelling.create(options.folder, ids=ids, classes=classes)
     print(f"{project.path}: a project of {len(ids):,} ids and {len(classes)} classes")
 
 
+def _classes_in(text: str) -> list[str]:
+    """The classes that ``A,B,...`` or ``@FILE`` names."""
+    if text.startswith("@"):
+        return tables.read_lines(text[1:], name="--classes")
+    return [name.strip() for name in text.split(",")]
+
+
 def _add(options: argparse.Namespace) -> None:
-    ids = tables.read_ids(options.ids, name="--ids")
-    count = labelling.open(options.folder).add(ids)
-    print(f"{count:,} ids added; {len(ids) - count:,} were there already")
+    if options.ids is None and options.classes is None:
+        options.parser.error("give --ids, --classes or both")
+    project = labelling.open(options.folder)
+    if options.ids is not None:
+        ids = tables.read_ids(options.ids, name="--ids")
+        count = project.add(ids)
+        print(f"{count:,} ids added; {len(ids) - count:,} were there already")
+    if options.classes is not None:
+        project.add_classes(_classes_in(options.classes))
+        print(f"the classes, in the order of the columns of predictions: {', '.join(project.classes)}")
 
 
 def _ask(options: argparse.Namespace) -> None:
@@ -263,7 +275,3 @@ def _value(text: str, *, name: str) -> Any:
     except (ValueError, SyntaxError):
         return text
     return number if isinstance(number, int | float) else text
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -137,22 +137,31 @@ def rows_of(
 def in_order(log_probs: Any, classes: Sequence[str] | None, expected: Sequence[str]) -> Any:
     """``log_probs[N, K, C]`` with its columns in the order of the project's classes.
 
+    Args:
+      log_probs: A column for each of ``classes``, of ``expected`` if these are None.
+      classes: The names of the columns. Those of ``expected`` that are not among them have probability 0.
+      expected: The classes of the project.
+
     Raises:
-      LabellingError: If the classes are others, or not as many.
+      LabellingError: If there are other classes among them, or not as many as columns.
     """
+    named = list(expected if classes is None else classes)
     shape = np.shape(log_probs)
-    if len(shape) == 3 and shape[2] != len(expected):
+    if len(shape) == 3 and shape[2] != len(named):
         raise LabellingError(
-            f"the predictions have shape {shape}: must be [points, draws, {len(expected)}], with a column for each of "
-            f"the classes {first_of(expected)}"
+            f"the predictions have shape {shape}: must be [points, draws, {len(named)}], with a column for each of "
+            f"the classes {first_of(named)}; if the model does not know all of them, name those that it does"
         )
-    if classes is None or list(classes) == list(expected):
+    if named == list(expected) or len(shape) != 3:
         return log_probs
-    if sorted(classes) != sorted(expected):
+    if set(named) - set(expected):
         raise LabellingError(
-            f"the predictions are of the classes {first_of(classes, 20)}, and the project has {first_of(expected, 20)}"
+            f"the predictions are of the classes {first_of(named, 20)}, and the project has {first_of(expected, 20)}"
         )
-    return log_probs[:, :, [list(classes).index(name) for name in expected]]
+    values = np.asarray(log_probs)
+    # What stands at -1 is the column of the classes that are not named.
+    padded = np.concatenate([values, np.full((*shape[:2], 1), -np.inf, values.dtype)], axis=2)
+    return padded[:, :, [named.index(name) if name in named else -1 for name in expected]]
 
 
 def likeliest(log_probs: Any) -> np.ndarray:

@@ -1,6 +1,6 @@
 """A labelling project: a folder that people and models come back to.
 
-``project.json``      the classes, and the ids that the project began with
+``project.json``      the ids and the classes that the project began with
 ``log.jsonl``         what was asked, told and added, a line for each event; only ever appended
 ``batches/``          a file for each batch, to be filled in: ``0001.csv``, or ``0001.json`` for Label Studio
 ``predictions/``      the likeliest class of each point when a batch was asked: ``0001.npy``
@@ -74,13 +74,12 @@ class Project:
 
     Attributes:
       path: Its folder.
-      classes: The names of its classes, in the order of the columns of predictions.
     """
 
     def __init__(self, path: Path):
         self.path = path
         content = _read_description(path / "project.json")
-        self.classes: list[str] = content["classes"]
+        self._first_classes: list[str] = content["classes"]
         self._first_ids: list[str] = content["ids"]
         self._log = Log(path / "log.jsonl")
         if any(self._staged_files()):
@@ -91,6 +90,11 @@ class Project:
     def ids(self) -> list[str]:
         """All ids, in the order in which they were added."""
         return list(self._state().ids)
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of all classes, in the order of the columns of predictions: that in which they were added."""
+        return self._state().classes
 
     @property
     def pending(self) -> dict[str, int]:
@@ -111,7 +115,7 @@ class Project:
         """Counts, pending batches, and what speaks for stopping. Changes nothing."""
         state = self._state()
         latest = self._predictions_of(len(state.batches)) if state.audited else None
-        return status_of(state, self.classes, latest)
+        return status_of(state, state.classes, latest)
 
     def ask(
         self,
@@ -141,7 +145,8 @@ class Project:
           batch_size: Points to ask, the audit points among them.
           seed: Seed of the random numbers, at least 0.
           ids: The ids of the rows, in any order; None if the rows are all ids of the project in its order.
-          classes: The classes of the columns, in any order; None for the project's order.
+          classes: The classes of the columns, in any order; None for all of the project in its order. Classes that
+            are not named, such as one that was added when the model was trained already, have probability 0.
           subset: Whether points that could be asked may be missing from ``ids``.
           audit: Share of the batch that is drawn uniformly from what could be asked, to judge the model by.
           renew: True to withdraw all that is pending first, or the numbers of the batches to withdraw. Withdrawn points
@@ -166,9 +171,10 @@ class Project:
         _check_format(format, data)
         seed = _check_seed(seed)
         row_ids = None if ids is None else as_names(ids, what="id")
-        log_probs = predictions.in_order(log_probs, classes, self.classes)
+        named = None if classes is None else as_names(classes, what="class")
         with _alone(self.path):
             state = self._state()
+            log_probs = predictions.in_order(log_probs, named, state.classes)
             self._publish(len(state.batches))
             withdrawn = _withdrawn(state, renew)
             for id_ in withdrawn:
@@ -193,7 +199,7 @@ class Project:
             before = self._predictions_of(number - 1)
             event = {
                 **{"event": "ask", "batch": number, "ids": batch.ids, "scores": scores},
-                "audit": {names[row]: self.classes[likeliest[row]] for row in audited},
+                "audit": {names[row]: state.classes[likeliest[row]] for row in audited},
                 **{"withdrawn": withdrawn, "method": _name_of(method), "seed": seed},
                 "options": picking.described(options),
                 "kappa": None if before is None else predictions.kappa(before, in_order),
@@ -220,14 +226,15 @@ class Project:
             as_name(id_, what="id"): None if label is None else as_name(label, what="label")
             for id_, label in labels.items()
         }
-        wrong = [(id_, label) for id_, label in told.items() if label is not None and label not in self.classes]
-        if wrong:
-            raise LabellingError(
-                f"label {wrong[0][1]!r} of {wrong[0][0]!r}: is no class of the project; its classes are "
-                f"{first_of(self.classes, 20)}, and None stands for a point that cannot be labelled; nothing was told"
-            )
         with _alone(self.path):
             state = self._state()
+            wrong = [(id_, label) for id_, label in told.items() if label is not None and label not in state.classes]
+            if wrong:
+                raise LabellingError(
+                    f"label {wrong[0][1]!r} of {wrong[0][0]!r}: is no class of the project; its classes are "
+                    f"{first_of(state.classes, 20)}, to which new ones may be added, and None stands for a point that "
+                    "cannot be labelled; nothing was told"
+                )
             unknown = [id_ for id_ in told if id_ not in state.ids]
             if unknown:
                 raise LabellingError(
@@ -253,6 +260,23 @@ class Project:
                 self._log.append({"event": "add", "ids": new})
         return len(new)
 
+    def add_classes(self, classes: Iterable[Any]) -> int:
+        """Adds the classes that the project does not have yet, behind those that it has, and returns how many.
+
+        Labels stay what they are. Predictions have a column for each new class from then on, or name their classes.
+
+        Raises:
+          LabellingError: For what is no name of a class; if the folder cannot be written to.
+        """
+        names = as_names(classes, what="class")
+        with _alone(self.path):
+            known = self._state().classes
+            new = [name for name in names if name not in known]
+            as_classes([*known, *new])
+            if new:
+                self._log.append({"event": "add_classes", "classes": new})
+        return len(new)
+
     def batch_path(self, number: int) -> Path:
         """The file of a batch.
 
@@ -266,7 +290,7 @@ class Project:
         return found[0]
 
     def _state(self) -> State:
-        return replay(self._first_ids, self._log.read())
+        return replay(self._first_ids, self._first_classes, self._log.read())
 
     def _batch_file(
         self,

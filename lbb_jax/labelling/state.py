@@ -15,6 +15,7 @@ class State:
 
     Attributes:
       ids: Every id and its number, in the order in which they were added.
+      classes: Every class, in the order in which they were added.
       labels: The latest label of every id that was told; None where it cannot be labelled.
       pending: Ids that were asked and neither told nor withdrawn, with the number of their batch.
       batches: The events of all batches, oldest first: batch ``n`` stands at ``n - 1``.
@@ -24,6 +25,7 @@ class State:
     """
 
     ids: dict[str, int]
+    classes: list[str]
     labels: dict[str, Label] = field(default_factory=dict)
     pending: dict[str, int] = field(default_factory=dict)
     batches: list[Event] = field(default_factory=list)
@@ -45,13 +47,13 @@ class State:
         return {id_: label for id_, label in labels.items() if id_ not in self.labels or self.labels[id_] != label}
 
 
-def replay(ids: Iterable[str], events: Iterable[Event]) -> State:
-    """The state of a project that began with ``ids`` after ``events``.
+def replay(ids: Iterable[str], classes: Iterable[str], events: Iterable[Event]) -> State:
+    """The state of a project that began with ``ids`` and ``classes`` after ``events``.
 
     Raises:
       LabellingError: For an event of an unknown kind.
     """
-    state = State({id_: number for number, id_ in enumerate(ids)})
+    state = State({id_: number for number, id_ in enumerate(ids)}, list(classes))
     for event in events:
         _apply(state, event)
     return state
@@ -62,6 +64,8 @@ def _apply(state: State, event: Event) -> None:
         case {"event": "add", "ids": ids}:
             for id_ in ids:
                 state.ids[id_] = len(state.ids)
+        case {"event": "add_classes", "classes": classes}:
+            state.classes += classes
         case {"event": "ask", "batch": number, "ids": ids, "withdrawn": withdrawn, "audit": audit}:
             for id_ in withdrawn:
                 state.pending.pop(id_, None)

@@ -93,7 +93,8 @@ def read_labels(path: str | os.PathLike, *, ids: Collection[str], classes: Seque
         elif text and text != SKIP and text not in classes:
             faults.append(
                 f"{where}, column label: {text!r} is no class of the project; its classes are "
-                f"{first_of(classes, 20)}, and {SKIP} stands for a point that cannot be labelled"
+                f"{first_of(classes, 20)}, to which lbb-jax add --classes adds, and {SKIP} stands for a point that "
+                "cannot be labelled"
             )
         elif text and labels.get(id_, label) != label:
             faults.append(f"{where}, column label: {id_!r} has another label further up; leave one of the two")

@@ -40,5 +40,5 @@ def fill_in(path, labels):
 
 def run_process(*arguments):
     """The command in a process of its own."""
-    words = [sys.executable, "-m", "lbb_jax.labelling.command", *map(str, arguments)]
+    words = [sys.executable, "-m", "lbb_jax", *map(str, arguments)]
     return subprocess.run(words, capture_output=True, text=True, timeout=120)

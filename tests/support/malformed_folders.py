@@ -7,7 +7,7 @@ import random
 import shutil
 
 # What older versions did not write.
-LATER_PARTS = ("data", "settings")
+LATER_PARTS = ("data", "settings", "names")
 LATER_FIELDS = (
     "acquisition.sampling",
     "acquisition.num_targets",

@@ -47,6 +47,7 @@ def describe(config, data=()):
         versions=environment.versions(),
         platform=environment.hardware(),
         settings=environment.settings(),
+        names={},
     )
 
 

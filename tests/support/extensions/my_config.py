@@ -16,7 +16,7 @@ def get_config(argument=None):
         {"name": "my_training:cosine", "learning_rate": 1e-2, "num_steps": 10, "batch_size": 8}
     )
     config.posterior = ConfigDict({"name": "my_posterior:swag", "num_draws": 5})
-    config.acquisition.method = "my_method:warm_bald"
+    config.acquisition.method = "my_method:WARM_BALD"
     config.acquisition.temperature = 0.5
     config.initial_size, config.batch_size, config.final_size = 8, 4, 12
     config.seeds = 1
