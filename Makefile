@@ -22,7 +22,7 @@ INSTALLED := .installed-$(shell $(PYTHON) -c 'import platform; print(platform.py
 # Makes the folder of the target an environment of a Python; one of another Python, or that is not whole, goes first.
 make_venv = test -e $@ || rm -rf $(@D); $(1) -m venv $(@D)
 
-.PHONY: help setup demo test test-all test-oldest soak fuzz lint format parity notebooks labelling docs speed benchmark clean
+.PHONY: help setup demo test test-all test-oldest soak fuzz lint format parity notebooks labelling docs speed accelerator benchmark clean
 
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -102,6 +102,10 @@ docs: $(VENV)/$(INSTALLED)  ## Build the site in docs/_build/html, without a net
 # SAVE=--save stores the results that the next ones are compared with.
 speed: $(VENV)/$(INSTALLED)  ## Time what must stay fast; fails where it takes twice as long as it did (2 minutes)
 	$(RUN) experiments/speed.py $(SAVE)
+
+# With the JAX of the machine and what lbb_jax itself needs. ON=PATH names another Python.
+accelerator:  ## Check and time everything on a GPU or TPU (8 minutes); REHEARSE=--rehearse is small, on any device
+	PYTHONPATH=. $(or $(ON),python3) experiments/accelerator.py $(REHEARSE)
 
 benchmark: $(PARITY_VENV)/$(INSTALLED)  ## Time the acquisition methods beside batchbald_redux and PyTorch (12 minutes)
 	$(PARITY_VENV)/bin/python experiments/benchmark_acquisition.py --peers --table2

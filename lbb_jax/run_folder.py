@@ -165,9 +165,11 @@ class RunFolder:
           ExperimentError: If they differ; the message shows every field that does.
         """
         begun = self.describe()
+        if begun is None:
+            return
         # Of a complete run, predictions may be asked for later.
-        config = {**config, "save_predictions": begun.config["save_predictions"]} if begun is not None else config
-        differences = [] if begun is None else _differences(begun.config, config, "config")
+        here = _complete(config) | {"save_predictions": begun.config["save_predictions"]}
+        differences = _differences(begun.config, here, "config")
         if differences:
             raise ExperimentError(
                 f"{self} holds a run of another configuration (config.json); choose another --workdir, or set "

@@ -96,5 +96,7 @@ def test_accelerators_take_the_dense_form_unless_a_step_is_long(monkeypatch):
     assert dense_greedy.is_chosen("auto", 49_980 * 10**2)
     assert not dense_greedy.is_chosen("auto", 50_000 * 1_000**2)
     assert not dense_greedy.is_chosen("lazy", 10)
+    with jax.default_device(jax.devices("cpu")[0]):
+        assert not dense_greedy.is_chosen("auto", 10)
     with pytest.raises(ValueError, match="form='quick': must be one of 'auto', 'lazy', 'dense'"):
         dense_greedy.is_chosen("quick", 10)

@@ -255,13 +255,14 @@ def test_one_file_of_texts_with_other_columns(tmp_path, encoder):
     [
         ("text,label\n", "holds no rows"),
         ("text,class\na,b\n", "has no column 'label'; it has text, class; set"),
-        ("", "has no column 'text'; it has none"),
-        ("text,label\na,b\n,b\n", "line 3: the column 'text' is empty"),
-        ("text,label\na,b\nc\n", "line 3: the column 'label' is empty"),
-        ('text,label\n"a,b\n', "is no CSV"),
-        (b"text,label\n\xff\xfe,b\n", "is no CSV in UTF-8"),
+        ("", "holds no rows"),
+        ("text,label\na,b\n,b\n", "row 3: the column 'text' is empty"),
+        ("text,label\na,b\nc\n", "row 3: the column 'label' is empty"),
+        ('text,label\n"a,b\n', "is no row of a CSV file"),
+        (b"text,label\n\xff\xfe,b\n", "is not in UTF-8"),
         ("text,label\na,b\nc,b\n", "at least two classes"),
-        ("text,label\na,b\nc,b\nd,e\n", "the only example of the class 'e'"),
+        ("text,label\na,b\nc,b\nd,e\n", "row 4: the only example of the class 'e'"),
+        ("text;label\na, b;c;\nd;e;f\n", "row 3: has 3 fields where there are 2 columns"),
     ],
 )
 def test_texts_that_cannot_be_used_are_named(tmp_path, content, message):

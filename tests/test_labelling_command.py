@@ -276,3 +276,16 @@ def test_a_missing_extra_is_named_without_a_traceback(folder, missing, arguments
     assert result.returncode == 1
     assert result.stderr.strip().endswith(f"{missing} is not installed: pip install 'lbb_jax[labelling]'")
     assert "Traceback" not in result.stderr
+
+
+def test_a_method_of_ones_own_stands_in_the_current_folder(folder, run, monkeypatch):
+    # As for an installed command, whose path does not begin with the current folder.
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(folder))])
+    (folder / "method_here.py").write_text(
+        "import jax.numpy as jnp\nfrom lbb_jax import acquisition\n\n"
+        "def last(key, log_probs, available, *, batch_size, step=1):\n"
+        "    scores = step * jnp.arange(len(log_probs), dtype='float32')\n"
+        "    return acquisition.pick_by_score(key, scores, available, batch_size=batch_size, sampling='top')\n"
+    )
+    run("acquire", "log_probs.npy", "--method=method_here:last", "--step=-1", "--batch-size=2", "--output=own.csv")
+    assert [row["id"] for row in rows_of("own.csv")] == ["0", "1"]

@@ -12,7 +12,7 @@ from labelling_processes import CONTEXT, Handle, ask_in_process, tell_in_process
 from labelling_projects import CLASSES, fill_in, ids_of
 from sklearn import datasets, ensemble
 
-from lbb_jax import labelling
+from lbb_jax import csv_tables, labelling
 from lbb_jax.labelling import tables
 
 pytestmark = pytest.mark.slow
@@ -48,7 +48,7 @@ def test_a_killed_project_has_lost_nothing_and_asks_nothing_twice(tmp_path):
         # What was asked and not told is pending still, and its file is there.
         assert {id_ for id_ in asked if id_ not in told and id_ not in labels} <= set(pending) | skipped(project)
         for number in set(pending.values()):
-            rows = [row["id"] for _, row in tables.read_rows(project.batch_path(number), ["id"], name="batch")]
+            rows = [row["id"] for _, row in csv_tables.read_rows(project.batch_path(number), ["id"], name="batch")]
             assert {id_ for id_, batch in pending.items() if batch == number} <= set(rows)
         assert not list((path / "batches").glob(".*"))
         every = all_asked(path)
@@ -86,7 +86,7 @@ class Labeller:
         filled = []
         if self.open and self.random.random() < 0.8:
             path = self.random.choice(self.open)
-            ids = [row["id"] for _, row in tables.read_rows(path, ["id"], name="batch")]
+            ids = [row["id"] for _, row in csv_tables.read_rows(path, ["id"], name="batch")]
             labels = {id_: self.say(id_) for id_ in ids if id_ not in self.said and self.random.random() < 0.7}
             fill_in(path, {id_: tables.SKIP if label is None else label for id_, label in labels.items()})
             self.said |= labels

@@ -1,11 +1,13 @@
 """What is stored of the notebooks. `make notebooks` executes them."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
+PROJECT = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NAMES = sorted(path.name for path in FOLDER.glob("*.ipynb"))
 
 
@@ -24,6 +26,13 @@ def test_the_first_cell_installs_in_colab_and_nowhere_else(name):
     condition = lines.index('if "google.colab" in sys.modules:')
     assert [number for number, line in enumerate(lines) if line.startswith("%pip install")] > [condition]
     assert not any(line.startswith(("%", "!")) for line in lines[:condition])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_installed_is_a_constant_with_the_version_of_the_project(name):
+    lines = [line.strip() for line in cells_of(name, "code")[0]["source"]]
+    assert f'LBB_JAX = "lbb_jax[experiments]=={PROJECT["version"]}"' in lines
+    assert [line for line in lines if line.startswith("%pip install")] == ["%pip install --quiet '{LBB_JAX}'"]
 
 
 @pytest.mark.parametrize("name", NAMES)

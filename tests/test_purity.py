@@ -12,7 +12,7 @@ ROOT = pathlib.Path(lbb_jax.__file__).parent
 
 # Modules and folders may import what stands on a line above theirs, and on their own line.
 ORDER = (
-    ("errors", "extras", "paths", "files", "ranges", "references", "arguments"),
+    ("errors", "extras", "paths", "csv_tables", "files", "ranges", "references", "arguments"),
     ("batching", "label_configurations", "relative_entropy", "chi_squared"),
     ("entropy", "information"),
     ("acquisition",),

@@ -4,7 +4,9 @@ import shutil
 
 import pytest
 import run_folders
+from ml_collections import ConfigDict
 
+from lbb_jax import experiment
 from lbb_jax.errors import ExperimentError
 from lbb_jax.run_folder import RunFolder
 
@@ -148,6 +150,17 @@ def test_fields_that_an_older_version_lacks_hold_their_defaults(folder):
     # The fields of another network are its own.
     run_folders.change_config(folder.path, config={"network": {"name": "resnet18", "dropout_rate": 0.3}})
     assert folder.describe().config["network"] == {"name": "resnet18", "dropout_rate": 0.3}
+
+
+def test_a_run_with_parts_of_ones_own_is_the_same_run_the_next_time(tmp_path):
+    own = {"posterior": {"name": "mine:swag", "num_snapshots": 3}, "network": {"name": "mine:Net", "width": 8}}
+    config = json.loads(experiment.default_config().to_json()) | own
+    folder = RunFolder(tmp_path)
+    folder.write_description(run_folders.describe(ConfigDict(config)))
+    folder.check_config(config)
+    folder.check_config(config | {"save_predictions": True})
+    with pytest.raises(ExperimentError, match=r"set config\.posterior\.num_snapshots=3 \(here: 4\)$"):
+        folder.check_config(config | {"posterior": {"name": "mine:swag", "num_snapshots": 4}})
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,14 @@ def is_chosen(form: str, numbers_per_step: int) -> bool:
     if form not in FORMS:
         raise ValueError(f"form={form!r}: must be one of {', '.join(map(repr, FORMS))}")
     if form == "auto":
-        return jax.default_backend() != "cpu" and numbers_per_step <= _MOST_NUMBERS
+        return _platform() != "cpu" and numbers_per_step <= _MOST_NUMBERS
     return form == "dense"
+
+
+def _platform() -> str:
+    """Where a program that is traced at this moment is to run."""
+    device = jax.config.jax_default_device
+    return getattr(device, "platform", device) or jax.default_backend()
 
 
 class Redundancy(NamedTuple):

@@ -172,8 +172,8 @@ def pick_power_lbb(
     if dense_greedy.is_chosen(form, pool.numbers_per_step):
 
         def later_keys(keys: jax.Array, gains: jax.Array, lowered: jax.Array, picked: jax.Array) -> jax.Array:
-            log_rates = (exponential_race.log_rate(gain, alpha) for gain in (gains, lowered))
-            return exponential_race.later_keys(keys, variates, *log_rates, jnp.broadcast_to(picked, keys.shape))
+            before, after = (exponential_race.log_rate(gain, alpha) for gain in (gains, lowered))
+            return exponential_race.later_keys(keys, variates, before, after, jnp.broadcast_to(picked, keys.shape))
 
         return _pick_evaluating_all(pool, available, keys, later_keys)
     return _pick_one_by_one(pool, available, keys, _Race(pool, variates, alpha), front_size)

@@ -203,12 +203,12 @@ def say_savings(found: pd.DataFrame) -> str:
         return f"{to_reach}, no method's {best['labels']:.0f} labels are enough: run longer, or ask for less."
     needs = f"{baseline.labels:.0f} labels" if baseline.reached else f"more than {baseline.labels:.0f} labels"
     saved, bound = best["saved"], "" if baseline.reached else "at least "
-    fewer = f"{bound}{saved:.0%} fewer" if saved >= 0 else f"{-saved:.0%} more"
+    fewer = f"{bound}{saved:.0%} fewer" if saved > 0 else f"{-saved:.0%} more" if saved < 0 else "as many"
     sentence = f"{to_reach}, {best['baseline']} needs {needs} and {best['variant']} {best['labels']:.0f}: {fewer}"
     if best["num_seeds"] > 1:
         interval = _range(best["saved_low"], best["saved_high"], "{:.0%}")
         sentence += f" ({best['confidence']:.0%} interval of {best['num_seeds']} seeds: {interval})"
-    if len(others) > 1:
+    if len(others) > 1 and saved > 0:
         sentence += f"; it is the best of {len(others)} methods here, so expect somewhat less"
     return f"{sentence}."
 

@@ -17,14 +17,16 @@ class Rows(NamedTuple):
     Attributes:
       values: ``[n]``: texts, integers, bools, or whole numbers in floating point.
       place: Names the file and a row of it, for messages: ``"train.csv, row {row}"``.
+      numbers: What the file's readers call each row; None if they count from 0.
     """
 
     values: np.ndarray
     place: str
+    numbers: Sequence[int] | None = None
 
     def at(self, row: int) -> str:
         """Where row ``row`` stands."""
-        return self.place.format(row=row)
+        return self.place.format(row=row if self.numbers is None else self.numbers[row])
 
 
 class Part(NamedTuple):

@@ -1,12 +1,11 @@
 """A data set of the user's own: texts in CSV files, as a frozen encoder turns them into vectors. Needs ``text``."""
 
-import csv
 import functools
 from pathlib import Path
 
 import numpy as np
 
-from lbb_jax import paths, text
+from lbb_jax import csv_tables, paths, text
 from lbb_jax.datasets import classes, encoded_texts
 from lbb_jax.datasets.source import Source
 from lbb_jax.ranges import Count, Share, Text
@@ -38,7 +37,7 @@ def load(
     Raises:
       PathError: If there is no such file or folder.
       ValueError: For a file without these columns, an empty text or label, and a class of the test file that the
-        training file lacks; the message names the file and the line. Also if the encoder cannot be read.
+        training file lacks; the message names the file and the row. Also if the encoder cannot be read.
     """
     place = paths.existing(path, name="path")
     train_file = place / "train.csv" if place.is_dir() else place
@@ -70,28 +69,18 @@ def _block(texts: list[str], labels: np.ndarray, start: int, stop: int) -> tuple
 
 def _read(file: Path, text_column: str, label_column: str) -> tuple[list[str], classes.Rows]:
     """The texts of a file, and their labels: those of two columns."""
-    texts, labels = [], []
-    with paths.input_file(file, name="path").open(newline="", encoding="utf-8-sig") as opened:
-        rows = csv.DictReader(opened, strict=True)
-        try:
-            for column in (text_column, label_column):
-                if column not in (rows.fieldnames or ()):
-                    raise ValueError(
-                        f"{file}: has no column {column!r}; it has {', '.join(rows.fieldnames or ()) or 'none'}; set "
-                        "text_column and label_column"
-                    )
-            for row in rows:
-                if not (row[text_column] or "").strip() or not (row[label_column] or "").strip():
-                    empty = text_column if not (row[text_column] or "").strip() else label_column
-                    raise ValueError(
-                        f"{file}, line {rows.line_num}: the column {empty!r} is empty; fill it, or leave it out"
-                    )
-                texts.append(row[text_column])
-                labels.append(row[label_column])
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(
-                f"{file}, line {rows.line_num + 1}: is no CSV in UTF-8 ({error}); save it as such"
-            ) from error
-    if not texts:
+    rows = csv_tables.read_rows(file, (), name="path")
+    there = list(rows[0][1]) if rows else []
+    for number, row in rows:
+        for column in (text_column, label_column):
+            if column not in row:
+                raise ValueError(
+                    f"{file}: has no column {column!r}; it has {', '.join(there)}; set text_column and label_column"
+                )
+            if not row[column]:
+                raise ValueError(f"{file}, row {number}: the column {column!r} is empty; fill it, or leave it out")
+    if not rows:
         raise ValueError(f"{file}: holds no rows")
-    return texts, classes.Rows(np.asarray(labels), f"{file}, row {{row}}")
+    numbers, values = zip(*rows, strict=True)
+    labels = classes.Rows(np.asarray([row[label_column] for row in values]), f"{file}, row {{row}}", numbers)
+    return [row[text_column] for row in values], labels

@@ -124,7 +124,7 @@ def _split(part: str) -> tuple[str, list[str]]:
     ('my_method:warm_bald', ['temperature=2'])
     """
     method, *settings = part.split(":")
-    if settings and "=" not in settings[0]:
+    if method not in acquisition.METHODS and settings and "=" not in settings[0]:
         method = f"{method}:{settings.pop(0)}"
     return method, settings
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lbb_jax import files, labelling, paths
+from lbb_jax import files, labelling, paths, references
 from lbb_jax.extras import MissingExtraError, needs
 from lbb_jax.labelling import label_studio, tables
 from lbb_jax.labelling.errors import LabellingError, first_of
@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.options = _method_options(others)
         elif others:
             options.parser.error(f"unrecognized arguments: {' '.join(others)}")
+        # An installed command does not look for modules in the current folder.
+        references.add_folder(Path.cwd())
         # Pictures and intervals need more than what is imported above.
         with needs("labelling"):
             options.run(options)

@@ -117,7 +117,7 @@ def _stream() -> tuple[Call, Call]:
 
 def _training(network: str, *, num_members: int, num_steps: int) -> Case:
     def make() -> tuple[Call, Call]:
-        fit = training_cases.compile_training(
+        fit, _ = training_cases.compile_training(
             training_cases.CASES[network], num_members=num_members, members_at_once=1, num_steps=num_steps
         )
         return fit, _matrix_product()

@@ -61,7 +61,7 @@ def time_training(case: Case, *, num_members: int, members_at_once: int, num_ste
     Returns:
       Milliseconds per step of one network.
     """
-    fit = compile_training(case, num_members=num_members, members_at_once=members_at_once, num_steps=num_steps)
+    fit, _ = compile_training(case, num_members=num_members, members_at_once=members_at_once, num_steps=num_steps)
     seconds = [seconds_of(fit) for _ in range(repetitions)]
     return {
         "case": f"training, {case.name}",
@@ -72,11 +72,18 @@ def time_training(case: Case, *, num_members: int, members_at_once: int, num_ste
     }
 
 
-def compile_training(case: Case, *, num_members: int, members_at_once: int, num_steps: int) -> Callable[[], Any]:
-    """A call that trains an ensemble, compiled; the arguments are those of `time_training`."""
+def compile_training(
+    case: Case,
+    *,
+    num_members: int,
+    members_at_once: int,
+    num_steps: int,
+    compute_dtype: Any = jnp.float32,
+) -> tuple[Callable[[], Any], Any]:
+    """A call that trains an ensemble, and its compiled program; the arguments are those of `time_training`."""
     data = _data(case)
     posterior = posteriors.deep_ensemble(
-        networks.functional(case.module),
+        networks.functional(case.module, compute_dtype=compute_dtype),
         training.fixed_steps(case.make_optimizer(), num_steps=num_steps, batch_size=BATCH_SIZE),
         num_members=num_members,
         members_at_once=members_at_once,
@@ -84,7 +91,7 @@ def compile_training(case: Case, *, num_members: int, members_at_once: int, num_
     labelled = labelled_set.create(jnp.arange(_NUM_LABELLED), capacity=_NUM_LABELLED)
     params = posterior.init(jax.random.key(0), examples.inputs(data.pool, jnp.arange(1)))
     fit = jax.jit(posterior.fit).lower(jax.random.key(1), params, data, labelled).compile()
-    return lambda: fit(jax.random.key(1), params, data, labelled)
+    return lambda: fit(jax.random.key(1), params, data, labelled), fit
 
 
 def time_masked_prediction(*, num_images: int, num_draws: int, repetitions: int) -> Record:
