@@ -516,7 +516,7 @@ def test_a_function_is_a_method_and_is_compiled_once(compilations):
             "method: returned indices of dtype float32",
         ),
         (lambda key, *pool, batch_size, embeddings: None, {}, ValueError, "embeddings: not given"),
-        (f"{__name__}:nothing", {}, ValueError, "has no 'nothing'; it has .*scaled_bald"),
+        (f"{__name__}:nothing", {}, ValueError, "has no function or class 'nothing'; it has .*scaled_bald"),
         ("no_such_module:bald", {}, ValueError, "there is no module 'no_such_module'"),
         (3, {}, ValueError, "method=3: must be one of 'random', .*module:attribute"),
     ],

@@ -55,9 +55,9 @@ def test_methods_have_colours_of_their_own():
     assert set(figures.COLOURS) < names
     assert len(set(figures.COLOURS.values())) == len(figures.COLOURS)
     # Where a sampling has no colour, it has its method's, and dashes; what nobody knows is drawn, too.
-    styles = figures.line_styles(["EPIG", "Softmax EPIG", "my_methods:Mine"])
+    styles = figures.line_styles(["EPIG", "Softmax EPIG", "Mine"])
     assert styles["Softmax EPIG"] == {"color": figures.COLOURS["EPIG"], "linestyle": "--"}
-    assert styles["my_methods:Mine"]["color"] not in figures.COLOURS.values()
+    assert styles["Mine"]["color"] not in figures.COLOURS.values()
 
 
 def test_a_colour_does_not_depend_on_what_else_is_drawn():
@@ -218,12 +218,14 @@ def test_nothing_to_draw_is_an_error():
     ("options", "variant", "alpha"),
     [
         ({"method": "lbb_released", "power": False}, "LBB (released)", None),
-        ({"method": "my_methods:Mine"}, "my_methods:Mine", 5.0),
+        ({"method": "my_methods:Mine"}, "Mine", 5.0),
         ({"method": "power_bald"}, "PowerBALD", 5.0),
         ({"method": "lbb", "redundancy": "tree"}, "LBB (tree)", None),
         ({"method": "power_lbb", "redundancy": "tree"}, "Power LBB (tree)", 5.0),
         ({"method": "epig", "sampling": "top"}, "EPIG", None),
         ({"method": "epig", "sampling": "softmax"}, "Softmax EPIG", 5.0),
+        # What nobody can have meant is shown as it is.
+        ({"method": "epig", "sampling": None}, "None EPIG", 5.0),
         ({"method": "lbb_released", "power": True}, "Power LBB (released)", 5.0),
     ],
 )

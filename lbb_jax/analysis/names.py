@@ -25,7 +25,7 @@ def variant_name(method: str, options: Mapping[str, Any], *, label: str = "") ->
         return label or method.rpartition(":")[2]
     name = f"{row.label} ({options.get('redundancy', 'pairwise')})" if "redundancy" in row.options else row.label
     sampling = options.get("sampling", "top") if "sampling" in row.options else "top"
-    return name if sampling == "top" else f"{sampling.capitalize()} {name}"
+    return name if sampling == "top" else f"{str(sampling).capitalize()} {name}"
 
 
 def variant_names(acquisitions: Sequence[Mapping[str, Any]], labels: Sequence[str] | None = None) -> list[str]:
