@@ -498,9 +498,9 @@ def run_calls(first: int, last: int, methods: tuple[str, ...]) -> None:
             run(call, arguments, wrong)
         # Whatever it is, it is to be shown with the call.
         except Exception as error:
-            shown = {name: arguments.get(name) for name in sorted(wrong)}
+            shown = reprlib.repr({name: arguments.get(name) for name in sorted(wrong)})
             failures.append(
-                f"seed {seed}: {call.function.__name__}, method {arguments.get('method')!r}, wrong: {reprlib.repr(shown):.300}\n"
+                f"seed {seed}: {call.function.__name__}, method {arguments.get('method')!r}, wrong: {shown:.300}\n"
                 f"    {type(error).__name__}: {str(error)[:300]}"
             )
         finally:
