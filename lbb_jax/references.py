@@ -7,7 +7,7 @@ import sys
 import sysconfig
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from lbb_jax.errors import ExperimentError
 from lbb_jax.extras import MissingExtraError
@@ -17,7 +17,7 @@ _OTHERS = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _FOLDERS = (sysconfig.get_path("stdlib") + os.sep, str(Path(__file__).parent) + os.sep, "<")
 
 
-def is_reference(name: Any) -> bool:
+def is_reference(name: Any) -> TypeGuard[str]:
     """Whether ``name`` has the form ``"module:attribute"`` of what is the user's."""
     return isinstance(name, str) and ":" in name
 
