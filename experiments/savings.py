@@ -3,7 +3,7 @@
     python experiments/savings.py --output=savings.png results/digits_demo/*/
     python experiments/savings.py --accuracy=0.9 --output=savings.png pilot.csv
 
-Of finished runs of one experiment, which are working directories of experiments/run.py; or of a pilot of your own in a
+It reads finished runs of one experiment, which are working directories of experiments/run.py, or a pilot of your own: a
 CSV file with the columns method, seed, labels and accuracy, where the method called random is the baseline. The
 accuracy to reach is that of random with all its labels, if none is named.
 """

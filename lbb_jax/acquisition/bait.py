@@ -53,8 +53,8 @@ def bait(
       available: ``[N]`` bool.
       batch_size: Static, at most ``N``.
       embeddings: Inputs of the network's last layer, ``[N, D]``, finite for available points; ``C D`` is at most 8,192.
-        None takes the predictive means.
-        Time grows with ``N (C D)²``, and with ``N C² D`` for each pick; memory with ``(C D)² + N C²``.
+        Time grows with ``N (C D)²``, and with ``N C² D`` for each pick; memory with ``(C D)² + N C²``. None takes the
+        predictive means.
       regularizer: ``λ``, above 0, in the units of ``F``.
 
     Returns:

@@ -20,9 +20,7 @@ def mean_probs(log_probs: jax.Array) -> jax.Array:
 
 
 def embeddings_or_mean_probs(embeddings: jax.Array | None, log_probs: jax.Array) -> jax.Array:
-    """``embeddings[N, D]``, checked; for None the predictive means ``[N, C]``, by which similar points are those that
-    are predicted alike.
-    """
+    """``embeddings[N, D]``, checked; None stands for the predictive means ``[N, C]``."""
     if embeddings is None:
         return mean_probs(log_probs)
     return jnp.asarray(arguments.as_embeddings("embeddings", embeddings, len(log_probs)))

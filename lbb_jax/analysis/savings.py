@@ -65,14 +65,14 @@ def savings(
     The labels are those of the first round in which the mean accuracy over seeds is at least ``accuracy``; nothing is
     interpolated. Intervals are percentiles of 9,999 bootstrap samples of the seeds (Efron and Tibshirani, "An
     Introduction to the Bootstrap", 1993), each drawn for a method and the baseline together, since runs of one seed
-    begin with the same labels. Of few seeds they are rough, and rather too narrow. A mean that never gets there counts
+    begin with the same labels. With few seeds they are rough and too narrow. A mean that never gets there counts
     as one that needs all labels of the run; then the saving is only a bound.
 
     Args:
       runs: As `load_runs` or `read_pilot` returns them; every experiment in them needs the baseline.
       accuracy: Above 0 and at most 1; for each experiment the baseline's mean with all labels if None.
       baseline: Name of a variant.
-      confidence: Of the intervals, between 0 and 1.
+      confidence: The confidence level of the intervals, between 0 and 1.
 
     Returns:
       A row per experiment and variant, in the order of ``runs``: the columns `EXPERIMENT`, ``variant``, ``accuracy``,
@@ -121,7 +121,7 @@ class _Needed:
         self._labels, self._target = first.labels, target
 
     def __call__(self, positions: np.ndarray) -> np.ndarray:
-        """Of positions ``[..., seeds]`` the labels ``[...]``, all of them where the target is not reached."""
+        """The labels ``[...]`` that the seeds at ``positions[..., seeds]`` need; all if they miss the target."""
         is_reached = self._is_reached(positions)
         is_reached[..., -1] = True
         return self._labels[np.argmax(is_reached, axis=-1)].astype(float)
@@ -195,7 +195,7 @@ def say_savings(found: pd.DataFrame) -> str:
     others = found[found["variant"] != found["baseline"]]
     if others.empty:
         raise ExperimentError("there is no method beside the baseline; pass runs of at least one")
-    # Of those that never get there, none is better than another.
+    # Methods that never get there rank equally.
     best = others.sort_values(["reached", "labels"], ascending=[False, True], kind="stable").iloc[0]
     (baseline,) = found[found["variant"] == found["baseline"]].itertuples()
     to_reach = f"To reach an accuracy of {best['accuracy']:.3f}"

@@ -80,8 +80,7 @@ def is_complete(config: ConfigDict, workdir: str | os.PathLike) -> bool:
     try:
         folder = RunFolder(resolve_workdir(workdir, to_write=False))
         folder.check_config(_fields(config))
-        files = [folder.figure.is_file(), _has_predictions(config, folder)]
-        return all(files) and _has_all_rounds(config, folder)
+        return folder.figure.is_file() and _has_predictions(config, folder) and _has_all_rounds(config, folder)
     except (ExperimentError, OSError):
         # Another configuration, or a file that is damaged or out of reach: `run` says what is wrong with it.
         return False
