@@ -205,6 +205,7 @@ _MAY_DIFFER = (
 )
 _WITHOUT_EFFECT = {
     "deep_ensemble": ("posterior.num_draws", "posterior.num_test_draws"),
+    "laplace": ("posterior.num_test_draws",),
     "mc_dropout": ("posterior.num_members",),
 }
 
