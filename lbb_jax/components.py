@@ -186,6 +186,15 @@ def find(
     return Found(f"{prefix}name={name!r}", references.is_reference(name), make, {**arguments, **taken})
 
 
+def ignored(section: str, name: str, fields: Collection[str]) -> list[str]:
+    """Those of a section's fields that a component of the project does not take; none for a user's own."""
+    row = TABLES[section].get(name)
+    if row is None:
+        return []
+    takes = ranges.parameters(references.load(row.reference, f"{section}={name!r}"))
+    return [field for field in fields if field != "name" and field not in takes]
+
+
 def title(section: str, name: str, fields: Mapping[str, Any] = types.MappingProxyType({})) -> str:
     """What figures and tables call a component: the project's by its title, any other by its name."""
     row = TABLES[section].get(name)

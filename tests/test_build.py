@@ -344,3 +344,11 @@ def test_seeds_run_side_by_side_where_it_is_faster(platform, network, field, at_
     monkeypatch.setattr(jax, "default_backend", lambda: platform)
     config = config_by_epochs(seeds_at_once=field) if network == "resnet18" else experiment.default_config()
     assert build.assemble(config).seeds_at_once == at_once
+
+
+@pytest.mark.parametrize(
+    ("name", "ignored"),
+    [("deep_ensemble", ["num_draws", "num_test_draws"]), ("laplace", ["num_test_draws"]), ("own:posterior", [])],
+)
+def test_fields_that_a_posterior_of_the_project_does_not_take_are_ignored(name, ignored):
+    assert components.ignored("posterior", name, ["name", "num_members", "num_draws", "num_test_draws"]) == ignored

@@ -109,7 +109,7 @@ def test_the_other_data_sets_are_not_repeated(name):
 
 @pytest.mark.parametrize("name", FILES)
 def test_two_posteriors_at_once_are_an_error(name):
-    with pytest.raises(experiment.ExperimentError, match="give only one of (laplace, )?ensemble, mc_dropout"):
+    with pytest.raises(experiment.ExperimentError, match=r"give only one of (laplace, )?ensemble, mc_dropout"):
         load(name).get_config("mc_dropout,b=5,ensemble")
 
 
