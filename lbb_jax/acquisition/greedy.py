@@ -1,8 +1,8 @@
 """The plain greedy loop: the gain of every point at every step, and the point of the highest gain.
 
 It says what `large_batch_bald`, `log_det` and `batch_bald` compute. These evaluate only points that can still win
-(`lbb_jax.acquisition.lazy`), and pick the same. On accelerators, for which a whole pool is one batch of work, and for a
-gain that does not fall as the batch grows, this is the form to use.
+(`lbb_jax.acquisition.lazy_greedy`), and pick the same. On accelerators, for which a whole pool is one batch of work,
+and for a gain that does not fall as the batch grows, this is the form to use.
 """
 
 from collections.abc import Callable

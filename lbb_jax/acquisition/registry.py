@@ -131,7 +131,7 @@ class Method:
 
 def _pick_lbb(_: jax.Array, __: jax.Array, *pool: jax.Array, **options: Any) -> Ranked:
     picks = pick_lbb(*pool, **options)
-    return Ranked(picks.acquisition, picks.bounds)
+    return Ranked(picks.acquisition, picks.ranks)
 
 
 def _pick_power_lbb(
@@ -139,7 +139,7 @@ def _pick_power_lbb(
 ) -> Ranked:
     variates = exponential_race.variates(key, points, log_probs.dtype)
     picks = pick_power_lbb(variates, log_probs, *mask, **options)
-    return Ranked(picks.acquisition, picks.bounds)
+    return Ranked(picks.acquisition, picks.ranks)
 
 
 def _pick_log_det(_: jax.Array, __: jax.Array, *pool: jax.Array, batch_size: int) -> Ranked:
