@@ -211,6 +211,14 @@ def check_above_0(name: str, value: Any) -> np.float32:
     return number
 
 
+def check_order(name: str, value: Any) -> int:
+    """The order of LBB's series, 2 or 3."""
+    order = check_integer(name, value)
+    if order not in (2, 3):
+        raise ValueError(f"{name}={order}: must be 2 (pairs) or 3 (pairs and triples)")
+    return order
+
+
 def check_choice(name: str, value: Any, *, choices: tuple[str, ...]) -> str:
     """One of ``choices``."""
     if not isinstance(value, str) or value not in choices:

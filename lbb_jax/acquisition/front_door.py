@@ -47,11 +47,11 @@ def acquire(
       **options: Options of the method: ``alpha`` (from 0 to 1e30; no effect with ``sampling="top"``), ``embeddings``
         (``[N, D]``, of the same kinds as ``log_probs``; "core_set" and "badge" need them, and "bait",
         "cluster_margin" and "typiclust" take the predictive means without), ``num_samples`` and ``num_targets``
-        (at least 1), ``pair_weight`` (at least 0; no effect with ``redundancy="tree"``), ``pairs`` ("exact" or
-        "chi2"), ``redundancy`` ("pairwise" or "tree"), ``sampling`` ("top", "power", "softmax" or "softrank"),
-        ``targets`` (log-probabilities ``[T, K, C]``, of the same kinds as ``log_probs``), ``regularizer``
-        (above 0), ``candidates_per_pick`` and ``mean_cluster_size`` (at least 1). For a function of your own:
-        arrays are arguments of the compiled program, other values are part of it.
+        (at least 1), ``order`` (2 or 3) and ``pair_weight`` (at least 0; neither has an effect with
+        ``redundancy="tree"``), ``pairs`` ("exact" or "chi2"), ``redundancy`` ("pairwise" or "tree"), ``sampling``
+        ("top", "power", "softmax" or "softrank"), ``targets`` (log-probabilities ``[T, K, C]``, of the same kinds as
+        ``log_probs``), ``regularizer`` (above 0), ``candidates_per_pick`` and ``mean_cluster_size`` (at least 1). For a
+        function of your own: arrays are arguments of the compiled program, other values are part of it.
 
     Returns:
       The picks in order, and each one's score when it was picked: nats, for all methods but "random", whose scores

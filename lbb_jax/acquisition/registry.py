@@ -130,6 +130,8 @@ class Method:
 
 
 def _pick_lbb(_: jax.Array, __: jax.Array, *pool: jax.Array, **options: Any) -> Ranked:
+    if options.pop("order") == 3 and options["redundancy"] == "pairwise":
+        raise ValueError("order=3: is not streamed, since no bound of its gains is known; use acquire")
     picks = pick_lbb(*pool, **options)
     return Ranked(picks.acquisition, picks.bounds)
 
@@ -164,6 +166,7 @@ _OPTION_CHECKS = {
     "mean_cluster_size": arguments.check_positive_integer,
     "num_samples": arguments.check_positive_integer,
     "num_targets": arguments.check_positive_integer,
+    "order": checks.check_order,
     "pair_weight": arguments.check_finite_and_not_negative,
     "pairs": checks.check_pairs,
     "redundancy": checks.check_redundancy,
@@ -171,9 +174,9 @@ _OPTION_CHECKS = {
     "sampling": checks.check_sampling,
 }
 _row = functools.partial(Method, option_checks=_OPTION_CHECKS)
-# The top scores leave alpha without effect, and the tree has no sum over pairs.
+# The top scores leave alpha without effect, and the tree has no sum over pairs or triples.
 _by_score = functools.partial(_row, idle={"alpha": ("sampling", "top")})
-_by_redundancy = functools.partial(_row, idle={"pair_weight": ("redundancy", "tree")})
+_by_redundancy = functools.partial(_row, idle={"pair_weight": ("redundancy", "tree"), "order": ("redundancy", "tree")})
 
 # Colours: Paul Tol's "muted" scheme, with a dark grey for the baseline; where that ends his "vibrant" scheme and black,
 # and then colours of his "dark" and "medium contrast" schemes and a yellow of Okabe and Ito's that are far from these.
