@@ -15,7 +15,7 @@ OLDEST_VENV := .venv-oldest
 LABELLING_VENV := .venv-labelling
 RUN := $(VENV)/bin/python
 # The folders whose types are checked closely; the others rest on libraries with loose ones.
-LIBRARY := $(filter-out %/loop.py %/run_folder.py,$(wildcard lbb_jax/*.py)) $(addprefix lbb_jax/,acquisition text training)
+LIBRARY := $(wildcard lbb_jax/*.py) $(addprefix lbb_jax/,acquisition adapters labelling networks posteriors report text training)
 PYTEST := pytest --numprocesses=auto --maxprocesses=4
 # A file of this name stands in a whole environment. Another Python has another name for it, and so makes a new one.
 INSTALLED := .installed-$(shell $(PYTHON) -c 'import platform; print(platform.python_version())')

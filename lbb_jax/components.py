@@ -33,6 +33,7 @@ class Component(NamedTuple):
 
 NETWORKS = {
     "mlp": Component("lbb_jax.networks:MLP", "MLP"),
+    "linear": Component("lbb_jax.networks:Linear", "linear classifier"),
     "convolutional": Component("lbb_jax.networks:ConvolutionalClassifier", "CNN"),
     "emnist_convolutional": Component("lbb_jax.networks:EMNISTConvolutionalClassifier", "CNN"),
     "resnet18": Component("lbb_jax.networks:ResNet18", "ResNet-18"),
@@ -41,6 +42,7 @@ NETWORKS = {
 TRAININGS = {
     "fixed_steps": Component("lbb_jax.training:adam_steps", "{num_steps} training steps"),
     "epochs": Component("lbb_jax.training:epochs", "{num_epochs} training epochs"),
+    "full_batch": Component("lbb_jax.training:full_batch", "{num_steps} L-BFGS steps"),
     "fine_tuning": Component("lbb_jax.training:fine_tuning", "{num_steps} training steps"),
 }
 POSTERIORS = {
@@ -182,6 +184,15 @@ def find(
     ranges.check(dict(shared) | dict(ranges.of(make, plain=True)), fields, prefix=prefix)
     taken = {field: value for field, value in fields.items() if takes_all or field in own}
     return Found(f"{prefix}name={name!r}", references.is_reference(name), make, {**arguments, **taken})
+
+
+def ignored(section: str, name: str, fields: Collection[str]) -> list[str]:
+    """Those of a section's fields that a component of the project does not take; none for a user's own."""
+    row = TABLES[section].get(name)
+    if row is None:
+        return []
+    takes = ranges.parameters(references.load(row.reference, f"{section}={name!r}"))
+    return [field for field in fields if field != "name" and field not in takes]
 
 
 def title(section: str, name: str, fields: Mapping[str, Any] = types.MappingProxyType({})) -> str:

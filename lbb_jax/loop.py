@@ -192,8 +192,11 @@ def predict(state: State, params: Any, data: Data, settings: Settings) -> Predic
         log_probs = settings.posterior.sample(_stage_key(state, 2), params, data.pool)
     else:
         log_probs = jnp.full((data.pool.num_examples, 1, settings.num_classes), -jnp.log(settings.num_classes))
-    embeddings = settings.posterior.embed(params, data.pool) if settings.uses_embeddings else None
-    return Predictions(log_probs, embeddings)
+    if not settings.uses_embeddings:
+        return Predictions(log_probs, None)
+    if settings.posterior.embed is None:
+        raise ValueError("posterior: has no embeddings, which the method needs")
+    return Predictions(log_probs, settings.posterior.embed(params, data.pool))
 
 
 def acquire(state: State, predictions: Predictions, settings: Settings) -> tuple[State, Batch]:

@@ -132,9 +132,9 @@ class RunFolder:
           ExperimentError: If the file cannot be read, or a line is not what a run of this configuration writes.
         """
         text = self._read(self.metrics)
-        if text is None:
-            return []
         description = self.describe()
+        if text is None or description is None:
+            return []
         check = functools.partial(_check_record, description)
         return read_lines(self.metrics, text, check, remedy=self._remedy, may_be_cut=True)
 

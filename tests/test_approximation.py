@@ -173,6 +173,7 @@ def test_predictions_of_a_file_are_checked(tmp_path):
         predictions.from_file(tmp_path / "flat.npy")
 
 
+@pytest.mark.slow
 def test_a_posterior_predicts_the_points_that_it_was_not_trained_on(training_settings):
     config = experiment.default_config()
     config.dataset.num_pool, config.dataset.num_test = 60, 10

@@ -51,6 +51,7 @@ def compile_twice(folder):
     return jax.jit(double)(jnp.ones(3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_verbose", [False, True])
 def test_programs_from_the_cache_are_loaded_in_silence_unless_all_is_to_be_logged(
     is_verbose, own_cache, monkeypatch, capfd

@@ -235,6 +235,7 @@ def digest(*arrays):
     return hashlib.sha256(b"".join(np.asarray(array).astype(np.uint8).tobytes() for array in arrays)).hexdigest()
 
 
+@pytest.mark.slow
 def test_mnist_is_the_official_set(need_real):
     # To decode all 70,000 images would take half a minute: of the images a sample, of the labels all.
     need_real("mnist")
@@ -253,6 +254,7 @@ def test_mnist_is_the_official_set(need_real):
     np.testing.assert_array_equal(dataset.pool.labels, labels[:1_000])
 
 
+@pytest.mark.slow
 def test_cifar10_has_its_classes_and_means(need_real):
     need_real("cifar10")
     dataset = datasets.load("cifar10", num_pool=5_000, num_validation=1_000, num_test=1_000)
@@ -268,6 +270,7 @@ def test_cifar10_has_its_classes_and_means(need_real):
     )
 
 
+@pytest.mark.slow
 def test_reading_prepared_data_imports_no_tensorflow(need_real):
     need_real("mnist")
     program = (

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-import jax
+import chex
 import jax.numpy as jnp
 import numpy as np
 import platformdirs
@@ -108,7 +108,7 @@ def test_articles_are_tokens_of_one_length_with_the_encoder_to_fine_tune(options
     assert (np.where(np.arange(12) < lengths[:, None], 0, inputs) == np.where(inputs < 0, PADDING, 0)).all()
     read = text.load(Path(options["encoder"]))
     assert dataset.encoder.architecture == read.architecture
-    jax.tree.map(np.testing.assert_array_equal, dataset.encoder.params, read.params)
+    chex.assert_trees_all_equal(dataset.encoder.params, read.params)
 
 
 @pytest.mark.parametrize("changed", [{"encoder": None}, {"max_length": None}, {"noise_type": "none"}])

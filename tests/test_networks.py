@@ -1,6 +1,7 @@
 import dataclasses
 import functools
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -314,8 +315,9 @@ def test_members_side_by_side_have_the_statistics_that_each_has_alone():
     )
     for number, member in enumerate(members):
         alone = network.training_logits(keys[number], member, inputs)
-        for found, expected in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
-            np.testing.assert_allclose(found[number], expected, rtol=1e-3, atol=1e-4)
+        chex.assert_trees_all_close(
+            jax.tree.map(lambda leaf, number=number: leaf[number], together), alone, rtol=1e-3, atol=1e-4
+        )
 
 
 # Flax's batch normalisation mixes the two, which strict promotion refuses.

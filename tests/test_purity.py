@@ -31,7 +31,7 @@ LINES = {name: number for number, line in enumerate(ORDER) for name in line}
 PURE = ("arguments", *(name for line in ORDER[1 : LINES["sharding"] + 1] for name in line))
 HOST_SIDE = ("checks", "front_door", "registry", "stored", "streaming")
 # What pure modules may import from elsewhere. Whatever else they need is passed to them.
-LIBRARIES = {"chex", "flax", "jax", "jaxtyping", "numpy", "optax"}
+LIBRARIES = {"flax", "jax", "jaxtyping", "numpy", "optax"}
 STANDARD_LIBRARY = {"collections", "contextlib", "dataclasses", "enum", "functools", "itertools", "math", "numbers"}
 STANDARD_LIBRARY |= {"reprlib", "typing"}
 TOUCHES_FILES = {"open", "fromfile", "genfromtxt", "load", "loadtxt", "memmap", "save", "savetxt", "savez"}

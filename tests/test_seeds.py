@@ -74,6 +74,7 @@ def test_rounds_in_blocks_equal_each_seed_alone():
     np.testing.assert_array_equal(rounds.labels[:, settings.num_rounds :], 0)
 
 
+@pytest.mark.slow
 def test_seeds_side_by_side_agree_with_one_after_another():
     _, rounds = side_by_side()
     _, expected = in_blocks()

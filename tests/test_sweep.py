@@ -320,6 +320,7 @@ def test_a_variant_changes_a_copy_of_the_configuration():
     assert (config.acquisition.method, config.acquisition.alpha) == ("bald", 1.0)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_ended_at_once_leaves_no_semaphore(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(LEAVES_AT_ONCE)

@@ -2,6 +2,7 @@
 
 import sys
 
+import chex
 import huggingface_hub
 import jax
 import jax.numpy as jnp
@@ -65,7 +66,7 @@ def test_dropout_is_where_the_originals_have_it(family, sites_of_layer, checkpoi
 
 
 def assert_same_params(found, expected):
-    jax.tree.map(np.testing.assert_array_equal, found.params, expected.params)
+    chex.assert_trees_all_equal(found.params, expected.params)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -90,9 +91,8 @@ def test_norms_of_early_checkpoints_are_read_under_their_names(checkpoints, tmp_
 def test_weights_of_half_precision_become_float32(dtype, checkpoints, tmp_path):
     tensors = {name: tensor.astype(dtype) for name, tensor in text_checkpoints.random_tensors("bert").items()}
     found = text.load(text_checkpoints.write(tmp_path, "bert", tensors))
-    for leaf, expected in zip(jax.tree.leaves(found.params), jax.tree.leaves(checkpoints["bert"].params), strict=True):
-        assert leaf.dtype == np.float32
-        np.testing.assert_allclose(leaf, expected, rtol=2**-8, atol=1e-7)
+    chex.assert_trees_all_equal_dtypes(found.params, checkpoints["bert"].params)
+    chex.assert_trees_all_close(found.params, checkpoints["bert"].params, rtol=2**-8, atol=1e-7)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

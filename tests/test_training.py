@@ -1,5 +1,6 @@
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -41,8 +42,7 @@ def test_training_fits_the_labelled_points():
 def test_slots_past_the_size_never_enter_the_loss():
     labelled = labelled_set.create(jnp.arange(8), capacity=16)
     rubbish = labelled._replace(indices=labelled.indices.at[8:].set(77))
-    for clean, dirty in zip(jax.tree.leaves(fit(labelled)), jax.tree.leaves(fit(rubbish)), strict=True):
-        np.testing.assert_array_equal(clean, dirty)
+    chex.assert_trees_all_equal(fit(labelled), fit(rubbish))
 
 
 def test_the_key_decides_minibatches_and_dropout():

@@ -35,6 +35,7 @@ def test_a_linear_classifier_ends_at_the_most_probable_parameters():
     np.testing.assert_allclose((labels - probs).sum(axis=0), PRIOR_PRECISION * bias, atol=2e-2)
 
 
+@pytest.mark.slow
 def test_embeddings_alone_have_a_laplace_posterior():
     data = small_problem.data()
     posterior = posteriors.laplace(

@@ -203,10 +203,6 @@ _MAY_DIFFER = (
     *("acquisition", "seeds", "driver", "rounds_at_once", "seeds_at_once", "posterior.members_at_once"),
     "save_predictions",
 )
-_WITHOUT_EFFECT = {
-    "deep_ensemble": ("posterior.num_draws", "posterior.num_test_draws"),
-    "mc_dropout": ("posterior.num_members",),
-}
 
 
 def tell_apart(
@@ -265,7 +261,9 @@ def flatten(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 def _fields(run: Description) -> Iterator[tuple[str, Any]]:
     """All that a run's numbers depend on besides its method."""
-    without_effect = (*_MAY_DIFFER, *_WITHOUT_EFFECT.get(run.config["posterior"]["name"], ()))
+    posterior = run.config["posterior"]
+    ignored = components.ignored("posterior", posterior["name"], posterior)
+    without_effect = (*_MAY_DIFFER, *(f"posterior.{field}" for field in ignored))
     for name, value in flatten(run.config):
         if not any(f"{name}.".startswith(f"{other}.") for other in without_effect):
             yield name, value

@@ -178,7 +178,7 @@ def check_predicted(classes: np.ndarray, available: np.ndarray, ids: Sequence[st
       available: Bool ``[N]``.
       ids: The id of each row.
     """
-    missing = [ids[row] for row in np.flatnonzero(available & (classes < 0))]
+    missing = [ids[row] for row in np.flatnonzero(available & (classes < 0)).tolist()]
     if missing:
         raise LabellingError(
             f"the predictions hold NaN for {first_of(missing)}, which could be asked; predict every such point, or "

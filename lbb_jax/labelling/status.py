@@ -75,8 +75,8 @@ class Status:
     @property
     def is_settled(self) -> bool:
         """Whether predictions have hardly changed for three asks, by Bloodgood and Vijay-Shanker's rule."""
-        recent = self.kappas[-SETTLED_ASKS:]
-        return len(recent) == SETTLED_ASKS and None not in recent and sum(recent) / SETTLED_ASKS >= SETTLED_KAPPA
+        recent = [kappa for kappa in self.kappas[-SETTLED_ASKS:] if kappa is not None]
+        return len(recent) == SETTLED_ASKS and sum(recent) / SETTLED_ASKS >= SETTLED_KAPPA
 
     def __str__(self) -> str:
         classes = ", ".join(f"{name} {count:,}" for name, count in self.by_class.items())

@@ -14,6 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 
 from lbb_jax import ranges
 from lbb_jax.networks.dropout import EACH_INPUT, OFF, SHARED
@@ -23,7 +24,7 @@ PARAMS = "params"
 STATISTICS = "batch_stats"
 
 
-def create(make: Callable[..., Any], *, compute_dtype: jnp.dtype = jnp.float32, **fields: Any) -> Network:
+def create(make: Callable[..., Any], *, compute_dtype: DTypeLike = jnp.float32, **fields: Any) -> Network:
     """The network that a class or function makes.
 
     Args:
@@ -46,7 +47,7 @@ def create(make: Callable[..., Any], *, compute_dtype: jnp.dtype = jnp.float32, 
     return functional(made, compute_dtype=compute_dtype)
 
 
-def functional(module: nn.Module, *, compute_dtype: jnp.dtype = jnp.float32) -> Network:
+def functional(module: nn.Module, *, compute_dtype: DTypeLike = jnp.float32) -> Network:
     """The pure functions of a linen module.
 
     Args:
@@ -121,9 +122,12 @@ def _in_two_parts(module: nn.Module, apply: Callable[..., Any]) -> Network:
     )
 
 
-def _from_nnx(make: Callable[[nnx.Rngs], nnx.Module], compute_dtype: jnp.dtype) -> Network:
+def _from_nnx(make: Callable[[nnx.Rngs], nnx.Module], compute_dtype: DTypeLike) -> Network:
     """The network of an NNX module: split into arrays here, merged where it is applied."""
-    graph, _, randomness, _ = nnx.split(nnx.eval_shape(lambda: make(nnx.Rngs(0))), nnx.Param, nnx.RngState, ...)
+    shapes = nnx.eval_shape(lambda: make(nnx.Rngs(0)))
+    graph, _, randomness, _ = nnx.split(shapes, nnx.Param, nnx.RngState, ...)
+    # A method of the class: a module may have a layer of this name.
+    embed_inputs: Any = getattr(type(shapes), "embed", None)
     cast = _caster(compute_dtype)
 
     def init(key: jax.Array, inputs: jax.Array) -> Variables:
@@ -171,11 +175,10 @@ def _from_nnx(make: Callable[[nnx.Rngs], nnx.Module], compute_dtype: jnp.dtype) 
     def embed(variables: Variables, inputs: jax.Array) -> jax.Array:
         module = merge(None, variables)
         module.eval()
-        return module.embed(cast(inputs)).astype(jnp.float32)
+        return embed_inputs(module, cast(inputs)).astype(jnp.float32)
 
-    has_embed = hasattr(nnx.eval_shape(lambda: make(nnx.Rngs(0))), "embed")
     return Network(
-        init, logits, training_logits, lambda variables, inputs: inputs, masked_logits, embed if has_embed else None
+        init, logits, training_logits, lambda variables, inputs: inputs, masked_logits, embed if embed_inputs else None
     )
 
 
@@ -183,7 +186,7 @@ def _variables(collections: Any) -> Variables:
     return Variables(collections[PARAMS], collections.get(STATISTICS, {}))
 
 
-def _caster(dtype: jnp.dtype) -> Callable[[Any], Any]:
+def _caster(dtype: DTypeLike) -> Callable[[Any], Any]:
     """A function that casts every floating-point leaf of a pytree."""
 
     def cast(leaf: jax.Array) -> jax.Array:
@@ -192,7 +195,7 @@ def _caster(dtype: jnp.dtype) -> Callable[[Any], Any]:
     return lambda tree: jax.tree.map(cast, tree)
 
 
-def _train_argument(kind: type, train: bool) -> dict[str, bool]:
+def _train_argument(kind: type, train: bool) -> dict[str, Any]:
     """The argument ``train`` of a plain module that takes it."""
     return {"train": train} if "train" in ranges.parameters(kind.__call__) else {}
 

@@ -6,6 +6,8 @@ right; hundreds of draws cost one matrix product more than one, and joint inform
 the number of members of an ensemble.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
 import jax
@@ -19,7 +21,7 @@ from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables, last_layer
 from lbb_jax.posteriors import gauss_newton
 from lbb_jax.posteriors.deep_ensemble import deep_ensemble
-from lbb_jax.posteriors.posterior import Posterior, predict_in_chunks
+from lbb_jax.posteriors.posterior import Posterior, embedding_of, predict_in_chunks
 from lbb_jax.ranges import Count, OptionalCount
 from lbb_jax.training import Training
 
@@ -86,7 +88,8 @@ def laplace(
     }
     ranges.check(ranges.of(laplace), given)
     _check_draws(num_draws, num_members)
-    if network.embed is None:
+    embed_inputs = network.embed
+    if embed_inputs is None:
         raise ValueError("network: has no embeddings, the inputs of its last layer; give its module a method embed(x)")
     ensemble = deep_ensemble(network, training, num_members=num_members, members_at_once=members_at_once)
     default_num_draws = num_draws
@@ -96,7 +99,7 @@ def laplace(
         counts = jnp.arange(len(labelled.indices), dtype=jnp.int32) < labelled.size
 
         def approximate(member: Variables) -> tuple[jax.Array, gauss_newton.Curvature, jax.Array]:
-            features = _with_ones(_embed_some(network, member, data.pool, labelled.indices))
+            features = _with_ones(_embed_some(functools.partial(embed_inputs, member), data.pool, labelled.indices))
             features = jnp.where(counts[:, None], features, 0)
             layer = last_layer(member, features.shape[1] - 1)
             mean = jnp.concatenate([layer.kernel, layer.bias[None]]).T
@@ -131,7 +134,7 @@ def laplace(
         def predict(inputs: jax.Array) -> jax.Array:
             def of_member(member: tuple[Variables, jax.Array]) -> jax.Array:
                 variables, layers = member
-                return _outputs(_with_ones(network.embed(variables, inputs)), layers)
+                return _outputs(_with_ones(embed_inputs(variables, inputs)), layers)
 
             # Members by members of the second axis, each with its draws.
             logits = jax.lax.map(of_member, (fitted.variables, layers))
@@ -139,9 +142,7 @@ def laplace(
 
         return predict_in_chunks(predict, examples)
 
-    def embed(fitted: Fitted, examples: Examples) -> jax.Array:
-        return ensemble.embed(fitted.variables, examples)
-
+    embed = embedding_of(network, lambda fitted: jax.tree.map(lambda leaf: leaf[0], fitted.variables))
     return Posterior(ensemble.init, fit, sample, embed)
 
 
@@ -160,12 +161,12 @@ def _outputs(features: jax.Array, layers: jax.Array) -> jax.Array:
     return jnp.einsum("nd,kcd->nkc", features, layers, precision=jax.lax.Precision.HIGHEST)
 
 
-def _embed_some(network: Network, variables: Variables, pool: Examples, indices: jax.Array) -> jax.Array:
+def _embed_some(embed: Callable[[jax.Array], jax.Array], pool: Examples, indices: jax.Array) -> jax.Array:
     """Embeddings ``[n, D]`` of the examples ``indices[n]``, whose inputs exist a few hundred at a time."""
     chunk_size = min(example_lib.CHUNK_SIZE, len(indices))
 
     def of_chunk(start: jax.Array) -> jax.Array:
         chunk = jax.lax.dynamic_slice_in_dim(indices, start, chunk_size)
-        return network.embed(variables, example_lib.inputs(pool, chunk))
+        return embed(example_lib.inputs(pool, chunk))
 
     return map_chunks(of_chunk, len(indices), chunk_size)

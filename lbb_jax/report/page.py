@@ -52,7 +52,7 @@ def render(
         *(_of_experiment(experiment, of_one) for experiment, of_one in analysis.split_by_experiment(runs)),
         _of_all(runs),
         runtime(benchmarks),
-        _environments(runs["path"].unique()),
+        _environments(runs["path"].unique().tolist()),
     ]
     return _TEMPLATES.get_template("report.html").render(sections=all_sections)
 

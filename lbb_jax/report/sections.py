@@ -10,7 +10,6 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from lbb_jax.datasets import MissingDatasetError
 from lbb_jax.errors import ExperimentError
 
 _LOGGER = logging.getLogger(__name__)
@@ -53,7 +52,7 @@ def attempt(heading: str, draw: Callable[[pd.DataFrame], tuple[Figure, pd.DataFr
     """The figure and the table that ``draw`` makes of ``runs``, or in their place the reason why there are none."""
     try:
         figure, table = draw(runs)
-    except (ExperimentError, FileNotFoundError, MissingDatasetError) as error:
+    except (ExperimentError, FileNotFoundError) as error:
         return Entry(heading, note=f"Not shown: {error}.")
     # One figure that fails is not to cost the others; its reason is not to be taken for one of the runs.
     except Exception as error:
