@@ -33,6 +33,7 @@ class Component(NamedTuple):
 
 NETWORKS = {
     "mlp": Component("lbb_jax.networks:MLP", "MLP"),
+    "linear": Component("lbb_jax.networks:Linear", "linear classifier"),
     "convolutional": Component("lbb_jax.networks:ConvolutionalClassifier", "CNN"),
     "emnist_convolutional": Component("lbb_jax.networks:EMNISTConvolutionalClassifier", "CNN"),
     "resnet18": Component("lbb_jax.networks:ResNet18", "ResNet-18"),
@@ -41,6 +42,7 @@ NETWORKS = {
 TRAININGS = {
     "fixed_steps": Component("lbb_jax.training:adam_steps", "{num_steps} training steps"),
     "epochs": Component("lbb_jax.training:epochs", "{num_epochs} training epochs"),
+    "full_batch": Component("lbb_jax.training:full_batch", "{num_steps} L-BFGS steps"),
     "fine_tuning": Component("lbb_jax.training:fine_tuning", "{num_steps} training steps"),
 }
 POSTERIORS = {

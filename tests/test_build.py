@@ -36,6 +36,33 @@ def config_by_epochs(**overrides):
     return config
 
 
+def test_a_linear_head_on_embeddings_has_a_laplace_posterior_by_its_names(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "embeddings.npz",
+        train_features=rng.normal(size=(60, 6)).astype(np.float16),
+        train_labels=np.arange(60) % 3,
+    )
+    config = experiment.default_config()
+    config.dataset.update({"name": "arrays", "path": str(tmp_path / "embeddings.npz")})
+    config.network = ConfigDict({"name": "linear"})
+    config.training = ConfigDict({"name": "full_batch", "num_steps": 4, "prior_precision": 10.0})
+    config.posterior.update({"name": "laplace", "num_members": 1, "num_draws": 30, "structure": "kronecker"})
+    config.initial_size, config.final_size = 6, 16
+    data, settings, *_ = build.assemble(config)
+    init, fit, sample, *_ = settings.posterior
+
+    def run(key):
+        params = init(key, examples.inputs(data.pool, jnp.arange(1)))
+        trained, losses = fit(key, params, data, labelled_set.create(jnp.arange(6), capacity=16))
+        return losses, sample(key, trained, data.pool)
+
+    losses, log_probs = jax.eval_shape(run, jax.random.key(0))
+    assert losses.shape == (1, 4)
+    assert log_probs.shape == (data.pool.num_examples, 30, 3)
+    assert components.title("training", "full_batch", config.training) == "4 L-BFGS steps"
+
+
 @pytest.mark.parametrize(
     ("posterior_name", "network", "training_name"),
     [

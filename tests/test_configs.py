@@ -24,6 +24,7 @@ SIZES = {
     "cifar10": (2_000, 10_000, 100, 5_000),
     "cifar100": (5_000, 10_400, 100, 5_000),
 }
+WITH_LAPLACE = ("digits", "embeddings", "text_csv")
 REPEATED = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 
 
@@ -43,11 +44,14 @@ def flattened(config):
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_configuration_holds_together_with_every_argument(name):
-    for argument in (None, "", "ensemble", "mc_dropout"):
+    usual = "laplace" if name == "embeddings" else "ensemble"
+    posteriors = {"ensemble": "deep_ensemble", "mc_dropout": "mc_dropout"}
+    if name in WITH_LAPLACE:
+        posteriors["laplace"] = "laplace"
+    for argument in (None, "", *posteriors):
         config = load(name).get_config(argument)
         build.check(config)
-        is_dropout = argument == "mc_dropout"
-        assert config.posterior.name == ("mc_dropout" if is_dropout else "deep_ensemble")
+        assert config.posterior.name == posteriors[argument or usual]
     assert load(name).get_config("b=7,mc_dropout").batch_size == 7
 
 
@@ -92,7 +96,7 @@ def test_an_encoder_is_either_frozen_or_fine_tuned():
 @pytest.mark.parametrize("name", FILES)
 def test_unknown_arguments_are_errors_that_name_the_known(name):
     for argument in ("nosuch", "b=ten", "b", "b=-1", "ensemble=1", "Repeated"):
-        message = rf"'{argument}': must be one of ensemble, mc_dropout.*b=INT"
+        message = rf"'{argument}': must be one of (laplace, )?ensemble, mc_dropout.*b=INT"
         with pytest.raises(experiment.ExperimentError, match=message):
             load(name).get_config(argument)
 
@@ -105,7 +109,7 @@ def test_the_other_data_sets_are_not_repeated(name):
 
 @pytest.mark.parametrize("name", FILES)
 def test_two_posteriors_at_once_are_an_error(name):
-    with pytest.raises(experiment.ExperimentError, match="give only one of ensemble, mc_dropout"):
+    with pytest.raises(experiment.ExperimentError, match=r"give only one of (laplace, )?ensemble, mc_dropout"):
         load(name).get_config("mc_dropout,b=5,ensemble")
 
 
