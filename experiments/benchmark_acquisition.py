@@ -34,7 +34,7 @@ _PREDICTIONS = flags.DEFINE_string(
 )
 _NUM_POINTS = flags.DEFINE_integer("num_points", None, "Points; the suite's own number if not given.", lower_bound=1)
 _NUM_CANDIDATES = flags.DEFINE_multi_integer(
-    "num_candidates", [2**12, 2**19], "Points that are kept of a stream.", lower_bound=100
+    "num_candidates", [2**12, 2**19], "Points of a stream that are kept.", lower_bound=100
 )
 _REPETITIONS = flags.DEFINE_integer("repetitions", 7, "Times that each case is timed.", lower_bound=1)
 _FIGURE = flags.DEFINE_string("figure", None, "Where to draw time against batch size (png, pdf).")

@@ -24,8 +24,8 @@ def submit(
 ) -> dict[str, str]:
     """Submits every run that is not complete as a job, all in one array.
 
-    A job is that of `lbb_jax.experiment.run` in ``workdir/NAME``. When the jobs have ended, the sweep itself gathers
-    the table and goes on with what was stopped.
+    A job calls `lbb_jax.experiment.run` for ``workdir/NAME``. After the jobs have ended, running the sweep itself
+    gathers the table and resumes what was stopped.
 
     Args:
       configs: The configurations by the name of the run's folder, as `combine` returns them.
