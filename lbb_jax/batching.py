@@ -42,7 +42,7 @@ def map_chunks(
 def map_some_at_once(
     function: Callable[[PyTree], PyTree], rows: PyTree[Shaped[Array, "n ..."]], *, at_once: int
 ) -> PyTree[Shaped[Array, "n ..."]]:
-    """``vmap`` of ``function``, ``at_once`` rows side by side and the others after them.
+    """``vmap`` of ``function`` over ``at_once`` rows at a time, one group of rows after another.
 
     Args:
       function: From one row to a pytree of arrays.
@@ -50,7 +50,7 @@ def map_some_at_once(
       at_once: At least 1; ``n`` or more for all.
 
     Returns:
-      The pytree of arrays ``[n, ...]``. What one row gives does not depend on ``n`` where ``at_once`` is 1.
+      The pytree of arrays ``[n, ...]``. If ``at_once`` is 1, the result of a row does not depend on ``n``.
     """
     if at_once >= len(jax.tree.leaves(rows)[0]):
         return jax.vmap(function)(rows)

@@ -1,4 +1,4 @@
-"""Clusters of embeddings by k-means, of which no two shapes depend on how many there are."""
+"""Clusters of embeddings by k-means, in arrays whose shapes do not depend on the number of clusters."""
 
 from typing import NamedTuple
 
@@ -70,7 +70,7 @@ def _seed(
     num_clusters: Int32[Array, ""],
     most_clusters: int,
 ) -> tuple[Float[Array, "{most_clusters} D"], Int32[Array, ""]]:
-    """Centres, each a point drawn by its squared distance to the nearest one before, and their number."""
+    """Centres, drawn by their squared distance to the nearest centre before, and how many there are."""
     num_points = len(embeddings)
 
     def draw(key: jax.Array, weights: jax.Array) -> jax.Array:
@@ -99,7 +99,7 @@ def _assign(
     centres: Float[Array, "k D"],
     num_clusters: Int32[Array, ""],
 ) -> Int32[Array, " N"]:
-    """The nearest of the first ``num_clusters`` centres of each point, the lowest among equals."""
+    """For each point the nearest of the first ``num_clusters`` centres, the lowest among equals."""
     most_clusters, num_points = len(centres), len(embeddings)
     exists = jnp.arange(most_clusters, dtype=jnp.int32) < num_clusters
     half_lengths = jnp.sum(jnp.square(centres), axis=1) / 2
