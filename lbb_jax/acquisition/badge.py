@@ -9,7 +9,7 @@ apart.
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, Int32
+from jaxtyping import Array, Bool, Float, Int
 
 from lbb_jax import arguments, entropy
 from lbb_jax.acquisition.k_center import pick_centres
@@ -71,7 +71,7 @@ def _residuals(log_probs: Float[Array, "N K C"]) -> Float[Array, "N C"]:
 
 
 def _squared_distances(
-    residuals: Float[Array, "N C"], embeddings: Float[Array, "N D"], index: Int32[Array, ""]
+    residuals: Float[Array, "N C"], embeddings: Float[Array, "N D"], index: Int[Array, ""]
 ) -> Float[Array, " N"]:
     """Squared distances ``|r_n ⊗ h_n - r_i ⊗ h_i|²`` of all points to the point ``index``.
 
@@ -85,7 +85,7 @@ def _squared_distances(
 
 
 def _differences_and_midpoints(
-    rows: Float[Array, "N d"], index: Int32[Array, ""]
+    rows: Float[Array, "N d"], index: Int[Array, ""]
 ) -> tuple[Float[Array, " N"], Float[Array, " N"], Float[Array, " N"]]:
     """Squares of the difference and the midpoint of each of ``rows`` with row ``index``, and their product."""
     row = rows[index][None]

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, Int32
+from jaxtyping import Array, Bool, Float, Int, Int32
 
 from lbb_jax import arguments, entropy, information, label_configurations
 from lbb_jax.acquisition import lazy
@@ -229,7 +229,7 @@ def _merge_similar(
 
 
 def _merge(
-    posterior: Float[Array, "M K"], weights: Float[Array, " M"], groups: Int32[Array, " M"], num_groups: int
+    posterior: Float[Array, "M K"], weights: Float[Array, " M"], groups: Int[Array, " M"], num_groups: int
 ) -> tuple[Float[Array, "{num_groups} K"], Float[Array, " {num_groups}"]]:
     """The posterior and the weights of each group of configurations, merged into one."""
     merged_weights = jax.ops.segment_sum(weights, groups, num_groups)

@@ -7,18 +7,18 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int32
+from jaxtyping import Array, Bool, Float, Int
 
 from lbb_jax.acquisition.selection import Acquisition, remove
 
 # From the index of a point to the squared distances of all points to it.
-SquaredDistances = Callable[[Int32[Array, ""]], Float[Array, " N"]]
+SquaredDistances = Callable[[Int[Array, ""]], Float[Array, " N"]]
 # ``(key, nearest, available)`` to a pick ``[1]``, where ``nearest`` are squared distances to the nearest centre.
 Choose = Callable[[jax.Array, Float[Array, " N"], Bool[Array, " N"]], Acquisition]
 
 
 def add_centre(
-    nearest: Float[Array, " N"], squared_distances: SquaredDistances, index: Int32[Array, ""]
+    nearest: Float[Array, " N"], squared_distances: SquaredDistances, index: Int[Array, ""]
 ) -> Float[Array, " N"]:
     """The squared distances ``nearest[N]`` to the nearest centre, after the point ``index`` became one, too.
 
