@@ -38,7 +38,7 @@ def map_chunks(function: Callable[[jax.Array], Any], num_rows: int, chunk_size: 
 
 
 def map_some_at_once(function: Callable[[Any], Any], rows: Any, *, at_once: int) -> Any:
-    """``vmap`` of ``function``, ``at_once`` rows side by side and the others after them.
+    """``vmap`` of ``function`` over ``at_once`` rows at a time, one group of rows after another.
 
     Args:
       function: From one row to a pytree of arrays.
@@ -46,7 +46,7 @@ def map_some_at_once(function: Callable[[Any], Any], rows: Any, *, at_once: int)
       at_once: At least 1; ``n`` or more for all.
 
     Returns:
-      The pytree of arrays ``[n, ...]``. What one row gives does not depend on ``n`` where ``at_once`` is 1.
+      The pytree of arrays ``[n, ...]``. If ``at_once`` is 1, the result of a row does not depend on ``n``.
     """
     if at_once >= len(jax.tree.leaves(rows)[0]):
         return jax.vmap(function)(rows)

@@ -28,7 +28,7 @@ _MARGIN = 1e-5
 
 
 def costs_less_than_pairs(num_draws: int, num_classes: int) -> bool:
-    """Whether features are no more numbers than predictions; with more draws a pair costs less than its features."""
+    """Whether a point has no more features than probabilities; with more draws, pairs cost less than features."""
     return num_draws + 1 <= 2 * num_classes
 
 
@@ -60,7 +60,7 @@ def lower_bound_features(points: Centred) -> Float[Array, "N F"]:
 def upper_bound(lower_bound: Float[Array, "*shape"], num_draws: int) -> Float[Array, "*shape"]:
     """An upper bound of mutual information from the lower bound of `lower_bound_features`, in nats, elementwise.
 
-    No weight is below ``F(K - 1)``, so χ² is at most the lower bound over that.
+    No weight is below ``F(K - 1)``, so χ² is at most the lower bound divided by it.
     """
     return jnp.log1p(jnp.maximum(lower_bound, 0) * (1 + 2 * _MARGIN) / _psi_over_square(jnp.float32(num_draws - 1)))
 

@@ -1,8 +1,8 @@
 """The active-learning loop: train, evaluate, predict the pool, acquire, as pure functions over a small state.
 
-A round is these four in order; the last round leaves out the last two. Its random numbers depend on the run's key and
-the round alone, and no shape changes from round to round, so that a run can be stopped after any round and one compiled
-program serves all of them.
+A round runs these four stages in order; the last round omits the last two. Its random numbers depend on the run's key
+and the round alone, and no shape changes from round to round, so that a run can be stopped after any round and one
+compiled program serves all of them.
 """
 
 from collections.abc import Callable
@@ -99,7 +99,8 @@ class Batch(NamedTuple):
       picked: The batch in the order picked, ``[b]``.
       num_labelled: How many of the batch were labelled, ``[]`` int32: ``b``; fewer where the final size or the end of
         the pool is nearer, 0 in the last round.
-      num_faults: Numbers predicted of the pool that were NaN, ``[]`` int32; with any, the batch is meaningless.
+      num_faults: How many numbers in the predictions of the pool are NaN, ``[]`` int32; if any is, the batch is
+        meaningless.
     """
 
     picked: Acquisition
@@ -202,7 +203,7 @@ def predict(state: State, params: Any, data: Data, settings: Settings) -> Predic
 def acquire(state: State, predictions: Predictions, settings: Settings) -> tuple[State, Batch]:
     """Picks a batch, labels as much of it as the final size and the pool allow, and moves on to the next round.
 
-    A batch cut short is its first picks: every method picks in order, so they are what a smaller batch would be.
+    A batch that is cut short keeps its first picks, which with most methods are what a smaller batch would be.
     """
     num_points = len(predictions.log_probs)
     available = ~labelled_set.contains(state.labelled, num_points)

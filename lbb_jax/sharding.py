@@ -1,8 +1,8 @@
 """Placing a pool, or the seeds of an experiment, on several devices. Nothing else knows about meshes.
 
-The methods need no change for a pool on all devices, of one host or several: jit'ed functions follow where their
-arguments lie. Each device scores its own points, and only the few candidates of each pick are exchanged. Seeds exchange
-nothing: each device runs its own.
+The methods need no change for a pool that is spread over the devices of one host or several: jit'ed functions run where
+their arguments lie. Each device scores its own points, and only the few candidates of each pick are exchanged. Seeds
+exchange nothing: each device runs its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,14 +44,15 @@ def shard_pool(log_probs: Any, available: Any = None, *, mesh: Mesh | None = Non
 
     Args:
       log_probs: ``[N, K, C]``, of the same kinds as `lbb_jax.acquisition.acquire` takes. With several processes each
-        passes all of it, and only the rows that lie on its own devices are read: a memory-mapped file will do.
+        passes all of it, and only the rows that lie on its own devices are read, so that it may be a memory-mapped
+        file.
       available: Bool ``[N]``, True for the points that may be picked; None for all.
       mesh: From `pool_mesh`; None for all devices.
 
     Returns:
       ``log_probs[N', K, C]`` in float32 and ``available[N']``, where points that are not available make ``N'`` a
-      multiple of the number of devices. Indices of points stay what they were. Rows in float16 and bfloat16 are
-      normalised as by `lbb_jax.acquisition.acquire`, which checks the values of all rows.
+      multiple of the number of devices. Indices of points do not change. Rows in float16 and bfloat16 are normalised as
+      by `lbb_jax.acquisition.acquire`, which checks the values of all rows.
 
     Raises:
       ValueError: If ``log_probs`` is not floating point of shape ``[N, K, C]``, ``available`` not bool of shape

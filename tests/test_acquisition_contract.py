@@ -45,8 +45,10 @@ def test_keys_masks_and_exhaustion(name, compilations):
     compilations.clear()
     picked = acquire(3, np.array(LOG_PROBS), AVAILABLE)
     assert compilations == []
-    # Rows of points that are not available are never looked at.
     assert np.all(AVAILABLE[picked.indices])
+    # Rows of points that are not available are never looked at, or left out if they are no predictions.
+    if name in variants.OF_LABELLED:
+        picked = acquire(3, np.where(AVAILABLE[:, None, None], LOG_PROBS, np.float32(np.nan)), AVAILABLE)
     for rubbish in (np.nan, np.inf, 1e30, -np.inf, 0.0):
         dirty = np.where(AVAILABLE[:, None, None], LOG_PROBS, np.float32(rubbish))
         assert_same(acquire(3, dirty, AVAILABLE), picked)
@@ -67,8 +69,9 @@ def test_keys_masks_and_exhaustion(name, compilations):
 )
 def test_the_first_picks_of_a_batch_are_the_smaller_batch_and_extreme_shapes_are_taken(name):
     batch, first = (variants.pick(name, POOL, size, seed=1) for size in (4, 3))
-    np.testing.assert_array_equal(first.indices, batch.indices[:3])
-    np.testing.assert_allclose(first.scores, batch.scores[:3], rtol=0, atol=5e-6)
+    if name not in variants.OF_WHOLE_BATCHES:
+        np.testing.assert_array_equal(first.indices, batch.indices[:3])
+        np.testing.assert_allclose(first.scores, batch.scores[:3], rtol=0, atol=5e-6)
     for kind in reference.KINDS:
         # A batch of the whole pool holds every point once.
         picked = variants.pick(name, reference.random_probs(4, 4, 3, 3, kind), 4)

@@ -14,7 +14,7 @@ ROOT = pathlib.Path(lbb_jax.__file__).parent
 ORDER = (
     ("errors", "extras", "paths", "csv_tables", "files", "ranges", "references", "arguments"),
     ("batching", "label_configurations", "relative_entropy", "chi_squared"),
-    ("entropy", "information"),
+    ("entropy", "information", "interaction"),
     ("acquisition",),
     ("examples", "data", "labelled_set", "metrics"),
     ("networks", "training", "posteriors"),

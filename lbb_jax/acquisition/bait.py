@@ -5,14 +5,15 @@ Fisher information of a logistic last layer at a point with the predictive mean 
 
     F_x = (diag(p) - p pᵀ) ⊗ h hᵀ = V_x V_xᵀ,    V_x[:, y] = √p(y) (onehot(y) - p) ⊗ h,
 
-``C D`` rows and ``C`` columns. With ``M = λ I + (Σ_labelled F_x + Σ_batch F_x) / (|labelled| + b)`` a batch is good if
-``tr(M⁻¹ F)`` is small, ``F`` being the mean of ``F_x`` over labelled and unlabelled points. Points are added greedily,
-twice as many as asked for, and half of them removed again, each time that which is missed least.
+where ``V_x`` has ``C D`` rows and ``C`` columns. With ``M = λ I + (Σ_labelled F_x + Σ_batch F_x) / (|labelled| + b)`` a
+batch is good if ``tr(M⁻¹ F)`` is small, ``F`` being the mean of ``F_x`` over labelled and unlabelled points. Points are
+added greedily until there are twice as many as asked for. Half of them are then removed, each time the point whose
+removal raises the trace least.
 
-Neither adding nor removing a point takes a new inverse: of each point only ``G_x = V_xᵀ M⁻¹ V_x`` and
-``T_x = V_xᵀ M⁻¹ F M⁻¹ V_x`` are kept, ``C × C``, and a change of ``M⁻¹`` by ``∓ U Uᵀ``, of rank ``C``, changes them by
-products of ``V_xᵀ U`` and ``V_xᵀ M⁻¹ F U`` (Woodbury's identity). Adding a point lowers the trace by
-``tr((I + G_x)⁻¹ T_x)``, removing it raises it by ``tr((I - G_x)⁻¹ T_x)``.
+Neither adding nor removing a point needs a new inverse. For each point only the ``C × C`` matrices
+``G_x = V_xᵀ M⁻¹ V_x`` and ``T_x = V_xᵀ M⁻¹ F M⁻¹ V_x`` are kept. A change of ``M⁻¹`` by ``∓ U Uᵀ``, of rank ``C``,
+changes these matrices by products of ``V_xᵀ U`` and ``V_xᵀ M⁻¹ F U`` (Woodbury's identity). Adding a point lowers the
+trace by ``tr((I + G_x)⁻¹ T_x)``, removing it raises it by ``tr((I - G_x)⁻¹ T_x)``.
 """
 
 from typing import NamedTuple
@@ -26,10 +27,10 @@ from lbb_jax.acquisition.selection import NO_POINT, Acquisition, highest, remove
 from lbb_jax.batching import map_chunks, rows_per_chunk
 
 _HIGHEST = jax.lax.Precision.HIGHEST
-# Parameters of the last layer, of which two square matrices are kept: 1.1 GB in float32.
+# The most parameters that the last layer may have. Two square matrices of this size are kept, 0.5 GB in float32.
 _MOST_PARAMETERS = 2**13
 _LARGEST_CHUNK = 2**24
-# How far from 1 the probabilities of a labelled point may add up to.
+# How far the sum of the probabilities of a labelled point may be from 1.
 _ROUNDING = 1e-2
 
 
@@ -44,8 +45,8 @@ def bait(
 ) -> Acquisition:
     """Picks a batch by forward greedy and backward removal on ``tr(M⁻¹ F)``.
 
-    The points that are not available are taken for the labelled ones; those whose embedding or prediction is not
-    finite are left out. A batch is not the start of a larger one.
+    Points that are not available count as labelled, except those whose embedding or prediction is not finite, which are
+    left out. The picks of a batch are not the first picks of a larger batch.
 
     Args:
       key: Ignored: the method is deterministic.
@@ -86,7 +87,7 @@ def bait(
     def drop(_: jax.Array, carry: tuple[_State, jax.Array]) -> tuple[_State, jax.Array]:
         state, kept = carry
         raised = jnp.where(kept, _raised_by(jax.tree.map(lambda leaf: leaf[added.indices], state.points)), jnp.inf)
-        # Of those that are missed equally little, the last that was added.
+        # Among points whose removal raises the trace equally little, the one added last is removed.
         place = len(raised) - 1 - jnp.argmin(raised[::-1])
         return _change(state, pool, added.indices[place], -1.0), kept.at[place].set(False)
 
@@ -174,7 +175,7 @@ def _fisher(pool: _Pool, weights: jax.Array) -> jax.Array:
 
 
 def _forms(pool: _Pool, matrix: jax.Array) -> jax.Array:
-    """``V_xᵀ A V_x`` of every point and a symmetric ``matrix[C D, C D]``, ``[N, C, C]``."""
+    """``V_xᵀ A V_x`` of every point, where ``A`` is the symmetric ``matrix[C D, C D]``: ``[N, C, C]``."""
     (num_points, num_classes), num_features = pool.probs.shape, pool.embeddings.shape[1]
     size = rows_per_chunk(num_classes**2 * num_features, num_points, _LARGEST_CHUNK)
     blocks = matrix.reshape(num_classes, num_features, num_classes, num_features)
@@ -190,13 +191,13 @@ def _forms(pool: _Pool, matrix: jax.Array) -> jax.Array:
 
 
 def _residual_products(probs: jax.Array, columns: jax.Array) -> jax.Array:
-    """``√p(y) (column_y - Σ_c p(c) column_c)``: what ``V_xᵀ`` makes of ``columns[n, C, r]`` of products with ``h``."""
+    """``√p(y) (column_y - Σ_c p(c) column_c)``: the part of ``V_xᵀ`` that acts on classes, for ``columns[n, C, r]``."""
     mean = jnp.einsum("nc,ncr->nr", probs, columns, precision=_HIGHEST)
     return jnp.sqrt(probs)[:, :, None] * (columns - mean[:, None])
 
 
 def _factor(pool: _Pool, point: jax.Array) -> jax.Array:
-    """``V_x`` of one point, ``[C D, C]``; 0 for -1."""
+    """``V_x`` of the point with the index ``point``, ``[C D, C]``; 0 if the index is -1."""
     probs, row = pool.probs[point], pool.embeddings[point]
     residuals = (jnp.eye(len(probs), dtype=probs.dtype) - probs[:, None]) * jnp.sqrt(probs)[None]
     factor = (residuals[:, None, :] * row[None, :, None]).reshape(-1, len(probs))
@@ -204,7 +205,7 @@ def _factor(pool: _Pool, point: jax.Array) -> jax.Array:
 
 
 def _project(pool: _Pool, columns: jax.Array) -> jax.Array:
-    """``V_xᵀ U`` of every point and ``columns[C D, r]``, ``[N, C, r]``."""
+    """``V_xᵀ U`` of every point, where ``U`` is ``columns[C D, r]``: ``[N, C, r]``."""
     num_points, num_classes = pool.probs.shape
     blocks = columns.reshape(num_classes, -1, columns.shape[1])
     size = rows_per_chunk(num_classes * columns.shape[1], num_points, _LARGEST_CHUNK)

@@ -9,16 +9,17 @@ the parameters is
 an average of mutual informations: never negative, and exact while all configurations are enumerated. The sum of the
 gains is ``I(y_1..y_b; θ)`` (Kirsch, van Amersfoort and Gal, 2019; section 2.2.3 of Rubashevskii et al., 2023).
 
-Entropies of thousands of configurations would round to more than a small gain. What is computed is therefore the same
-in relative entropies, to ``q(x) = mean_k p_k(x)``, which are as small as the information is:
+The rounding errors of entropies of thousands of configurations would exceed a small gain. The same quantity is
+therefore computed from relative entropies to ``q(x) = mean_k p_k(x)``, which are as small as the information is:
 
     E_m [ Σ_k w_mk KL(p_k(x) ‖ q(x)) - KL(Σ_k w_mk p_k(x) ‖ q(x)) ].
 
-Only points that can still win are evaluated (`lbb_jax.acquisition.lazy`). Earlier gains are bounds only on average once
-configurations are sampled, and poor ones. The bound used is the formula itself, with all configurations that favour
-the same draw merged into one: the relative entropy is convex, so that the result is never less, whatever was sampled,
-and it costs ``K`` configurations instead of thousands. Where one point takes millions of numbers, points that this
-leaves open are bounded a second time, with small groups of similar configurations merged, before one is evaluated.
+Only points that can still win are evaluated (`lbb_jax.acquisition.lazy`). Once configurations are sampled, earlier
+gains are bounds only on average, and they are loose. The bound used is the formula itself, with all configurations that
+favour the same draw merged into one. The relative entropy is convex, so the bound is never below the gain, whatever was
+sampled, and it costs ``K`` configurations instead of thousands. Where evaluating one point takes millions of numbers,
+the points that this bound leaves open get a second bound, with small groups of similar configurations merged, before
+one is evaluated.
 """
 
 from typing import Any, NamedTuple
@@ -45,7 +46,7 @@ _GROUP_SIZE = 16
 def batch_bald(
     key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, num_samples: int = 10_000
 ) -> Acquisition:
-    """Picks the point that adds most to the batch's joint information about the parameters, again and again.
+    """Picks the point that adds most to the batch's joint information about the parameters, repeatedly.
 
     The gain of the pick after ``i`` others is exact while the ``C**i`` label configurations of those are no more than
     ``num_samples``; after that it is estimated from ``num_samples`` sampled configurations, each with all its labels
@@ -56,7 +57,8 @@ def batch_bald(
       log_probs: ``[N, K, C]``.
       available: ``[N]`` bool.
       batch_size: Static, at most ``N``.
-      num_samples: Static, at least 1: most configurations considered. Time and memory of a step grow with it.
+      num_samples: Static, at least 1: the largest number of configurations considered. Time and memory of a step grow
+        with it.
 
     Returns:
       The picks; the scores are their gains in nats.
@@ -68,13 +70,13 @@ def batch_bald(
 
 
 class BatchBaldPicks(NamedTuple):
-    """Picks, and what they took.
+    """Picks, and the work that they took.
 
     Attributes:
       acquisition: The picks and their gains, ``[b]``.
       num_configurations: Label configurations of the points before each pick that were considered, ``[b]`` int32.
-      num_evaluated: Points evaluated at each pick, with that many configurations each; the first is BALD's. Bounds do
-        not count. ``[b]`` int32.
+      num_evaluated: Points evaluated at each pick, each with ``num_configurations`` configurations; 0 at the first
+        pick, which is BALD's. Points that are only bounded do not count. ``[b]`` int32.
       most_per_bald: No point's gain exceeds its BALD times this: 1 for exact gains, a little more for sampled ones,
         whose configurations may favour one draw. ``[b]``.
     """
@@ -88,7 +90,7 @@ class BatchBaldPicks(NamedTuple):
 def pick_batch_bald(
     key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, num_samples: int = 10_000
 ) -> BatchBaldPicks:
-    """The picks of `batch_bald`, whose arguments these are, with what they took."""
+    """The picks of `batch_bald`, which has the same arguments, and the work that they took."""
     _, num_draws, num_classes = log_probs.shape
     points = _relative_to_mean(log_probs)
     draw_key, history_key, label_key = jax.random.split(key, 3)
@@ -126,7 +128,7 @@ def pick_batch_bald(
 
 
 def _num_enumerated_picks(num_classes: int, batch_size: int, num_samples: int) -> int:
-    """How many picks, of which the first is one, are made with all configurations of those before enumerated."""
+    """The number of picks, the first included, that enumerate all configurations of the picks before."""
     picks = 1
     # With one class there is one configuration and nothing to learn; sampling it keeps the program small.
     while num_classes > 1 and picks < batch_size and num_classes**picks <= num_samples:
@@ -140,7 +142,7 @@ def _pick(points: "_Points", remaining: jax.Array, log_likelihoods: jax.Array, w
     bounds = _conditional_information(points, *_merge_by_favourite(posterior, weights))
     num_points, num_classes = points.mean.shape
     block_size = rows_per_chunk(len(weights) * num_classes, num_points)
-    # What has seen no pick is bounded once; with two bounds, what has seen one is bounded twice.
+    # At ``num_seen`` 0 a point has the first bound. With two levels, a point at ``num_seen`` 1 has the second bound.
     num_levels = 2 if block_size == 1 and len(weights) > _GROUP_SIZE * posterior.shape[1] else 1
     groups = _merge_similar(posterior, weights)
 
@@ -176,9 +178,9 @@ def _posterior(log_likelihoods: jax.Array) -> jax.Array:
 
 
 def _merge_by_favourite(posterior: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Merges configurations ``[M, K]`` that favour the same draw into one of their average weights.
+    """Merges configurations ``[M, K]`` that favour the same draw into one, with their average weights.
 
-    Conditional information is a concave function of the posterior weights, so that it never falls by this.
+    Conditional information is a concave function of the posterior weights, so that merging never lowers it.
 
     Args:
       posterior: Weights of the draws under each configuration, ``[M, K]``.
@@ -248,7 +250,7 @@ def _conditional_information(points: _Points, posterior: jax.Array, weights: jax
     Returns:
       ``[N]``, nats.
     """
-    # No label tells more about the draws than is not known of them; where nothing is, rounding must not say otherwise.
+    # A label cannot tell more about the draws than their entropy; where that is 0, rounding must not give more.
     arrays = (points, posterior, weights, _unknown(posterior))
     if points.mean.shape[1] < _MANY_CLASSES:
         return _expected_information(*arrays)

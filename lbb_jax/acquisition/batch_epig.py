@@ -1,19 +1,20 @@
-"""Batch EPIG: a batch whose labels tell as much as can be about the labels of the points that predictions matter for.
+"""Batch EPIG: a batch whose labels tell as much as possible about the labels of target points.
 
-EPIG (`lbb_jax.acquisition.epig`) scores every point by itself, so that a batch of its highest scores tells the same
-thing again and again. Here a point is worth what it tells about the targets once the batch's labels are known,
+EPIG (`lbb_jax.acquisition.epig`) scores every point by itself, so that the points of a batch of its highest scores can
+repeat one another's information. Here a point is worth what it tells about the targets once the batch's labels are
+known,
 
     E_m mean_j I(y_x; y_j | m),
 
 where the label configuration ``m`` of the batch turns the uniform weights of the draws into posterior weights
-``w_mk ∝ Π_s p(y_s^m | θ_k)``, as in BatchBALD (`lbb_jax.acquisition.batch_bald`); nothing is trained anew. The gains of
-a batch add up to ``mean_j I(y_1..y_b; y_j)`` (for targets that are not of the batch). The expected predictive
-information gain of a batch is due to Bickford Smith et al. (AISTATS 2023); the estimate by weights is of this project.
+``w_mk ∝ Π_s p(y_s^m | θ_k)``, as in BatchBALD (`lbb_jax.acquisition.batch_bald`); no model is trained again. The gains
+of a batch add up to ``mean_j I(y_1..y_b; y_j)`` (for targets outside the batch). The expected predictive information
+gain of a batch is due to Bickford Smith et al. (AISTATS 2023); the estimate by posterior weights is this project's own.
 
 With ``x_k(c) = (p_k(c) - p̄(c)) / p̄(c)`` relative to the weighted mean ``p̄ = Σ_k w_k p_k``, and
 ``D_cd = Σ_k w_k x_xk(c) x_jk(d)``, the information of a pair is ``Σ_cd p̄_x(c) p̄_j(d) ψ(D_cd)``, at most ``log(1 + χ²)``
-with ``χ² = Σ_cd p̄_x(c) p̄_j(d) D_cd²``. The mean of χ² over all targets is a quadratic form in the draws, which takes no
-loop over targets: only points whose bound by it leaves the winner open are evaluated (`lbb_jax.acquisition.lazy`).
+with ``χ² = Σ_cd p̄_x(c) p̄_j(d) D_cd²``. The mean of χ² over all targets is a quadratic form in the draws and needs no
+loop over targets. Only points that this bound cannot rule out are evaluated (`lbb_jax.acquisition.lazy`).
 """
 
 from typing import Any, NamedTuple
@@ -46,7 +47,7 @@ def batch_epig(
     num_samples: int = 50,
     target_weights: jax.Array | None = None,
 ) -> Acquisition:
-    """Picks the point that tells most about the targets, given the labels of those picked before, again and again.
+    """Picks the point that tells most about the targets, given the labels of those picked before, repeatedly.
 
     A batch of one point is that of `epig` with the same key and targets. A point is not its own target.
 
@@ -55,12 +56,12 @@ def batch_epig(
       log_probs: ``[N, K, C]``.
       available: ``[N]`` bool.
       batch_size: Static, at most ``N``.
-      targets: ``[T, K, C]``, all of them available, by the same draws as ``log_probs``; None to draw them from the
-        pool.
+      targets: ``[T, K, C]``, every row a valid prediction, by the same draws as ``log_probs``; None to draw targets
+        from the pool.
       num_targets: Static, at least 1: how many available points are drawn, uniformly and without replacement, where
         ``targets`` is None; all that are available if these are fewer.
-      num_samples: Static, at least 1: most label configurations of the batch that are considered. A gain is exact while
-        the batch has no more. Time grows with ``T`` times this.
+      num_samples: Static, at least 1: the largest number of label configurations of the batch that are considered. A
+        gain is exact while the batch has no more configurations than this. Time grows with ``T`` times this.
       target_weights: ``[C]``, at least 0: how much the classes count, as for `epig`. None for equal weights.
 
     Returns:
@@ -176,7 +177,7 @@ def _bounds(pool: Centred, about: _About, posterior: jax.Array, weights: jax.Arr
     """``E_m log(1 + mean_j χ²_xj)``, which no gain exceeds, as the logarithm is concave: ``[N]``."""
     num_points, num_draws, num_classes = pool.ratios.shape
     of_targets = about.targets.weights
-    # The mean is over the other targets, of which the weights add up to less.
+    # The mean is over the other targets, whose weights add up to less.
     own = jnp.zeros(num_points, of_targets.dtype).at[about.targets.indices].add(of_targets, mode="drop")
     others = jnp.sum(of_targets) - own
     per_weight = 1 / jnp.where(others > 0, others, 1)

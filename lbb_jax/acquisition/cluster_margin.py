@@ -39,10 +39,11 @@ def cluster_margin(
       embeddings: ``[N, D]``, finite for available points. None takes the predictive means.
       candidates_per_pick: Static, at least 1: there are ``m = candidates_per_pick * batch_size`` candidates, or as many
         as are available. Memory grows with ``m²``, time with ``m³``.
-      mean_cluster_size: Static, at least 1: candidates are joined until their clusters have so many points on average.
+      mean_cluster_size: Static, at least 1: candidates are joined until their clusters have this many points on
+        average.
 
     Returns:
-      The picks in order; each one's score is 1 less the margin, as that of "margin".
+      The picks in order; each one's score is 1 minus the margin, as for the method "margin".
     """
     key = arguments.check_key("key", key)
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
@@ -70,7 +71,7 @@ def _turns(clusters: jax.Array, order: jax.Array, is_candidate: jax.Array) -> ja
 
 
 def average_linkage(rows: jax.Array, included: jax.Array, num_clusters: jax.Array) -> jax.Array:
-    """Joins the two clusters of the least mean distance, again and again (Sokal and Michener, 1958).
+    """Repeatedly joins the two clusters with the least mean distance (Sokal and Michener, 1958).
 
     Args:
       rows: ``[m, D]``.
@@ -78,8 +79,8 @@ def average_linkage(rows: jax.Array, included: jax.Array, num_clusters: jax.Arra
       num_clusters: ``[]`` int32: how many clusters are left at the end.
 
     Returns:
-      The cluster of each row, the lowest of the places of its members, ``[m]`` int32; that of a row that does not count
-      is its own place.
+      The cluster of each row, named by the lowest place among its members, ``[m]`` int32; a row that does not count has
+      its own place.
     """
     num_rows = len(rows)
     places = jnp.arange(num_rows, dtype=jnp.int32)

@@ -1,15 +1,16 @@
-"""EPIG: how much a point's label tells about the labels of the points that predictions are wanted for.
+"""EPIG: how much a point's label tells about the labels of target points, for which predictions are wanted.
 
 The expected predictive information gain (Bickford Smith, Kirsch, Farquhar, Gal, Foster and Rainforth, "Prediction-
 oriented Bayesian active learning", AISTATS 2023) of a point ``x`` is ``mean_j I(y_x; y_j)`` over target points ``j``.
 Unlike BALD it counts nothing for parameters that no target depends on. It is at most BALD.
 
-All labels of all targets are one label ``V`` of a random target, and the score is ``I(y_x; V)``. With similar labels
-merged, ``G = g(V)``, it is bounded from both sides at little cost (the chain rule, and ``I(y; V | G) ≤ I(θ; V | G)``):
+Let ``V`` be a target drawn at random together with its label; the score is ``I(y_x; V)``. With similar values of ``V``
+merged, ``G = g(V)``, the score is bounded from both sides at little cost (the chain rule, and
+``I(y; V | G) ≤ I(θ; V | G)``):
 
     I(y_x; G) ≤ I(y_x; V) ≤ I(y_x; G) + I(θ; V) - I(θ; G).
 
-So where targets have many labels, only points that these bounds leave among the best are evaluated
+So where the targets have many labels in all, only points that these bounds cannot rule out are evaluated
 (`lbb_jax.acquisition.lazy`).
 """
 
@@ -26,7 +27,7 @@ from lbb_jax.acquisition.selection import NO_POINT, Acquisition
 from lbb_jax.batching import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import Centred, centre, psi
 
-# Groups that the targets' labels are merged into, for the bounds of all points and for those of the points left open.
+# Numbers of groups into which the labels of targets are merged: for the first bounds, and for the second ones.
 _NUM_GROUPS, _NUM_SMALL_GROUPS = 64, 8192
 # Fewer labels of targets than this are not worth bounds.
 _MANY_LABELS = 2048
@@ -48,10 +49,10 @@ def epig(
 ) -> Acquisition:
     """Picks by ``mean_j I(y_x; y_j)`` over the targets.
 
-    Targets drawn from the pool stand for all points like these. So that none gains from being drawn, a point is not
-    its own target: its score is the mean over the others, and 0 where there are none. (Exact copies, of which one is
-    drawn and one is not, then have different scores.) Given targets are taken as they are; one that equals a point of
-    the pool is another point with independent labels given the parameters.
+    Targets drawn from the pool represent the whole pool. A drawn point is not its own target, so that no point gains
+    from being drawn: its score is the mean over the other targets, and 0 if there are none. (If only one of two exact
+    copies is drawn, their scores therefore differ.) Targets that are passed are used unchanged; a target that equals a
+    point of the pool counts as another point, whose label is independent given the parameters.
 
     Args:
       key: Random key, consumed by the drawing of targets and by the sampling. Each point has its own variates for
@@ -59,8 +60,8 @@ def epig(
       log_probs: ``[N, K, C]``.
       available: ``[N]`` bool.
       batch_size: Static, at most ``N``.
-      targets: ``[T, K, C]``, all of them available, by the same draws as ``log_probs``; None to draw them from the
-        pool.
+      targets: ``[T, K, C]``, every row a valid prediction, by the same draws as ``log_probs``; None to draw targets
+        from the pool.
       num_targets: Static, at least 1: how many available points are drawn, uniformly and without replacement, where
         ``targets`` is None; all that are available if these are fewer. Time grows with it.
       target_weights: ``[C]``, at least 0: how much the classes count. A target weighs ``Σ_c target_weights(c) p_j(c)``
@@ -89,7 +90,7 @@ def epig(
 
 
 class EpigPicks(NamedTuple):
-    """Picks, and what they took.
+    """Picks, and the work that they took.
 
     Attributes:
       acquisition: The picks and their scores, ``[b]``.
@@ -105,8 +106,8 @@ class Targets(NamedTuple):
 
     Attributes:
       log_probs: ``[T, K, C]``; ``-inf`` in places without a target.
-      weights: What each counts in the mean, ``[T]``; 0 in places without a target.
-      indices: Their indices in the pool, ``[T]`` int32; ``N`` for those that are not of it.
+      weights: The weight of each target in the mean, ``[T]``; 0 in places without a target.
+      indices: Their indices in the pool, ``[T]`` int32; ``N`` for targets outside the pool.
     """
 
     log_probs: jax.Array
@@ -136,7 +137,7 @@ def choose_targets(
 
 
 def _weights(targets: jax.Array, target_weights: jax.Array | None) -> jax.Array:
-    """What each of ``targets[T, K, C]`` counts, by the weights ``[C]`` of the classes: ``[T]``."""
+    """The weight of each of ``targets[T, K, C]``, from the weights ``[C]`` of the classes: ``[T]``."""
     if target_weights is None:
         return jnp.any(targets > -jnp.inf, axis=(1, 2)).astype(targets.dtype)
     of_classes = jnp.asarray(arguments.as_class_weights("target_weights", target_weights, targets.shape[2]))
@@ -181,7 +182,7 @@ def _scores_of(log_probs: jax.Array, points: jax.Array, targets: Targets) -> jax
 def mean_over_others(pairs: jax.Array, points: jax.Array, targets: Targets) -> jax.Array:
     """Mean of ``pairs[n, T]`` over the targets that are not the point itself, by index ``points[n]``: ``[n]``."""
     is_itself = targets.indices[None] == points[:, None]
-    # The point's own term is taken off the sum, and not left out of it, so that exact copies have equal sums.
+    # The point's own term is subtracted from the sum, not left out of it, so that exact copies have equal sums.
     terms = targets.weights[None] * pairs
     about_others = jnp.sum(terms, axis=1) - jnp.sum(jnp.where(is_itself, terms, 0), axis=1)
     weight = jnp.sum(jnp.where(is_itself, 0, targets.weights[None]), axis=1)
@@ -193,7 +194,7 @@ class _Merged(NamedTuple):
 
     Attributes:
       groups: One point, whose classes are the groups.
-      lost: What the merging has lost of their information about the parameters, nats, ``[]``.
+      lost: How much of the labels' information about the parameters the merging loses, nats, ``[]``.
     """
 
     groups: Centred
@@ -230,7 +231,7 @@ def _upper_bounds(log_probs: jax.Array, points: jax.Array, targets: Targets, mer
     block = log_probs[points]
     about_groups = information.information_of_pairs(centre(block), merged.groups)[:, 0]
     most = jnp.minimum(about_groups + merged.lost, information.mutual_information(block)) * (1 + _MARGIN)
-    # What a target tells about itself is no part of its score, which is a mean over one target less.
+    # A target's information about itself is not part of its score, which is a mean over one target fewer.
     is_itself = targets.indices[None] == points[:, None]
     others = jnp.sum(jnp.where(is_itself, 0, _shares(targets.weights)[None]), axis=1)
     return jnp.where(others > 0, most / jnp.where(others > 0, others, 1), 0) * (1 + _MARGIN)
@@ -246,7 +247,7 @@ def pick_epig(
     sampling: str,
     alpha: jax.Array | float,
 ) -> EpigPicks:
-    """The picks of `pick_by_score`, where only points that can be among them are scored; not for "softrank"."""
+    """The picks of `pick_by_score`, found by scoring only points that can be among them; not for "softrank"."""
     num_points, _, num_classes = log_probs.shape
     points = jnp.arange(num_points, dtype=jnp.int32)
     block_size = rows_per_chunk(len(targets.weights) * num_classes**2, num_points)

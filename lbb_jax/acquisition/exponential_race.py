@@ -44,7 +44,7 @@ def variates(key: jax.Array, points: jax.Array, dtype: jnp.dtype) -> Variates:
     gumbel_key, uniform_key = jax.random.split(key)
 
     def one_point(point: jax.Array) -> Variates:
-        # The finer kind, whose tail reaches far enough for large pools.
+        # The mode of high precision, whose tail reaches far enough for large pools.
         gumbel = jax.random.gumbel(jax.random.fold_in(gumbel_key, point), (), dtype, mode="high")
         return Variates(gumbel, jax.random.uniform(jax.random.fold_in(uniform_key, point), (), dtype))
 
@@ -74,7 +74,7 @@ def later_keys(
     Until the pick a point has waited at its former rate; what is left of its wait grows as the rate falls.
 
     Args:
-      keys: Keys ``[n]`` at the former rates; where these are above 0, none above ``picked_key``.
+      keys: Keys ``[n]`` at the former rates; the keys of points with a rate above 0 are at most ``picked_key``.
       variates: ``[n]``.
       log_rates: Logarithms of the former rates, ``[n]``.
       lowered_log_rates: Logarithms of the rates from the pick on, ``[n]``.
@@ -91,5 +91,5 @@ def later_keys(
 
 
 def _keys(keys: jax.Array, variates: Variates, log_rates: jax.Array) -> jax.Array:
-    """``keys``, and those of the points of rate 0 below them."""
+    """``keys``, with the keys of points of rate 0 replaced by ones below all others."""
     return jnp.where(log_rates > _LOWEST_LOG_RATE, keys, -(1 + variates.uniform) * _KEY_WITHOUT_RATE)

@@ -34,7 +34,7 @@ def pick_centres(
     squared_distances: SquaredDistances,
     choose: Choose,
 ) -> Acquisition:
-    """Picks points one after the other, each of them in view of its distance to the centres before it.
+    """Picks points one after the other, each by its distance to the centres before it.
 
     Args:
       key: Random key, consumed by ``choose``; every pick has its own.
@@ -42,7 +42,7 @@ def pick_centres(
       nearest: Squared distance of each point to the nearest centre before the first pick, ``[N]``; infinite if none.
       available: ``[N]`` bool.
       batch_size: Static, at least 1 and at most ``N``.
-      squared_distances: To a point.
+      squared_distances: From the index of a point to the squared distances of all points to it.
       choose: Makes the next pick.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Clusters of embeddings by k-means, of which no two shapes depend on how many there are."""
+"""Clusters of embeddings by k-means, in arrays whose shapes do not depend on the number of clusters."""
 
 from typing import NamedTuple
 
@@ -65,7 +65,7 @@ def k_means(
 def _seed(
     key: jax.Array, embeddings: jax.Array, included: jax.Array, num_clusters: jax.Array, most_clusters: int
 ) -> tuple[jax.Array, jax.Array]:
-    """Centres ``[k, D]``, each a point drawn by its squared distance to the nearest one before, and their number."""
+    """Centres ``[k, D]``, drawn by their squared distance to the nearest centre before, and how many there are."""
     num_points = len(embeddings)
 
     def draw(key: jax.Array, weights: jax.Array) -> jax.Array:
@@ -89,7 +89,7 @@ def _seed(
 
 
 def _assign(embeddings: jax.Array, included: jax.Array, centres: jax.Array, num_clusters: jax.Array) -> jax.Array:
-    """The nearest of the first ``num_clusters`` centres of each point, the lowest among equals: ``[N]`` int32."""
+    """For each point the nearest of the first ``num_clusters`` centres, the lowest among equals: ``[N]`` int32."""
     most_clusters, num_points = len(centres), len(embeddings)
     exists = jnp.arange(most_clusters, dtype=jnp.int32) < num_clusters
     half_lengths = jnp.sum(jnp.square(centres), axis=1) / 2

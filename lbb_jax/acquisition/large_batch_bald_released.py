@@ -1,4 +1,4 @@
-"""The score that the paper's published code made its figures with. It is for reproducing these, and for nothing else.
+"""The score with which the paper's released code made the paper's figures; use it only to reproduce these.
 
 The code that was released with "Scalable Batch Acquisition for Deep Bayesian Active Learning" (Rubashevskii, Kotova and
 Panov, SDM 2023) does not maximise Eq. 2.12. It adds to BALD a term that rewards a point for agreeing with the points
@@ -31,9 +31,9 @@ def large_batch_bald_released(
 
         a_ic = Σ_{j∈G, j≠i} mean_k p_ik(c) p_jk(c),    e_ic = Σ_{j∈G, j≠i} p_i(c) p_j(c),
 
-    where ``p_i = mean_k p_ik``, the score is ``I(y_i; θ) + Σ_c a_ic (log(1 + a_ic) - log(1 + e_ic))``. It depends on
-    the order of the pool, so that exact copies in different chunks differ, can be negative, and grows with the chunk:
-    it is no information.
+    where ``p_i = mean_k p_ik``, the score is ``I(y_i; θ) + Σ_c a_ic (log(1 + a_ic) - log(1 + e_ic))``. The score
+    depends on the order of the pool, so that exact copies in different chunks have different scores. It can be negative
+    and grows with the chunk, so it is not an amount of information.
 
     Args:
       key: Random key, consumed by the sampling, ignored without it. Each point has its own variates, whatever is

@@ -32,9 +32,9 @@ def least_confident_score(log_probs: jax.Array) -> jax.Array:
 
 
 def margin_score(log_probs: jax.Array) -> jax.Array:
-    """1 less the difference of the two largest probabilities of the predictive mean of ``log_probs[N, K, C]``: ``[N]``.
+    """1 minus the difference of the two largest mean probabilities of ``log_probs[N, K, C]``: ``[N]``.
 
-    A single class has nothing to be mistaken for: 0.
+    With a single class the score is 0.
     """
     mean = mean_probs(log_probs)
     is_likeliest = jnp.arange(mean.shape[-1])[None] == jnp.argmax(mean, axis=-1, keepdims=True)
@@ -75,7 +75,7 @@ def margin(
 ) -> Acquisition:
     """Picks by how close the two likeliest classes are in the predictive mean (Scheffer et al., 2001).
 
-    The score is 1 less the difference of their probabilities, so that high scores are picked, as everywhere.
+    The score is 1 minus the difference of their probabilities, so that high scores are picked, as everywhere.
     """
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     scores = margin_score(log_probs)

@@ -59,10 +59,10 @@ def rank(
     sampling: str,
     alpha: jax.Array | float,
 ) -> jax.Array:
-    """What the points with the indices ``points[n]`` are picked by, the highest first: ``[n]``.
+    """The values by which the points ``points[n]`` are picked, the highest first: ``[n]``.
 
-    These are the scores for "top", and otherwise the keys of a race, which are logarithms. "softrank" needs all points
-    of the pool, the others only those that are ranked.
+    These are the scores for "top", and otherwise the keys of a race, which are logarithms. "softrank" needs ``points``
+    to be the whole pool; the other samplings take any points.
     """
     if sampling not in SAMPLINGS:
         raise ValueError(f"sampling={sampling!r}: must be one of {', '.join(map(repr, SAMPLINGS))}")

@@ -12,7 +12,7 @@ from lbb_jax.acquisition.k_means import Clusters, k_means
 from lbb_jax.acquisition.pointwise import embeddings_or_mean_probs
 from lbb_jax.acquisition.selection import NO_POINT, Acquisition, remove
 
-# As in the paper: neighbours that typicality is taken from, clusters at most, points of a cluster that is not small.
+# As in the paper: number of neighbours in typicality, most clusters, least size of a cluster that is not small.
 _NUM_NEIGHBOURS, _MOST_CLUSTERS, _SMALLEST_CLUSTER = 20, 500, 5
 _NUM_ITERATIONS = 30
 # What keeps the typicality of exact copies finite.
@@ -26,10 +26,11 @@ def typiclust(
 ) -> Acquisition:
     """Picks the most typical point of the largest cluster among those with the fewest labelled points, repeatedly.
 
-    The points that are not available are taken for the labelled ones; those whose embedding holds NaN or infinity are
-    left out. There are as many clusters, by k-means, as points are labelled and picked, at most 500. Those of fewer
-    than 5 points come last. A point is typical by the inverse of its mean distance to its 20 nearest neighbours in its
-    cluster, or to all others in a smaller one. Neighbours are found block by block within the cluster at hand.
+    Points that are not available count as labelled, except those whose embedding holds NaN or infinity, which are left
+    out. The number of clusters, found by k-means, is that of the labelled points plus ``batch_size``, at most 500.
+    Clusters of fewer than 5 points come last. The typicality of a point is the inverse of its mean distance to its 20
+    nearest neighbours in its cluster, or to all other points of a smaller cluster. Neighbours are found block by block
+    within the cluster at hand.
 
     Args:
       key: Random key, consumed by the seeding of the clusters.
@@ -40,7 +41,8 @@ def typiclust(
         takes the predictive means.
 
     Returns:
-      The picks in order; each one's score is its typicality, the inverse of a distance, 0 for a cluster of its own.
+      The picks in order; each one's score is its typicality, the inverse of a distance; 0 for the only point of a
+      cluster.
     """
     key = arguments.check_key("key", key)
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
@@ -74,8 +76,8 @@ def typiclust(
 
 
 def _least_covered(sizes: jax.Array, covered: jax.Array, num_available: jax.Array) -> jax.Array:
-    """The cluster to pick from, ``[]``: of those with available points, large before small, few labels before many,
-    then by size, and then the first.
+    """The cluster to pick from, ``[]``: one with available points; not a small one if possible; then the one with the
+    fewest labels, then the largest, then the first.
 
     Args:
       sizes: Points in each cluster, ``[k]``.

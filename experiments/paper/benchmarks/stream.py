@@ -1,4 +1,4 @@
-"""A long stream, acquired from in one pass, beside a pass of BALD alone over the same stream."""
+"""Acquisition from a long stream in one pass, compared with a pass of BALD over the same stream."""
 
 import functools
 import resource
@@ -21,7 +21,7 @@ _BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024
 def run(
     num_points: int, num_draws: int, num_classes: int, *, batch_size: int, num_candidates: int | None
 ) -> dict[str, Any]:
-    """Times the making of a stream, that and BALD of every block, and that and LBB by the tree bound.
+    """Times the generation of a stream: alone, with BALD of every block, and with LBB by the tree bound.
 
     Args:
       num_points: Points in the stream.
