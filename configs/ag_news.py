@@ -9,9 +9,9 @@ says where. The encoder is MiniLM (BERT, 6 layers, 384 wide), from the package g
 names another BERT or DistilBERT: a folder, or a name on the hub.
 
 ``frozen``: the encoder turns each article into a vector once, which takes a few minutes on 2 CPU cores and is kept in
-the user's cache folder; a perceptron on these is trained from scratch in each round. ``finetune``: the whole encoder is
-trained in each round, from where it was pretrained; needs a GPU, and has only been run on tiny encoders. The paper
-fine-tunes DistilBERT with MC dropout; all but its batch sizes is ours.
+the user's cache folder; a perceptron on these vectors is trained from scratch in each round. ``finetune``: the whole
+encoder is trained in each round, from where it was pretrained; needs a GPU, and has only been run on tiny encoders. The
+paper fine-tunes DistilBERT with MC dropout; everything here except its batch sizes is our choice.
 
 Arguments, after a colon and separated by commas: ``frozen`` (default) or ``finetune``; ``ensemble`` (default; 5
 members) or ``mc_dropout`` (100 draws, 20 of a fine-tuned encoder); ``b=INTEGER`` (10; the paper's are 10 and 50).

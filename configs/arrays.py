@@ -5,7 +5,7 @@
 
 The arrays are ``train_features`` and ``train_labels`` and, if there is a test split, ``test_features`` and
 ``test_labels``. Without one, a fifth of the examples is held out to test on. Labels are texts or whole numbers. For
-images larger than 16 × 16, choose ``--config.network=`` a convolutional one: see configs/mnist.py.
+images larger than 16 × 16, choose a convolutional network, as configs/mnist.py does.
 
 Arguments, after a colon and separated by commas: ``ensemble`` (default) or ``mc_dropout``; ``b=INTEGER`` (10).
 """

@@ -26,7 +26,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.dataset.num_validation = 5_000
     if arguments["repeated"]:
         config.dataset.copies, config.dataset.noise = 4, 0.1
-    # Ours; the paper is silent on the dropout of the ResNet.
+    # Our choice; the paper does not state the dropout rate of the ResNet.
     config.network = ConfigDict({"name": "resnet18", "dropout_rate": 0.3 if arguments["mc_dropout"] else 0.0})
     config.training = ConfigDict()
     config.training.name = "epochs"
@@ -36,7 +36,7 @@ def get_config(argument: str | None = None) -> ConfigDict:
     config.training.weight_decay = 5e-4
     # The learning rate falls to a tenth after each of these.
     config.training.decay_epochs = (25, 40)
-    # A minibatch holds as many examples as a round acquires, and at least so many.
+    # A minibatch holds as many examples as a round acquires, and at least this many.
     config.training.smallest_batch_size = 50
     config.training.augment = True
     config.posterior.name = "mc_dropout" if arguments["mc_dropout"] else "deep_ensemble"

@@ -3,14 +3,15 @@
     python experiments/run.py --config=configs/emnist.py:mc_dropout --config.acquisition.method=power_lbb \
         --workdir=runs/emnist/power_lbb
 
-Needs EMNIST prepared by tensorflow-datasets (``emnist/balanced``); TFDS_DATA_DIR says where. Here the loader has read
-EMNIST's images in a selection that is not the official one: 750 + 150 of each class from the official test sets. The
-paper gives no sizes of the labelled set: 94 (2 a class) is ours, 3,000 and batches of 20 are from its released code.
+Needs EMNIST prepared by tensorflow-datasets (``emnist/balanced``); TFDS_DATA_DIR says where. The loader has been run
+only on a selection of EMNIST's images that is not an official split: 750 + 150 of each class from the official test
+sets. The paper gives no sizes of the labelled set: 94 (2 a class) is ours, 3,000 and batches of 20 are from its
+released code.
 
 Arguments, after a colon and separated by commas: ``ensemble`` (default; 5 members) or ``mc_dropout`` (100 draws to
 acquire, 5 to test); ``b=INTEGER`` (20); ``mlp`` for a perceptron (256 and 128 wide) instead of the paper's network;
 ``small`` for a reduced preset that two CPU cores can run: a pool of 10,000 images, 192 training steps, 94 to 494
-labels, 2,000 test images. Any figure from it is to say that it is reduced.
+labels, 2,000 test images. Any figure from it must say that it is reduced.
 """
 
 from ml_collections import ConfigDict

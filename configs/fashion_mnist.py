@@ -9,7 +9,7 @@ Arguments, after a colon and separated by commas: ``ensemble`` (default; 5 membe
 acquire, 5 to test); ``repeated`` for 4 noisy copies of each image; ``b=INTEGER`` (10; the paper's are 10 and 20);
 ``mlp`` for a perceptron (256 and 128 wide) instead of the paper's network; ``small`` for a reduced preset that two CPU
 cores can run: a pool of 10,000 base images (5,000 if repeated), 96 training steps, 20 to 200 labels, 2,000 test images.
-Any figure from it is to say that it is reduced.
+Any figure from it must say that it is reduced.
 """
 
 from ml_collections import ConfigDict

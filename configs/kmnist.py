@@ -3,13 +3,13 @@
     python experiments/run.py --config=configs/kmnist.py:mc_dropout,b=20 \
         --config.acquisition.method=power_lbb --workdir=runs/kmnist/power_lbb
 
-Needs KMNIST prepared by tensorflow-datasets (``kmnist``); TFDS_DATA_DIR says where. Here the loader has read the
-official test images alone, split 8,000 / 2,000; the preset ``small`` fits them.
+Needs KMNIST prepared by tensorflow-datasets (``kmnist``); TFDS_DATA_DIR says where. The loader has been run only on the
+official test images, split 8,000 / 2,000; the preset ``small`` fits this split.
 
 Arguments, after a colon and separated by commas: ``ensemble`` (default; 5 members) or ``mc_dropout`` (100 draws to
 acquire, 5 to test); ``b=INTEGER`` (10; the paper's are 10 and 20); ``mlp`` for a perceptron (256 and 128 wide) instead
 of the paper's network; ``small`` for a reduced preset that two CPU cores can run: a pool of 8,000 images, 96 training
-steps, 20 to 200 labels, 2,000 test images. Any figure from it is to say that it is reduced.
+steps, 20 to 200 labels, 2,000 test images. Any figure from it must say that it is reduced.
 """
 
 from ml_collections import ConfigDict

@@ -1,4 +1,4 @@
-"""Your own texts: CSV files with a text and a label in each row, as a frozen encoder turns them into vectors.
+"""Your own texts: CSV files with a text and a label in each row; a frozen encoder makes vectors of the texts.
 
     python experiments/run.py --config=configs/text_csv.py --config.dataset.path=my_texts.csv \
         --config.acquisition.method=power_lbb --workdir=runs/texts/power_lbb

@@ -3,9 +3,9 @@
     make accelerator                                    # with the python3 of this machine; ON=... names another
     python experiments/accelerator.py --rehearse        # everything on any device, small
 
-It needs JAX for the device and what lbb_jax needs by itself, none of its extras. Every row is a line of JSON in the
-output file; beside each time stands the least that the device's memory and arithmetic need, from the operations and
-bytes that XLA counts and the rates measured here. Ends with status 1 if a check fails or a case ends with an error.
+It needs JAX for the device, and lbb_jax without extras. Every row is a line of JSON in the output file. Each time is
+given with the least time that the device's memory and arithmetic need, from the operations and bytes that XLA counts
+and the rates measured here. Ends with status 1 if a check fails or a case ends with an error.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main() -> None:
         sys.exit("error: JAX finds no GPU or TPU; install JAX for it (jax[cuda13], jax[tpu]), or pass --rehearse")
     sizes = accelerator_cases.REHEARSAL if arguments.rehearse else accelerator_cases.FULL
     if arguments.rehearse:
-        # What is computed matters here, and not how fast.
+        # A rehearsal tests what is computed, not how fast.
         jax.config.update("jax_disable_most_optimizations", True)
     deadline = time.monotonic() + 60 * arguments.minutes
     num_faults = 0
@@ -48,7 +48,7 @@ def main() -> None:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rehearse", action="store_true", help="small sizes, on any device")
-    parser.add_argument("--minutes", type=float, default=6.5, help="after these nothing new is begun")
+    parser.add_argument("--minutes", type=float, default=6.5, help="no case begins after these")
     parser.add_argument("--output", default="accelerator.jsonl", help="the file of the rows")
     return parser.parse_args()
 
@@ -99,13 +99,13 @@ def _timed(
 
 
 def _guarded(name: str, rows: Callable[[], Iterator[dict[str, Any]]], deadline: float) -> Iterator[dict[str, Any]]:
-    """The rows; one that says why where there are no more of them."""
+    """The rows of ``rows``; after an error or the deadline, a row that says why there are no more."""
     if time.monotonic() > deadline:
         yield {"case": name, "left_out": "no time was left"}
         return
     try:
         yield from rows()
-    # One case without memory, or that a compiler cannot compile, must not cost the others.
+    # A case that runs out of memory or cannot be compiled must not prevent the others.
     except Exception as error:
         yield _fault(name, error)
 

@@ -1,4 +1,4 @@
-"""Measures how far approximations of a batch's total correlation are from it, and what each method's batches are worth.
+"""Measures how far approximations of a batch's total correlation are from it, and what each method's batches tell.
 
     python experiments/approximation.py --config=configs/digits.py --workdir=runs/approximation/digits
     python experiments/approximation.py --config=configs/mnist.py:mc_dropout,mlp,small \
@@ -28,11 +28,11 @@ _CONFIG = experiment.define_config(None, "Configuration file, with arguments aft
 _PREDICTIONS = flags.DEFINE_string("predictions", None, "A .npy file of log-probabilities [N, K, C].")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the measurements; made if needed.")
 _LABELS = flags.DEFINE_integer("labels", 50, "Points that the posterior is trained on.", lower_bound=1)
-_SEEDS = flags.DEFINE_integer("seeds", 3, "Trainings, each on points of its own.", lower_bound=1)
+_SEEDS = flags.DEFINE_integer("seeds", 3, "Number of trainings, each on points of its own.", lower_bound=1)
 _METHODS = flags.DEFINE_string("methods", study.METHODS, "Methods and their options, as for experiments/sweep.py.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 50, "The largest batch.", lower_bound=2)
-_REPETITIONS = flags.DEFINE_integer("repetitions", 3, "Batches of whatever is random, for each seed.", lower_bound=1)
-_NUM_SAMPLES = flags.DEFINE_integer("num_samples", 20_000, "Label configurations, where sampled.", lower_bound=2)
+_REPETITIONS = flags.DEFINE_integer("repetitions", 3, "Batches of each random choice, for each seed.", lower_bound=1)
+_NUM_SAMPLES = flags.DEFINE_integer("num_samples", 20_000, "Label configurations to sample.", lower_bound=2)
 
 # The fields of the configuration that the flags above stand for.
 _SET_HERE = ("acquisition", "initial_size", "batch_size", "final_size", "seeds")
@@ -86,13 +86,13 @@ def _measure(path: Path) -> None:
 
 
 def _variants() -> dict[str, dict[str, Any]]:
-    """The methods that the flag names, all of which have to do with predictions alone."""
+    """The methods that the flag names, all of which use predictions alone."""
     variants = experiment.parse_methods(_METHODS.value)
     allowed = [name for name, method in acquisition.METHODS.items() if not method.uses_embeddings]
     for method in (fields["method"] for fields in variants.values()):
         if method not in allowed:
             raise experiment.ExperimentError(
-                f"--methods: {method!r}: needs embeddings, and here are only predictions; must be one of "
+                f"--methods: {method!r}: needs embeddings, but only predictions are given; must be one of "
                 f"{', '.join(map(repr, allowed))}"
             )
     return variants

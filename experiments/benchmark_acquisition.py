@@ -33,9 +33,7 @@ _PREDICTIONS = flags.DEFINE_string(
     "predictions", None, "A .npy file of log-probabilities [N, K, C] to time on, instead of generated ones."
 )
 _NUM_POINTS = flags.DEFINE_integer("num_points", None, "Points; the suite's own number if not given.", lower_bound=1)
-_NUM_CANDIDATES = flags.DEFINE_multi_integer(
-    "num_candidates", [2**12, 2**19], "Points that are kept of a stream.", lower_bound=100
-)
+_NUM_CANDIDATES = flags.DEFINE_integer("num_candidates", None, "Most points kept of a stream.", lower_bound=100)
 _REPETITIONS = flags.DEFINE_integer("repetitions", 7, "Times that each case is timed.", lower_bound=1)
 _FIGURE = flags.DEFINE_string("figure", None, "Where to draw time against batch size (png, pdf).")
 
@@ -87,8 +85,7 @@ def _records() -> Iterator[dict[str, Any]]:
                 log_probs = _log_probs(num_points, 5, 10)
                 yield from acquisition_cases.run(cases, log_probs, repetitions=_REPETITIONS.value)
         case "stream":
-            for num_candidates in _NUM_CANDIDATES.value:
-                yield stream.run(_NUM_POINTS.value or 10**7, 5, 10, batch_size=100, num_candidates=num_candidates)
+            yield stream.run(_NUM_POINTS.value or 10**7, 5, 10, batch_size=100, num_candidates=_NUM_CANDIDATES.value)
         case "seeds":
             pools = jax.numpy.stack([_log_probs(49_980, 5, 10, seed=seed) for seed in range(5)])
             for case in acquisition_cases.SEEDS:

@@ -20,7 +20,7 @@ from paper.benchmarks import training_cases
 _NETWORK = flags.DEFINE_enum("network", "mnist_cnn", list(training_cases.CASES), "What is trained.")
 _MEMBERS = flags.DEFINE_multi_integer("members", [1, 5, 25], "Numbers of networks.", lower_bound=1)
 _AT_ONCE = flags.DEFINE_multi_integer(
-    "at_once", None, "How many of them side by side; one, and all, if not given.", lower_bound=1
+    "at_once", None, "Numbers of networks side by side; one, and all, if not given.", lower_bound=1
 )
 _STEPS = flags.DEFINE_integer("steps", 20, "Optimizer steps that are timed together.", lower_bound=1)
 _REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Times that each case is timed.", lower_bound=1)

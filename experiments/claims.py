@@ -1,4 +1,4 @@
-"""Decides the paper's claims from the results that are there, and prints them as a table in Markdown.
+"""Decides the paper's claims from the stored results, and prints them as a table in Markdown.
 
     python experiments/claims.py
     python experiments/claims.py --results=results --output=claims.md

@@ -1,4 +1,4 @@
-"""Writes what finished runs show to one HTML file that needs nothing beside it.
+"""Writes what finished runs show to one self-contained HTML file.
 
     python experiments/report.py --output=report.html runs/digits/*/
     python experiments/report.py --output=report.html --benchmark=results/benchmark/paper.jsonl results/digits_all/*/
@@ -22,7 +22,7 @@ _RESULTS = Path(__file__).parent.parent / "results"
 
 _OUTPUT = flags.DEFINE_string("output", "report.html", "The report.")
 _BENCHMARK = flags.DEFINE_multi_string("benchmark", [], "JSON lines that benchmark_acquisition.py printed.")
-_CLAIMS = flags.DEFINE_string("claims", str(_RESULTS), "Results that decide the claims; nothing to leave them out.")
+_CLAIMS = flags.DEFINE_string("claims", str(_RESULTS), "Results that decide the claims; empty to omit the claims.")
 
 
 def main(folders: list[str]) -> None:

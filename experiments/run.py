@@ -4,7 +4,7 @@
 
 The configurations are the files in configs/; each begins with its arguments, the command that runs it and what to
 expect. Any field can be overridden as --config.FIELD=VALUE. The working directory receives config.json,
-metrics.jsonl, checkpoints/ and figures/; the same command again goes on where a stopped run left off.
+metrics.jsonl, checkpoints/ and figures/; the same command again resumes a stopped run.
 """
 
 from absl import flags

@@ -1,4 +1,4 @@
-"""How many labels a method saves beside random: a table, a picture, and a sentence that says it.
+"""How many labels a method saves compared with random: as a table, a figure and a sentence.
 
     python experiments/savings.py --output=savings.png results/digits_demo/*/
     python experiments/savings.py --accuracy=0.9 --output=savings.png pilot.csv
@@ -15,8 +15,8 @@ from absl import flags
 from lbb_jax import analysis, experiment, figures, paths
 
 _ACCURACY = flags.DEFINE_float("accuracy", None, "The accuracy to reach, above 0 and at most 1.")
-_BASELINE = flags.DEFINE_string("baseline", "Random", "What is compared with, by its name in figures.")
-_OUTPUT = flags.DEFINE_string("output", "savings.png", "The picture, in the format of its suffix.")
+_BASELINE = flags.DEFINE_string("baseline", "Random", "The baseline, by its name in figures.")
+_OUTPUT = flags.DEFINE_string("output", "savings.png", "The figure, in the format of its suffix.")
 
 
 def main(folders: list[str]) -> None:

@@ -19,7 +19,7 @@ from paper.benchmarks import speed_cases
 _STORED = flags.DEFINE_string("stored", "results/benchmark/speed.jsonl", "The file of the stored results.")
 _SAVE = flags.DEFINE_bool("save", False, "Whether the results are stored there, instead of compared.")
 _FACTOR = flags.DEFINE_float("factor", 2.0, "How many times its stored ratio makes a case too slow.", lower_bound=1.0)
-_ONLY = flags.DEFINE_string("only", "", "Text that the names of the cases must hold.")
+_ONLY = flags.DEFINE_string("only", "", "Text that the names of the cases must contain.")
 _REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Times that each case is timed.", lower_bound=1)
 
 
@@ -38,7 +38,7 @@ def main() -> None:
         files.atomic_write(path, "".join(json.dumps(record) + "\n" for record in records))
         return
     faults = speed_cases.faults(records, stored, factor=_FACTOR.value)
-    # Whatever else runs on the machine may have been in the way.
+    # Other programs on the machine may have slowed these cases down.
     again = [case for case in cases if case.name in faults]
     repeated = list(speed_cases.measure(again, repetitions=3 * _REPETITIONS.value))
     faults = speed_cases.faults(repeated, stored, factor=_FACTOR.value)

@@ -8,8 +8,8 @@ Methods are separated by commas, their options follow after colons: alpha=NUMBER
 num_samples=INTEGER (batch_bald), redundancy=pairwise or tree, pair_weight=NUMBER and pairs=exact or chi2 (lbb,
 power_lbb), num_targets=INTEGER (epig), sampling=top, power, softmax or softrank and with it alpha=NUMBER (bald,
 entropy, margin, least_confident, epig, lbb_released). A method of your own is module:attribute, and takes the options
-of its function. An option that is not named is that of the configuration, any
-field of which can be overridden as --config.FIELD=VALUE, but for the method and for what --methods sets.
+of its function. An option that is not named has its value in the configuration. Any field of the configuration can be
+overridden as --config.FIELD=VALUE, except the method and what --methods sets.
 
 With --also=FILE[:ARGUMENTS], any number of times, the same is done for further experiments, with the same overrides.
 

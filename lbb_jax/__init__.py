@@ -1,7 +1,7 @@
 """Batch Bayesian active learning in JAX: which points should be labelled next?
 
-The pure numerical core is found here, imported when it is first used; everything that touches files, data sets or
-figures is imported by name, as in ``from lbb_jax import datasets``.
+This module gives access to the pure numerical core, which is imported on first use. Everything that touches files, data
+sets or figures must be imported by name, as in ``from lbb_jax import datasets``.
 
 Shape legend, used in every docstring: ``N`` pool points, ``K`` draws of the model parameters (ensemble members or
 dropout masks), ``C`` classes, ``b`` points in a batch, ``M`` label configurations. Information is in nats.
@@ -19,7 +19,7 @@ __all__ = ["acquisition", "entropy", "information"]
 
 
 def __getattr__(name: str) -> Any:
-    # JAX takes a second to import, which commands that compute nothing should not wait for.
+    # Importing JAX takes a second; commands that compute nothing should not wait for it.
     if name in __all__:
         return importlib.import_module(f"{__name__}.{name}")
     if name == "__version__":

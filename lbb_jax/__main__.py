@@ -1,4 +1,4 @@
-"""The command ``lbb-jax``, also ``python -m lbb_jax``: says so where the extra that it needs is not installed."""
+"""The command ``lbb-jax``, also ``python -m lbb_jax``; it names the extra that it needs if that is not installed."""
 
 import sys
 

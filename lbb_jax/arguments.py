@@ -1,7 +1,7 @@
 """Checks of arguments, made before anything is computed. Every error names the argument, its value and the remedy.
 
-Shapes and dtypes are checked under ``jit``, too. Values are checked where they are known (`are_known`): a traced value
-is the caller's to check.
+Shapes and dtypes are checked under ``jit``, too. Values are checked where they are known (`are_known`): the caller must
+check values that are traced.
 """
 
 import numbers
@@ -145,7 +145,7 @@ def check_predictions(log_probs: Array, *, name: str = "log_probs", axes: str = 
 
 
 def as_predictions(name: str, value: Any, axes: str = "NKC") -> jax.Array:
-    """``value`` as predictions that `check_predictions` lets pass, on the device; their values are not checked."""
+    """``value`` as predictions that `check_predictions` accepts, on the device; their values are not checked."""
     array = as_array(name, value)
     check_predictions(array, name=name, axes=axes)
     return jnp.asarray(array)
@@ -177,7 +177,7 @@ def as_class_weights(name: str, value: Any, num_classes: int) -> Array:
 def as_pool(log_probs: Any, available: Any, batch_size: Any) -> tuple[jax.Array, jax.Array]:
     """The pool of a pure method, ``log_probs[N, K, C]`` and ``available[N]``; ``batch_size`` is from 1 to ``N``.
 
-    Shapes and dtypes are checked, and no values.
+    Shapes and dtypes are checked, but not values.
     """
     predictions, mask = as_predictions("log_probs", log_probs), as_array("available", available)
     num_points = len(predictions)

@@ -1,10 +1,10 @@
 """Mapping a function over the rows of arrays, some of them at a time."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Int32, PyTree, Shaped
 
 
 def rows_per_chunk(row_size: int, num_rows: int, budget: int = 2**20) -> int:
@@ -12,7 +12,9 @@ def rows_per_chunk(row_size: int, num_rows: int, budget: int = 2**20) -> int:
     return max(1, min(num_rows, budget // max(1, row_size)))
 
 
-def map_chunks(function: Callable[[jax.Array], Any], num_rows: int, chunk_size: int, *, axis: int = 0) -> Any:
+def map_chunks(
+    function: Callable[[Int32[Array, ""]], PyTree], num_rows: int, chunk_size: int, *, axis: int = 0
+) -> PyTree[Shaped[Array, "..."]]:
     """Applies ``function`` to the start of every chunk and joins the results along one of their axes.
 
     All chunks have the same length; the last one starts early enough to be whole, so that nothing is padded.
@@ -42,8 +44,10 @@ def map_chunks(function: Callable[[jax.Array], Any], num_rows: int, chunk_size: 
     return jax.tree.map(join, jax.lax.map(function, starts))
 
 
-def map_some_at_once(function: Callable[[Any], Any], rows: Any, *, at_once: int) -> Any:
-    """``vmap`` of ``function``, ``at_once`` rows side by side and the others after them.
+def map_some_at_once(
+    function: Callable[[PyTree], PyTree], rows: PyTree[Shaped[Array, "n ..."]], *, at_once: int
+) -> PyTree[Shaped[Array, "n ..."]]:
+    """``vmap`` of ``function`` over ``at_once`` rows at a time, one group of rows after another.
 
     Args:
       function: From one row to a pytree of arrays.
@@ -51,7 +55,7 @@ def map_some_at_once(function: Callable[[Any], Any], rows: Any, *, at_once: int)
       at_once: At least 1; ``n`` or more for all.
 
     Returns:
-      The pytree of arrays ``[n, ...]``. What one row gives does not depend on ``n`` where ``at_once`` is 1.
+      The pytree of arrays ``[n, ...]``. If ``at_once`` is 1, the result of a row does not depend on ``n``.
     """
     if at_once >= len(jax.tree.leaves(rows)[0]):
         return jax.vmap(function)(rows)

@@ -35,10 +35,10 @@ class _DamagedError(Exception):
 
 
 def save(folder: Path, states: State) -> None:
-    """Writes the states before the round that they are in to ``folder``, and keeps the last two files there.
+    """Writes the states at the start of a round to ``folder``, and keeps the last two files there.
 
     Raises:
-      OSError: If the folder cannot be written to; then what was there is there still.
+      OSError: If the folder cannot be written to; its earlier files are kept then.
     """
     leaves = {name: np.asarray(leaf).tolist() for name, leaf in _named_leaves(states).items()}
     content = {"sha256": _hash(leaves), "states": leaves}
@@ -58,7 +58,7 @@ def restore(folder: Path, like: State) -> Restored:
     Raises:
       ExperimentError: If a checkpoint is whole and holds states of other shapes, or if one of an older version cannot
         be restored.
-      OSError: If a checkpoint cannot be read, which says nothing about what it holds.
+      OSError: If a checkpoint cannot be read; it may still be whole.
     """
     damaged = {}
     for path in _checkpoints(folder):
@@ -71,7 +71,7 @@ def restore(folder: Path, like: State) -> Restored:
 
 
 def set_aside(path: Path) -> Path:
-    """Renames a damaged checkpoint to a name of its own, ``damaged-...``, which is returned."""
+    """Renames a damaged checkpoint to a name of its own, ``damaged-...``, and returns the new path."""
     aside, number = path.with_name(f"damaged-{path.name}"), 1
     while os.path.lexists(aside):
         number += 1
@@ -121,7 +121,7 @@ def _read_orbax(path: Path, like: State) -> State:
     try:
         with ocp.StandardCheckpointer() as checkpointer:
             return State(**checkpointer.restore(path / "default", template)["states"])
-    # Damage shows itself in every way, and so does what is no damage: nothing is set aside.
+    # Damage and other failures raise the same kinds of errors, so nothing is set aside.
     except Exception as error:
         raise ExperimentError(
             f"checkpoint {path} of an older version cannot be restored ({_in_a_line(error)}); remove it to go on from "

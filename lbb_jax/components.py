@@ -1,7 +1,7 @@
 """From a name and fields to an object: the networks, trainings, posteriors and data sets that a configuration names.
 
-A name is one of the project's, a row of a table below, or ``"module:attribute"`` of the user's: a function or class in
-a module that Python can import. The other fields of the configuration's section are its arguments, checked against its
+A name is either built in (a row of a table below) or ``"module:attribute"``: the user's own function or class in a
+module that Python can import. The other fields of the configuration's section are its arguments, checked against its
 signature before anything is loaded. The tables hold references alone, so that reading them imports nothing.
 """
 
@@ -18,11 +18,11 @@ from lbb_jax.ranges import Range
 
 
 class Component(NamedTuple):
-    """A row of a table: something of the project's that a configuration can name.
+    """A row of a table: a built-in component that a configuration can name.
 
     Attributes:
       reference: ``"module:attribute"``.
-      title: What figures and tables call it; of a training, its length, with its fields in braces.
+      title: Its name in figures and tables; for a training, its length, with fields in braces.
       arguments: Arguments that are the same in every configuration.
     """
 
@@ -64,16 +64,16 @@ DATASETS = {
     "mnist": _images("MNIST", "mnist", 0.1307, 0.3081),
     "fashion_mnist": _images("Fashion-MNIST", "fashion_mnist", 0.286, 0.353),
     "kmnist": _images("KMNIST", "kmnist", 0.5, 0.5),
-    # Put upright, so that figures show characters; a network of square kernels learns either as well.
+    # Transposed, so that figures show upright characters; networks with square kernels learn both equally well.
     "emnist": _images("EMNIST", "emnist/balanced", 0.1307, 0.3081, transposed=True),
     "svhn": _images("SVHN", "svhn_cropped", (0.4377, 0.4438, 0.4728), (0.198, 0.201, 0.197)),
     "cifar10": _images("CIFAR-10", "cifar10", *_CIFAR),
     # Its label is that of the 100 classes; that of the 20 superclasses is left out.
     "cifar100": _images("CIFAR-100", "cifar100", *_CIFAR),
-    # With a frozen encoder, and to fine-tune it.
+    # AG News with a frozen encoder, and for fine-tuning the encoder.
     "ag_news": Component("lbb_jax.datasets.ag_news:load", "AG News", {"frozen": True}),
     "ag_news_tokens": Component("lbb_jax.datasets.ag_news:load", "AG News", {"frozen": False}),
-    # The user's own.
+    # Data sets of the user's own.
     "arrays": Component("lbb_jax.datasets.arrays:load", "arrays"),
     "image_folder": Component("lbb_jax.datasets.image_folder:load", "images"),
     "text_csv": Component("lbb_jax.datasets.text_csv:load", "texts"),
@@ -86,7 +86,7 @@ class Found(NamedTuple):
 
     Attributes:
       field: As messages show it: ``config.network.name='my_models:Net'``.
-      is_users: Whether it is the user's and not the project's.
+      is_users: Whether it is the user's own and not built in.
       make: The function or class.
       fields: The section's other fields, and the component's own arguments.
     """
@@ -113,7 +113,7 @@ class Found(NamedTuple):
 
 @contextlib.contextmanager
 def blamed(field: str) -> Iterator[None]:
-    """Reports every error from within as one of a field of the configuration, with the place in the user's code.
+    """Reports errors raised inside the context as errors of a configuration's field, with the place in the user's code.
 
     Args:
       field: As messages show it: ``config.network.name='my_models:Net'``.
@@ -125,7 +125,7 @@ def blamed(field: str) -> Iterator[None]:
         yield
     except (ExperimentError, MemoryError):
         raise
-    # Whatever a user's code may raise.
+    # A user's code may raise any error.
     except Exception as error:
         place = references.users_place(error)
         where = f" at {place}" if place else ""
@@ -145,9 +145,9 @@ def find(
     Args:
       section: ``"network"``, ``"training"``, ``"posterior"`` or ``"dataset"``.
       fields: The section's fields, ``name`` among them.
-      given: Arguments that the experiment gives itself, and that are no fields.
-      shared: Fields that may stand in the section whatever it names, with their ranges. Those that it does not take
-        are left out.
+      given: Arguments that the experiment itself passes and that are not fields.
+      shared: Fields that the section may have for any component, with their ranges. Fields that the named component
+        does not take are left out.
       prefix: What stands before a field's name in a message; ``config.SECTION.`` if None.
 
     Raises:
@@ -196,7 +196,7 @@ def ignored(section: str, name: str, fields: Collection[str]) -> list[str]:
 
 
 def title(section: str, name: str, fields: Mapping[str, Any] = types.MappingProxyType({})) -> str:
-    """What figures and tables call a component: the project's by its title, any other by its name."""
+    """The name of a component in figures and tables: the title of a built-in one, the given name of any other."""
     row = TABLES[section].get(name)
     try:
         return name if row is None else row.title.format(**fields)

@@ -1,9 +1,9 @@
 """Entropies of a Bayesian model's predictions, in nats.
 
 Predictions enter as log-probabilities ``log_probs[N, K, C]`` with normalised rows; ``-inf`` (probability exactly 0) is
-legal and contributes nothing. The functions are pure and hold no ``jit``; they check shapes and dtypes, which are known
-under ``jit``, too, and no values (`lbb_jax.acquisition.acquire` does). Equation numbers refer to Rubashevskii,
-Kotova and Panov, "Scalable Batch Acquisition for Deep Bayesian Active Learning" (SDM 2023).
+legal and contributes nothing. The functions are pure and hold no ``jit``; they check shapes and dtypes, also under
+``jit``, but not values (`lbb_jax.acquisition.acquire` does). Equation numbers refer to Rubashevskii, Kotova and Panov,
+"Scalable Batch Acquisition for Deep Bayesian Active Learning" (SDM 2023).
 """
 
 import jax
@@ -34,8 +34,8 @@ def p_log_p(probs: Float[Array, "*shape"], log_probs: Float[Array, "*shape"] | N
 def sum_of_terms(terms: Float[Array, "*shape n"]) -> Float[Array, "*shape"]:
     """Sum over the last axis of computed terms ``[..., n]``: ``[...]``.
 
-    On CPUs it is a product with ones, since a sum keeps the exponentials and logarithms that make the terms from being
-    vectorised there.
+    On CPUs it is a product with ones: a sum would keep XLA from vectorising the exponentials and logarithms in the
+    terms.
     """
     return jax.lax.platform_dependent(terms, cpu=_product_with_ones, default=_sum)
 

@@ -1,6 +1,6 @@
 """Labelled examples on the device: small integers in storage, normalised float32 when a network asks for them.
 
-Tokens of texts are integers to networks, too: examples without a mean are used as they are stored.
+Tokens of texts stay integers for the network: examples without a mean are used as stored.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ class Examples:
     """Examples with their labels, each possibly in several noisy copies that are made only when they are used.
 
     Example ``i`` is copy ``i // n`` of base example ``i % n`` of ``n``. Its noise depends on ``i`` and the noise key
-    alone: the same example is the same input whenever and with whatever others it is asked for.
+    alone: an example always gives the same input, whichever examples are requested with it.
 
     Attributes:
       features: Base examples as stored, ``[n, ...]``, commonly uint8.
@@ -62,9 +62,9 @@ class Data(NamedTuple):
     """The examples of an experiment.
 
     Attributes:
-      pool: To label.
-      test: To take metrics on.
-      validation: To choose between epochs of training by; None to take the last.
+      pool: The examples to label.
+      test: The examples to evaluate on.
+      validation: The examples by which the best epoch of training is chosen; None to keep the last epoch.
       pretrained: Parameters that a network starts from in place of drawn ones, as `networks.start_from` takes them;
         None for none.
     """
@@ -89,8 +89,8 @@ def create(
       features: ``[n, ...]``, finite numbers.
       labels: ``[n]``, whole numbers of at least 0.
       mean: In the units of ``features``; broadcasts against one example. None, like ``std``, to use them as stored.
-      std: Likewise, above 0.
-      num_classes: What all labels are below; None if it is not known.
+      std: The standard deviation, likewise; above 0.
+      num_classes: The number of classes, which all labels are below; None if it is unknown.
 
     Raises:
       ValueError: If an argument is not as above, or features and labels differ in length.
@@ -111,7 +111,7 @@ def create(
 
 
 def _check_features(features: arguments.Array) -> None:
-    """Raises ValueError unless ``features[n, ...]`` are at least one example of finite numbers that JAX holds."""
+    """Raises ValueError unless ``features[n, ...]`` holds at least one example, of finite numbers that JAX holds."""
     is_floating = jnp.issubdtype(features.dtype, jnp.floating)
     if not (is_floating or jnp.issubdtype(features.dtype, jnp.integer) or features.dtype == bool):
         raise ValueError(f"features has dtype {features.dtype}: must be integers or floating point")
@@ -124,7 +124,7 @@ def _check_features(features: arguments.Array) -> None:
             is_right = np.isfinite(np.asarray(features).astype(np.float32, copy=False))
         allowed = "finite"
     elif features.dtype.itemsize == 8:
-        # JAX stores 64 bits as 32 without a word.
+        # JAX converts 64-bit integers to 32 bits without a warning.
         is_right = np.asarray(features) == np.asarray(features).astype(np.int32)
         allowed = "within 32 bits"
     else:

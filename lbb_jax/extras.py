@@ -10,7 +10,7 @@ class MissingExtraError(ModuleNotFoundError):
 
 @contextlib.contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """A context for imports: one that finds nothing raises an error that names the extra to install.
+    """A context for imports: an import that fails raises an error that names the extra to install.
 
     Args:
       extra: Name of the extra in ``pyproject.toml``, such as ``"experiments"``.

@@ -42,14 +42,14 @@ def append(path: Path, content: str) -> None:
 
 
 def check_regular(path: Path) -> None:
-    """Raises ValueError if there is something at ``path`` that is no file: to open a pipe would wait for ever."""
+    """Raises ValueError if there is something at ``path`` that is no file: opening a pipe would wait forever."""
     if os.path.lexists(path) and not path.is_file():
         kind = "a folder" if path.is_dir() else "a link to nothing" if path.is_symlink() else "no regular file"
         raise ValueError(f"it is {kind}")
 
 
 def cache_folder(kind: str) -> Path:
-    """The folder within the user's cache folder for what can be computed again.
+    """The folder within the user's cache folder for data that can be computed again.
 
     Raises:
       PathError: If ``XDG_CACHE_HOME`` names no local path.

@@ -1,9 +1,9 @@
 """Mutual information and total correlation of a Bayesian model's predictions, in nats.
 
-Conventions are those of `lbb_jax.entropy`. Every quantity is computed as a relative entropy, a sum of terms of which
-none is negative (`lbb_jax.relative_entropy`). So its error is in proportion to its value, whatever the number of
-classes: in float32, BALD and pairs are within ``5e-5 I + 4e-7 √I`` of the value ``I`` of the same inputs. Draws that
-all agree give exactly 0. Equation numbers refer to Rubashevskii, Kotova and Panov (SDM 2023).
+Conventions are those of `lbb_jax.entropy`. Every quantity is computed as a relative entropy, a sum of non-negative
+terms (`lbb_jax.relative_entropy`). So its error is in proportion to its value, whatever the number of classes: in
+float32, BALD and pairs are within ``5e-5 I + 4e-7 √I`` of the value ``I`` of the same inputs. Draws that all agree give
+exactly 0. Equation numbers refer to Rubashevskii, Kotova and Panov (SDM 2023).
 """
 
 from collections.abc import Callable
@@ -91,7 +91,7 @@ def information_of_pairs(a: Centred, b: Centred) -> jax.Array:
     """
 
     def together(a: Centred, b: Centred) -> jax.Array:
-        # The order of axes that a matrix product leaves them in, so that none are moved.
+        # This order of axes is that of a matrix product, so that no axis is moved.
         products = jnp.einsum("nkc,mkd->ncmd", a.ratios, b.ratios, precision=_HIGHEST)
         terms = psi(products / a.ratios.shape[1])
         return jnp.einsum("ncmd,nc,md->nm", terms, a.mean, b.mean, precision=_HIGHEST)
@@ -105,7 +105,7 @@ def information_of_pairs(a: Centred, b: Centred) -> jax.Array:
 
 
 def paired_mutual_information(a: Float[ArrayLike, "M K C"], b: Float[ArrayLike, "M K C"]) -> Float[Array, " M"]:
-    """Mutual information ``I(y_i; y'_i)`` of the labels of each point of ``a`` and the same one of ``b``.
+    """Mutual information ``I(y_i; y'_i)`` of the labels of each point of ``a`` and its counterpart in ``b``.
 
     Args:
       a: ``[M, K, C]``.
@@ -124,7 +124,7 @@ def paired_mutual_information(a: Float[ArrayLike, "M K C"], b: Float[ArrayLike, 
 
 
 def weighted_pairs(a: Centred, b: Centred, function: Callable[[Array], Array]) -> Float[Array, " M"]:
-    """``Σ_cd p̄_i(c) p̄'_i(d) f(D_cd)`` of each point of ``a`` and the same one of ``b``.
+    """``Σ_cd p̄_i(c) p̄'_i(d) f(D_cd)`` of each point of ``a`` and its counterpart in ``b``.
 
     Args:
       a: ``M`` points.
@@ -214,7 +214,7 @@ def total_correlation(log_probs: Float[ArrayLike, "b K C"]) -> Float[Array, ""]:
       log_probs: The batch, ``[b, K, C]``.
 
     Returns:
-      ``[]``, nats: the sum of the batch's BALD scores less its BatchBALD (Eq. 2.8). It is computed as the relative
+      ``[]``, nats: the sum of the batch's BALD scores minus its BatchBALD (Eq. 2.8). It is computed as the relative
       entropy of the joint distribution to the product of its marginals.
 
     Raises:

@@ -1,8 +1,7 @@
-"""Label configurations of a set of points, and how likely each draw of the parameters finds them.
+"""Label configurations of a set of points, and their likelihood under each draw of the parameters.
 
-A configuration ``m`` gives one label to every point of a set. What is kept of it is the log-likelihood
-``Σ_i log p(y_i^m | θ_k)`` of each draw, ``[M, K]``; a further point extends it, and the points themselves are not
-needed again.
+A configuration ``m`` gives one label to every point of a set. Only its log-likelihood ``Σ_i log p(y_i^m | θ_k)`` under
+each draw, ``[M, K]``, is kept; a further point extends it, and the points themselves are not needed again.
 """
 
 import jax
@@ -72,8 +71,8 @@ def enumerate_halves(
 def stratified_draws(key: jax.Array, num_samples: int, num_draws: int) -> Int[Array, " M"]:
     """Which draw each sampled configuration comes from: ``[num_samples]`` int32, each of the K draws equally often.
 
-    The draws in turn, from a random one on: the counts of any two draws differ by at most 1, and each configuration's
-    draw is uniform over the K draws.
+    The draws are taken in turn, starting from a random one: the counts of any two draws differ by at most 1, and each
+    configuration's draw is uniform over the K draws.
     """
     first = jax.random.randint(key, (), 0, num_draws, jnp.int32)
     return (first + jnp.arange(num_samples, dtype=jnp.int32)) % num_draws
@@ -116,8 +115,8 @@ def sample_all(key: jax.Array, log_probs: Float[Array, "b K C"], draws: Int[Arra
 def similar_groups(favourites: jax.Array, uncertainty: jax.Array, weights: jax.Array, num_groups: int) -> jax.Array:
     """Groups of configurations that favour the same draw and leave it about as uncertain.
 
-    A group holds the more configurations, the less likely and the less uncertain these are, so that little is lost by
-    merging it into one.
+    Groups of unlikely or nearly certain configurations are larger, so that merging a group into one configuration loses
+    little.
 
     Args:
       favourites: The likeliest draw of each configuration, ``[M]`` integers.

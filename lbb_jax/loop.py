@@ -1,15 +1,16 @@
 """The active-learning loop: train, evaluate, predict the pool, acquire, as pure functions over a small state.
 
-A round is these four in order; the last round leaves out the last two. Its random numbers depend on the run's key and
-the round alone, and no shape changes from round to round, so that a run can be stopped after any round and one compiled
-program serves all of them.
+A round runs these four stages in order; the last round omits the last two. Its random numbers depend on the run's key
+and the round alone, and no shape changes from round to round, so that a run can be stopped after any round and one
+compiled program serves all of them.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32, PyTree
 
 from lbb_jax import arguments, labelled_set, metrics
 from lbb_jax import examples as example_lib
@@ -77,7 +78,7 @@ class State(NamedTuple):
 
     key: jax.Array
     labelled: LabelledSet
-    round: jax.Array
+    round: Int32[Array, ""]
 
 
 class Predictions(NamedTuple):
@@ -88,8 +89,8 @@ class Predictions(NamedTuple):
       embeddings: The embeddings of the whole pool, ``[N, D]``; None where the method needs none.
     """
 
-    log_probs: jax.Array
-    embeddings: jax.Array | None = None
+    log_probs: Float[Array, "N K C"]
+    embeddings: Float[Array, "N D"] | None = None
 
 
 class Batch(NamedTuple):
@@ -99,12 +100,13 @@ class Batch(NamedTuple):
       picked: The batch in the order picked, ``[b]``.
       num_labelled: How many of the batch were labelled, ``[]`` int32: ``b``; fewer where the final size or the end of
         the pool is nearer, 0 in the last round.
-      num_faults: Numbers predicted of the pool that were NaN, ``[]`` int32; with any, the batch is meaningless.
+      num_faults: How many numbers in the predictions of the pool are NaN, ``[]`` int32; if any is, the batch is
+        meaningless.
     """
 
     picked: Acquisition
-    num_labelled: jax.Array
-    num_faults: jax.Array
+    num_labelled: Int32[Array, ""]
+    num_faults: Int32[Array, ""]
 
 
 class Round(NamedTuple):
@@ -118,10 +120,10 @@ class Round(NamedTuple):
       batch: What was acquired; nothing in the last round.
     """
 
-    round: jax.Array
-    labels: jax.Array
+    round: Int32[Array, ""]
+    labels: Int32[Array, ""]
     metrics: Metrics
-    losses: jax.Array
+    losses: Float[Array, "members units"]
     batch: Batch
 
 
@@ -171,7 +173,7 @@ def _stage_key(state: State, stage: int) -> jax.Array:
     return jax.random.fold_in(jax.random.fold_in(state.key, state.round), stage)
 
 
-def train(state: State, data: Data, settings: Settings) -> tuple[Any, jax.Array]:
+def train(state: State, data: Data, settings: Settings) -> tuple[PyTree, Float[Array, "members units"]]:
     """Trains the posterior anew on the labelled points: parameters, and losses ``[members, units]``."""
     init_key, fit_key = jax.random.split(_stage_key(state, 0))
     one_input = example_lib.inputs(data.pool, jnp.zeros(1, jnp.int32))
@@ -179,14 +181,14 @@ def train(state: State, data: Data, settings: Settings) -> tuple[Any, jax.Array]
     return settings.posterior.fit(fit_key, params, data, state.labelled)
 
 
-def evaluate(state: State, params: Any, data: Data, settings: Settings) -> Metrics:
+def evaluate(state: State, params: PyTree, data: Data, settings: Settings) -> Metrics:
     """Metrics of the trained posterior on the test examples."""
     key = _stage_key(state, 1)
     log_probs = settings.posterior.sample(key, params, data.test, num_draws=settings.posterior.num_test_draws)
     return metrics.evaluate(log_probs, example_lib.all_labels(data.test))
 
 
-def predict(state: State, params: Any, data: Data, settings: Settings) -> Predictions:
+def predict(state: State, params: PyTree, data: Data, settings: Settings) -> Predictions:
     """What the method needs to know of the whole pool."""
     if settings.uses_predictions:
         log_probs = settings.posterior.sample(_stage_key(state, 2), params, data.pool)
@@ -202,7 +204,7 @@ def predict(state: State, params: Any, data: Data, settings: Settings) -> Predic
 def acquire(state: State, predictions: Predictions, settings: Settings) -> tuple[State, Batch]:
     """Picks a batch, labels as much of it as the final size and the pool allow, and moves on to the next round.
 
-    A batch cut short is its first picks: every method picks in order, so they are what a smaller batch would be.
+    A batch that is cut short keeps its first picks, which with most methods are what a smaller batch would be.
     """
     num_points = len(predictions.log_probs)
     available = ~labelled_set.contains(state.labelled, num_points)

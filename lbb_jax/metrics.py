@@ -25,8 +25,8 @@ class Metrics(NamedTuple):
       accuracy: Share of examples whose likeliest class is the label, ``[]``.
       nll: Mean negative log-likelihood of the labels, ``[]``, nats.
       ece: Expected calibration error, ``[]``.
-      balanced_accuracy: Mean over the classes that have examples of the share of these that is predicted right, ``[]``.
-      macro_f1: Mean over the classes that have examples or are predicted of the F1 score, ``[]``.
+      balanced_accuracy: Mean recall over the classes that have examples, ``[]``.
+      macro_f1: Mean F1 score over the classes that have examples or are predicted, ``[]``.
     """
 
     accuracy: Float[Array, ""]
@@ -85,7 +85,7 @@ def evaluate(log_probs: Float[ArrayLike, "N K C"], labels: Integer[ArrayLike, " 
 def _by_class(
     predicted: Integer[Array, " N"], labels: Integer[Array, " N"], num_classes: int
 ) -> dict[str, Float[Array, ""]]:
-    """The means over classes of `Metrics`, of the classes ``predicted[N]`` and ``labels[N]``."""
+    """The metrics of `Metrics` that are means over classes, from ``predicted[N]`` and ``labels[N]``."""
     counts = jnp.zeros((3, num_classes))
     counts = counts.at[0, labels].add(1).at[1, predicted].add(1)
     num_labelled, num_predicted, num_right = counts.at[2, labels].add((predicted == labels).astype(counts.dtype))
@@ -121,7 +121,7 @@ def expected_calibration_error(
 
 
 def _calibration_error(confidence: Float[Array, " N"], correct: Bool[Array, " N"], num_bins: int) -> Float[Array, ""]:
-    """`expected_calibration_error`, whose arguments these are."""
+    """`expected_calibration_error`, without checks of its arguments."""
     bins = jnp.clip(jnp.ceil(confidence * num_bins).astype(jnp.int32) - 1, 0, num_bins - 1)
     excess = jnp.zeros(num_bins, confidence.dtype).at[bins].add(confidence - correct.astype(confidence.dtype))
     return jnp.sum(jnp.abs(excess)) / confidence.shape[0]

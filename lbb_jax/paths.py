@@ -15,7 +15,7 @@ class PathError(ValueError):
 
 
 def resolve(path: str | os.PathLike, *, name: str) -> Path:
-    """``path`` with ``~`` replaced by the home folder; whether anything is there is not looked at.
+    """``path`` with ``~`` replaced by the home folder; it need not exist.
 
     Args:
       path: As the user gave it.

@@ -1,8 +1,8 @@
-"""What arguments and fields may be, said once: in the annotation of the function or class that takes them::
+"""The ranges of arguments and fields, declared once: in the signature of the function or class that takes them::
 
     def fixed_steps(*, num_steps: Count, learning_rate: Positive): ...
 
-`of` reads the ranges off such a signature, and `check` holds values against them, under whatever name a user knows.
+`of` reads the ranges from such a signature, and `check` checks values against them, under the names that a user knows.
 """
 
 import dataclasses
@@ -127,7 +127,7 @@ def parameters(make: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 
 def _function(make: Callable[..., Any]) -> Callable[..., Any]:
-    """What has the signature of ``make``: a class that is no dataclass may hide it behind its metaclass."""
+    """The callable that has the signature of ``make``, which a metaclass may hide in a class that is no dataclass."""
     is_plain_class = inspect.isclass(make) and not dataclasses.is_dataclass(make)
     return make.__init__ if is_plain_class else make
 
@@ -154,7 +154,7 @@ def of(declared: Any, *, plain: bool = False) -> Mapping[str, Range]:
     try:
         hints = typing.get_type_hints(declared, include_extras=True)
     except (NameError, TypeError):
-        # Annotations of a user's that name what is only there for a type checker.
+        # A user's annotations may name types that exist only for a type checker.
         hints = getattr(declared, "__annotations__", {})
     found = {name: _range(hint, plain) for name, hint in hints.items() if name != "return"}
     return {name: allowed for name, allowed in found.items() if allowed is not None}
@@ -171,7 +171,7 @@ def _range(hint: Any, plain: bool) -> Range | None:
 
 
 def check(ranges: Mapping[str, Range], values: Mapping[str, Any], *, prefix: str = "") -> None:
-    """Holds values against their ranges; one without a range may be anything.
+    """Checks values against their ranges; a value without a range may be anything.
 
     Args:
       ranges: By name, as `of` returns them.

@@ -1,4 +1,4 @@
-"""``"module:attribute"``: how a configuration or an argument names what is the user's own."""
+"""``"module:attribute"``: how a configuration or an argument names an object of the user's."""
 
 import functools
 import importlib
@@ -18,7 +18,7 @@ _FOLDERS = (sysconfig.get_path("stdlib") + os.sep, str(Path(__file__).parent) + 
 
 
 def is_reference(name: Any) -> TypeGuard[str]:
-    """Whether ``name`` has the form ``"module:attribute"`` of what is the user's."""
+    """Whether ``name`` has the form ``"module:attribute"`` of an object of the user's."""
     return isinstance(name, str) and ":" in name
 
 
@@ -49,7 +49,7 @@ def load(reference: str, field: str) -> Any:
         is_told = isinstance(error, MissingExtraError)
         told = str(error) if is_told else f"{error.name} is not installed: pip install {error.name}"
         raise ExperimentError(f"{field}: {told}") from error
-    # Whatever a user's code may raise.
+    # A user's code may raise any error.
     except Exception as error:
         place = users_place(error) or module_name
         raise ExperimentError(f"{field}: {place}: {type(error).__name__}: {error}") from error

@@ -1,7 +1,7 @@
-"""Relative entropies that do not cancel: what every mutual information of this package is a sum of.
+"""Relative entropies that do not cancel: every mutual information of this package is a sum of them.
 
 A difference of entropies loses small information to rounding, the more the more classes there are. A relative entropy
-is a sum of terms of which none is negative, so its error stays in proportion to its value. The two forms here are
+is a sum of non-negative terms, so its error stays in proportion to its value. The two forms here are
 
     ψ(x) = (1 + x) log(1 + x) - x                                for a centred ratio x = (p - q) / q,
     p log(p / q) - p + q = q ψ((p - q) / q)                      for a probability p and its reference q.

@@ -34,7 +34,7 @@ _LOGGER = logging.getLogger(__name__)
 # The bytes that the files of a run may need, its figure above all.
 _SMALLEST_ROOM = 2**20
 
-# A line of JSON: in a run, what is written of one round of one seed.
+# The fields of a line of JSON: in a run, of one round of one seed.
 Record = dict[str, Any]
 
 
@@ -43,11 +43,11 @@ class Description(NamedTuple):
 
     Attributes:
       config: The resolved configuration. Fields that the run's version did not have yet hold their defaults.
-      data: What tells its data from others.
+      data: What distinguishes its data from other data.
       versions: The versions of the packages it ran with.
       platform: The hardware, and what else the last bits of its numbers depend on.
       settings: The settings of JAX that all its numbers depend on.
-      names: What figures call its parts that are not the project's: the label of a ``method``.
+      names: The names in figures of parts that are not built in: the label of a ``method``.
     """
 
     config: dict[str, Any]
@@ -108,7 +108,7 @@ class RunFolder:
             raise self._damaged(self.config, error) from error
 
     def _check_that_nothing_was_done(self) -> None:
-        """Raises ExperimentError if rounds were done here; without a configuration nobody knows of what run."""
+        """Raises ExperimentError if rounds were done here; without a configuration it is unknown of which run."""
         with self.reading(self.path):
             left = [path.name for path in (self.metrics, self.checkpoints) if _is_something(path)]
         if left:
@@ -167,7 +167,7 @@ class RunFolder:
         begun = self.describe()
         if begun is None:
             return
-        # Of a complete run, predictions may be asked for later.
+        # Predictions of a complete run may be requested later.
         here = _complete(config) | {"save_predictions": begun.config["save_predictions"]}
         differences = _differences(begun.config, here, "config")
         if differences:
@@ -177,7 +177,7 @@ class RunFolder:
             )
 
     def check_data(self, identity: Mapping[str, Any]) -> None:
-        """Compares what tells data from others with what the run in this folder, if there is one, began with.
+        """Compares the identity of the data with that of the run in this folder, if there is one.
 
         Raises:
           ExperimentError: If they differ; the message shows in what.
@@ -198,9 +198,9 @@ class RunFolder:
             checkpoints.save(self.checkpoints, states)
 
     def go_on(self, first: State) -> State:
-        """The states to go on with, after the last round that has both its lines and its checkpoint.
+        """The states to resume from, after the last round that has both its lines and its checkpoint.
 
-        Lines without a checkpoint are removed, as their rounds are made again, and damaged checkpoints are renamed;
+        Lines without a checkpoint are removed, because their rounds are run again, and damaged checkpoints are renamed;
         warnings say so.
 
         Args:
@@ -266,7 +266,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Within nothing but this folder's files are written: a failure of the file system is told as what it is."""
+        """For code that only writes this folder's files: reports a failure of the file system as such."""
         try:
             yield
         except (OSError, PathError) as error:
@@ -315,9 +315,10 @@ def read_lines(
     Args:
       path: The file, for messages.
       text: What it holds.
-      check: Is given the objects before a line and the line's; raises ValueError for one that is not what it should be.
+      check: Receives the objects of the lines before, and the object of the line; raises ValueError if the latter is
+        wrong.
       remedy: What to do about a damaged file.
-      may_be_cut: Whether a last line that was cut short is left out, as where lines are appended.
+      may_be_cut: Whether a last line that was cut short is left out, as in a file that lines are appended to.
 
     Returns:
       The objects.
@@ -410,7 +411,7 @@ def _differences(before: Any, here: Any, name: str) -> list[str]:
 
 
 def _check_room(path: Path) -> None:
-    """Raises OSError if the disk is as good as full, before hours of training end there."""
+    """Raises OSError if the disk is nearly full, before hours of training are lost."""
     usage = shutil.disk_usage(path)
     # Some file systems do not tell their size.
     if usage.total > 0 and usage.free < _SMALLEST_ROOM:
@@ -426,7 +427,7 @@ def _is_something(path: Path) -> bool:
 
 def default_fields() -> dict[str, Any]:
     """The default configuration as ``config.json`` has it."""
-    # That package imports this module.
+    # Imported here, because that package imports this module.
     from lbb_jax.experiment.configuration import default_config
 
     return json.loads(default_config().to_json())
@@ -455,7 +456,7 @@ def _with_present_names(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_defaults(stored: Mapping[str, Any], defaults: Mapping[str, Any], where: str) -> dict[str, Any]:
-    # The other fields of a network or a training are those of one name.
+    # The other fields of a network or a training belong to its name.
     if stored.get("name", defaults.get("name")) != defaults.get("name") and where in (
         "config.network",
         "config.training",

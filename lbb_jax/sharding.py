@@ -1,8 +1,8 @@
 """Placing a pool, or the seeds of an experiment, on several devices. Nothing else knows about meshes.
 
-The methods need no change for a pool on all devices, of one host or several: jit'ed functions follow where their
-arguments lie. Each device scores its own points, and only the few candidates of each pick are exchanged. Seeds exchange
-nothing: each device runs its own.
+The methods need no change for a pool that is spread over the devices of one host or several: jit'ed functions run where
+their arguments lie. Each device scores its own points, and only the few candidates of each pick are exchanged. Seeds
+exchange nothing: each device runs its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Bool, Float32, PyTree, Shaped
 
 from lbb_jax import arguments
 from lbb_jax.acquisition import checks
@@ -39,19 +40,22 @@ def _devices(devices: Any) -> list[jax.Device]:
     return list(devices)
 
 
-def shard_pool(log_probs: Any, available: Any = None, *, mesh: Mesh | None = None) -> tuple[jax.Array, jax.Array]:
+def shard_pool(
+    log_probs: Any, available: Any = None, *, mesh: Mesh | None = None
+) -> tuple[Float32[Array, "rows K C"], Bool[Array, " rows"]]:
     """Spreads the points of a pool over the devices of a mesh.
 
     Args:
       log_probs: ``[N, K, C]``, of the same kinds as `lbb_jax.acquisition.acquire` takes. With several processes each
-        passes all of it, and only the rows that lie on its own devices are read: a memory-mapped file will do.
+        passes all of it, and only the rows that lie on its own devices are read, so that it may be a memory-mapped
+        file.
       available: Bool ``[N]``, True for the points that may be picked; None for all.
       mesh: From `pool_mesh`; None for all devices.
 
     Returns:
       ``log_probs[N', K, C]`` in float32 and ``available[N']``, where points that are not available make ``N'`` a
-      multiple of the number of devices. Indices of points stay what they were. Rows in float16 and bfloat16 are
-      normalised as by `lbb_jax.acquisition.acquire`, which checks the values of all rows.
+      multiple of the number of devices. Indices of points do not change. Rows in float16 and bfloat16 are normalised as
+      by `lbb_jax.acquisition.acquire`, which checks the values of all rows.
 
     Raises:
       ValueError: If ``log_probs`` is not floating point of shape ``[N, K, C]``, ``available`` not bool of shape
@@ -90,17 +94,19 @@ def seed_mesh(num_seeds: int, devices: Sequence[jax.Device] | None = None) -> Me
     return jax.make_mesh((size,), (SEED_AXIS,), axis_types=(AxisType.Auto,), devices=devices[:size])
 
 
-def shard_seeds(states: Any, mesh: Mesh) -> Any:
+def shard_seeds(states: PyTree[Shaped[Array, "S ..."]], mesh: Mesh) -> PyTree[Shaped[Array, "S ..."]]:
     """Spreads arrays with a leading axis of seeds over the devices of `seed_mesh`."""
     return jax.device_put(states, NamedSharding(mesh, PartitionSpec(SEED_AXIS)))
 
 
-def replicate(data: Any, mesh: Mesh) -> Any:
+def replicate(data: PyTree, mesh: Mesh) -> PyTree[Array]:
     """Puts arrays whole on every device of a mesh."""
     return jax.device_put(data, NamedSharding(mesh, PartitionSpec()))
 
 
-def over_seeds(function: Callable[[Any, Any, Any], Any], mesh: Mesh) -> Callable[[Any, Any, Any], Any]:
+def over_seeds(
+    function: Callable[[PyTree, PyTree, PyTree], PyTree], mesh: Mesh
+) -> Callable[[PyTree, PyTree, PyTree], PyTree]:
     """``function(states, of_seeds, data)`` with each device working on its own seeds.
 
     Args:

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import tracemalloc
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ import reference
 from slow_parts import slow_but
 
 from lbb_jax import acquisition, information
-from lbb_jax.acquisition import streaming
+from lbb_jax.acquisition import blocks, streaming
 from lbb_jax.acquisition.stored import open_predictions
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -55,10 +56,15 @@ def whole(name, log_probs, *, seed=0, **more):
     )
 
 
-def streamed(name, batches, *, seed=0, num_candidates=NUM_POINTS, batch_size=BATCH_SIZE):
+def streamed(name, batches, *, seed=0, num_candidates=NUM_POINTS, batch_size=BATCH_SIZE, **more):
     method, options = METHODS[name]
     return acquisition.acquire_stream(
-        jax.random.key(seed), batches, method=method, batch_size=batch_size, num_candidates=num_candidates, **options
+        jax.random.key(seed),
+        batches,
+        method=method,
+        batch_size=batch_size,
+        num_candidates=num_candidates,
+        **{**options, **more},
     )
 
 
@@ -70,8 +76,8 @@ def assert_same(picked, expected):
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     # Blocks of 32 points with 6 draws and 3 classes.
-    monkeypatch.setattr(streaming, "_SMALLEST_BLOCK", 4 * 18)
-    monkeypatch.setattr(streaming, "_LARGEST_BLOCK", 32 * 18)
+    monkeypatch.setattr(blocks, "_SMALLEST_BLOCK", 4 * 18)
+    monkeypatch.setattr(blocks, "_LARGEST_BLOCK", 32 * 18)
 
 
 @pytest.mark.parametrize("name", slow_but(METHODS, "random", "lbb tree", "power_lbb"))
@@ -113,6 +119,126 @@ def test_a_certified_batch_is_that_of_the_whole_pool(name):
     assert num_certified >= 10 or name in ("lbb", "batch_bald")
 
 
+ORDERS = ("as it comes", "ascending", "descending", "copies", "ties", "NaN")
+
+
+def ordered_pool(order: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A pool in an order that a rising threshold may stumble over, and which of its points are available."""
+    log_probs, available = pool(seed), np.ones(NUM_POINTS, bool)
+    by_worth = np.argsort(np.asarray(information.mutual_information(log_probs)))
+    if order == "ascending":
+        log_probs = log_probs[by_worth]
+    elif order == "descending":
+        log_probs = log_probs[by_worth[::-1]]
+    elif order == "copies":
+        log_probs = np.tile(log_probs[: NUM_POINTS // 10], (10, 1, 1))
+    elif order == "ties":
+        # The same BALD, whatever the classes are called.
+        log_probs = np.concatenate([log_probs[:70][:, :, list(names)] for names in ([0, 1, 2], [1, 2, 0], [2, 0, 1])])
+        log_probs = log_probs[:NUM_POINTS]
+    elif order == "NaN":
+        available = np.random.default_rng(seed).uniform(size=NUM_POINTS) < 0.7
+        log_probs = np.where(available[:, None, None], log_probs, np.nan)
+    return log_probs, available
+
+
+@pytest.mark.parametrize(
+    "name",
+    slow_but(["lbb", "lbb tree", "power_lbb", "power_lbb tree", "log_det", "batch_bald"], "lbb tree", "power_lbb"),
+)
+def test_a_threshold_that_rises_certifies_only_what_is_so(name, monkeypatch):
+    # It rises from 16 points on, as the batch from the best 8 of those kept says.
+    monkeypatch.setattr(streaming, "_FIRST_RISE", 16)
+    monkeypatch.setattr(streaming, "_SAMPLE", 8)
+    monkeypatch.setattr(streaming, "_SAMPLE_PER_PICK", 1)
+    num_certified = 0
+    for seed, order in itertools.product(range(4), ORDERS):
+        log_probs, available = ordered_pool(order, seed)
+        parts = zip(np.split(log_probs, 8), np.split(available, 8), strict=True)
+        picked = streamed(name, parts, seed=seed, num_candidates=SOME + 30 * (seed % 2))
+        if picked.certified:
+            num_certified += 1
+            assert picked.slack == 0
+            assert_same(picked, whole(name, log_probs, seed=seed, available=available))
+        else:
+            assert picked.slack >= 0
+    assert num_certified >= 6 or name in ("lbb", "batch_bald")
+
+
+def test_a_threshold_that_rises_leaves_out_few_that_could_be_picked(monkeypatch):
+    monkeypatch.setattr(streaming, "_FIRST_RISE", 16)
+    monkeypatch.setattr(streaming, "_SAMPLE", 12)
+    monkeypatch.setattr(streaming, "_SAMPLE_PER_PICK", 1)
+    kept = []
+    monkeypatch.setattr(
+        streaming.KeptPoints, "settle", lambda places, settle=streaming.KeptPoints.settle: kept.append(places.size)
+    )
+    for seed in range(4):
+        picked = streamed("lbb tree", np.split(pool(seed), 8), seed=seed)
+        assert picked.certified
+        assert_same(picked, whole("lbb tree", pool(seed), seed=seed))
+    assert max(kept) < NUM_POINTS // 2
+
+
+def test_a_stream_may_fill_the_same_array_again_and_again():
+    for length in (5, 32, 200):
+
+        def blocks(length=length):
+            array = np.empty((length, 6, 3), np.float32)
+            for start in range(0, NUM_POINTS, length):
+                part = pool()[start : start + length]
+                array[: len(part)] = part
+                yield array[: len(part)]
+                array[:] = 0
+
+        assert_same(streamed("lbb tree", blocks()), whole("lbb tree", pool()))
+
+
+@pytest.mark.parametrize(
+    "name",
+    slow_but(["lbb", "lbb tree", "power_lbb", "power_lbb tree", "log_det", "batch_bald"], "lbb", "power_lbb tree"),
+)
+def test_a_stream_that_can_be_read_again_is_certified(name, monkeypatch):
+    # Some twenty challengers at a time, beside contenders of which there may be 32.
+    monkeypatch.setattr(streaming, "_CHALLENGERS_PER_PICK", 2)
+    monkeypatch.setattr(streaming, "_NUMBERS_OF_CHALLENGERS", 20 * 18)
+    num_passes = []
+    for seed, order in itertools.product(range(3), ORDERS):
+        log_probs, available = ordered_pool(order, seed)
+        parts = list(zip(np.split(log_probs, 8), np.split(available, 8), strict=True))
+        picked = streamed(name, lambda parts=parts: iter(parts), seed=seed, num_candidates=BATCH_SIZE + 1)
+        assert picked.certified
+        assert picked.slack == 0
+        assert_same(picked, whole(name, log_probs, seed=seed, available=available))
+        num_passes.append(picked.num_passes)
+    assert max(num_passes) > 1
+
+
+def test_a_file_is_read_again_until_its_picks_are_certified(tmp_path):
+    path = tmp_path / "log_probs.npy"
+    np.save(path, pool())
+    for max_passes in (1, 2, 8):
+        picked = streamed("lbb", path, num_candidates=SOME, max_passes=max_passes)
+        assert picked.num_passes <= max_passes
+        if picked.certified:
+            assert_same(picked, whole("lbb", pool()))
+        else:
+            assert picked.num_passes == max_passes
+            assert picked.slack > 0
+    assert picked.certified
+
+
+def test_an_iterator_is_read_once():
+    picked = streamed("lbb", iter([pool()]), num_candidates=SOME)
+    assert (picked.certified, picked.num_passes) == (False, 1)
+
+
+def test_a_stream_that_holds_other_points_when_read_again_is_an_error():
+    lengths = iter([200, 150])
+    with pytest.raises(ValueError, match="held 200 points when it was read first, and 150 when it was read again"):
+        streamed("lbb", lambda: [pool()[: next(lengths)]], num_candidates=SOME)
+
+
 def test_what_cannot_be_certified_says_how_far_it_is():
     # Pairwise gains go below 0, and every point left out is worth at least 0 by itself.
     picked = streamed("lbb", [pool()], num_candidates=SOME)
@@ -136,7 +262,7 @@ def test_as_many_candidates_as_it_asks_for_certify():
 @pytest.mark.parametrize("name", ["bald", "lbb tree", "power_lbb tree"])
 def test_neither_blocks_nor_the_lengths_read_matter(name, monkeypatch):
     expected = streamed(name, [pool()], num_candidates=SOME)
-    monkeypatch.setattr(streaming, "_LARGEST_BLOCK", 7 * 18)
+    monkeypatch.setattr(blocks, "_LARGEST_BLOCK", 7 * 18)
     picked = streamed(name, (pool()[start : start + 3] for start in range(0, NUM_POINTS, 3)), num_candidates=SOME)
     assert_same(picked, expected)
     assert picked.certified == expected.certified
@@ -234,6 +360,21 @@ def test_a_second_stream_compiles_nothing(compilations):
     compilations.clear()
     streamed("power_lbb tree", [pool(1)[:150], pool(2)], num_candidates=SOME, seed=1)
     assert not compilations
+
+
+@pytest.mark.parametrize("num_candidates", [BATCH_SIZE, SOME])
+def test_memory_does_not_grow_with_the_stream_on_the_host(num_candidates):
+    def peak(num_blocks: int) -> int:
+        parts = (pool(block) for block in range(num_blocks))
+        tracemalloc.start()
+        try:
+            streamed("lbb tree", parts, num_candidates=num_candidates)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(3)
+    assert peak(60) < 1.1 * peak(30)
 
 
 def test_memory_does_not_grow_with_the_stream():
@@ -339,6 +480,12 @@ def test_a_new_method_is_streamed_if_it_says_how():
     picked = acquisition.acquire_stream(jax.random.key(0), np.split(pool(), 4), num_candidates=SOME, **arguments)
     assert picked.certified
     assert_same(picked, acquisition.acquire(jax.random.key(0), pool(), **arguments))
+
+
+def test_scores_that_are_no_numbers_are_refused():
+    row = acquisition.Method(unsure, stream=acquisition.Stream(lambda log_probs, **_: log_probs[:, 0, 0] * jnp.nan))
+    with pytest.raises(ValueError, match=r"stream\.scores: is NaN for point 0"):
+        acquisition.acquire_stream(jax.random.key(0), [pool()], method=row, batch_size=2)
 
 
 def test_unknown_methods_and_options_are_refused():

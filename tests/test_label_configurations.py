@@ -121,3 +121,24 @@ def test_labels_of_different_points_are_independent_given_the_draw():
     observed = [np.sum(np.isclose(sampled, p, atol=1e-3)) for p in (0.09, 0.21, 0.49)]
     assert sum(observed) == 20_000
     assert stats.chisquare(observed, 20_000 * np.array([0.09, 0.42, 0.49])).pvalue > 1e-3
+
+
+def test_groups_are_equal_shares_of_probability_times_uncertainty():
+    generator = np.random.default_rng(0)
+    favourites = generator.integers(0, 3, size=40)
+    uncertainty, weights = generator.uniform(size=(2, 40)).astype(np.float32)
+    groups = np.asarray(label_configurations.similar_groups(favourites, uncertainty, weights, 8))
+    # Favourites come one after the other, and the configurations of each by their uncertainty.
+    order = sorted(range(40), key=lambda m: (favourites[m], uncertainty[m]))
+    total, before = float(np.sum(weights * uncertainty, dtype=float)), 0.0
+    for m in order:
+        size = float(weights[m]) * float(uncertainty[m])
+        # A configuration belongs where its middle is; those at a border may fall on either side of it.
+        place = 8 * (before + size / 2) / total
+        assert groups[m] in {int(place - 1e-4), int(place + 1e-4)}
+        before += size
+
+
+def test_certain_configurations_have_a_group_too():
+    groups = label_configurations.similar_groups(np.zeros(3, int), jnp.zeros(3), jnp.full(3, 1 / 3), 4)
+    assert set(np.asarray(groups).tolist()) <= set(range(4))

@@ -132,6 +132,9 @@ def test_every_claim_is_decided_from_the_stored_results():
     keys = [(finding.number, finding.text, finding.form) for finding in findings]
     assert len(keys) == len(set(keys))
     assert all(finding.parts and finding.command for finding in findings)
+    named = {word for finding in findings for word in finding.command.split() if word.endswith(".py")}
+    assert named
+    assert all((scripts.ROOT / name).exists() for name in named)
     assert findings[0].verdict is Verdict.HOLDS
     page = claims.to_markdown(findings)
     rows = [line for line in page.splitlines() if line.startswith("| ")][1:]

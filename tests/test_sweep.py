@@ -1,3 +1,4 @@
+import importlib
 import json
 import multiprocessing
 import os
@@ -240,6 +241,19 @@ def test_jobs_are_submitted_for_what_is_not_complete(tmp_path, monkeypatch):
         while not (tmp_path / f"{name}.name").exists() and time.monotonic() < end:
             time.sleep(0.1)
         assert (tmp_path / f"{name}.name").exists(), (tmp_path / "slurm").glob("*.err")
+
+
+def test_a_job_finds_the_modules_that_the_sweep_found(tmp_path, monkeypatch):
+    (tmp_path / "beside_the_config.py").write_text("NUMBER = 7\n")
+    found = []
+    monkeypatch.setattr(slurm, "show_own_messages", lambda: None)
+    monkeypatch.setattr(slurm, "use_cache", lambda: None)
+    monkeypatch.setattr(
+        runner, "run", lambda config, workdir: found.append(importlib.import_module("beside_the_config").NUMBER)
+    )
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    slurm._run(None, tmp_path / "run", [str(tmp_path)])
+    assert found == [7]
 
 
 def test_parameters_of_jobs_are_parsed_and_those_that_there_are_not_are_errors(tmp_path):

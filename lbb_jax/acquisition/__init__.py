@@ -1,8 +1,8 @@
 """Which points to label next: the acquisition methods, and `acquire`, which checks its arguments and runs one of them.
 
 Each pure function takes ``(key, log_probs, available, *, batch_size, ...)``, returns an `Acquisition` and works under
-``jit`` and ``vmap``. `acquire` is the front door for predictions that come from anywhere, `acquire_stream` for those
-of a pool that is read block by block. Both take a function of your own as the method; a `Method` says more about it.
+``jit`` and ``vmap``. `acquire` takes predictions from any source, `acquire_stream` those of a pool that is read block
+by block. Both accept a function of your own as the method; a `Method` describes one further.
 """
 
 from lbb_jax.acquisition.badge import badge

@@ -1,12 +1,15 @@
 """BADGE: a batch of large and different gradients.
 
 "Deep batch active learning by diverse, uncertain gradient lower bounds" (Ash, Zhang, Krishnamurthy, Langford and
-Agarwal, ICLR 2020): the gradient of the loss in the network's last layer, were the likeliest class the label, is large
-where the network is uncertain, and k-means++ (Arthur and Vassilvitskii, 2007) picks gradients that are far apart.
+Agarwal, ICLR 2020): the gradient of the loss in the network's last layer, computed as if the likeliest class were the
+label, is large where the network is uncertain. k-means++ (Arthur and Vassilvitskii, 2007) picks gradients that are far
+apart.
 """
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int
 
 from lbb_jax import arguments, entropy
 from lbb_jax.acquisition.k_center import pick_centres
@@ -16,14 +19,19 @@ from lbb_jax.acquisition.selection import Acquisition, highest
 
 
 def badge(
-    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, embeddings: jax.Array
+    key: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
+    *,
+    batch_size: int,
+    embeddings: Float[ArrayLike, "N D"],
 ) -> Acquisition:
     """Picks points by k-means++ seeding on ``g = (p - onehot(argmax_c p)) ⊗ h``.
 
     Here ``p`` is the predictive mean and ``h`` the embedding. The first pick is the point with the largest gradient, as
     in the authors' code; each one after it is drawn with probability proportional to its squared distance to the
     nearest pick, and uniformly from what is available once all distances are 0. The gradients, ``[N, C D]``, are never
-    formed: their distances are sums of products of a part of the classes and a part of the embeddings.
+    formed: each distance is a sum of products of one factor from the classes and one from the embeddings.
 
     Args:
       key: Random key, consumed. Each point has its own variates for each pick, whatever is available.
@@ -33,8 +41,8 @@ def badge(
       embeddings: Inputs of the network's last layer, ``[N, D]``.
 
     Returns:
-      The picks in order; each one's score is its squared distance to the nearest pick before it, that of the first the
-      squared length of its gradient. That of an exact copy of a pick is exactly 0.
+      The picks in order. A pick's score is its squared distance to the nearest earlier pick; the score of the first
+      pick is the squared length of its gradient. The score of an exact copy of an earlier pick is exactly 0.
     """
     key = arguments.check_key("key", key)
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
@@ -56,14 +64,16 @@ def badge(
     )
 
 
-def _residuals(log_probs: jax.Array) -> jax.Array:
-    """``p - onehot(argmax_c p)`` of the predictive mean of ``log_probs[N, K, C]``: ``[N, C]``."""
+def _residuals(log_probs: Float[Array, "N K C"]) -> Float[Array, "N C"]:
+    """``p - onehot(argmax_c p)`` of the predictive means."""
     mean = mean_probs(log_probs)
     return mean - jax.nn.one_hot(jnp.argmax(mean, axis=-1), mean.shape[-1], dtype=mean.dtype)
 
 
-def _squared_distances(residuals: jax.Array, embeddings: jax.Array, index: jax.Array) -> jax.Array:
-    """``|r_n ⊗ h_n - r_i ⊗ h_i|²`` of all points to the one of ``index``, ``[N]``.
+def _squared_distances(
+    residuals: Float[Array, "N C"], embeddings: Float[Array, "N D"], index: Int[Array, ""]
+) -> Float[Array, " N"]:
+    """Squared distances ``|r_n ⊗ h_n - r_i ⊗ h_i|²`` of all points to the point ``index``.
 
     With differences Δ and midpoints the two gradients differ by ``Δr ⊗ h̄ + r̄ ⊗ Δh``. This does not cancel where the
     points are close, as the expanded square would, and it is exactly 0 for copies.
@@ -74,12 +84,10 @@ def _squared_distances(residuals: jax.Array, embeddings: jax.Array, index: jax.A
     return jnp.maximum(squared, 0)
 
 
-def _differences_and_midpoints(rows: jax.Array, index: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Squares of the difference and the midpoint of each of ``rows[N, d]`` with row ``index``, and their product.
-
-    Returns:
-      Three arrays ``[N]``.
-    """
+def _differences_and_midpoints(
+    rows: Float[Array, "N d"], index: Int[Array, ""]
+) -> tuple[Float[Array, " N"], Float[Array, " N"], Float[Array, " N"]]:
+    """Squares of the difference and the midpoint of each of ``rows`` with row ``index``, and their product."""
     row = rows[index][None]
     differences, midpoints = rows - row, (rows + row) / 2
     return (

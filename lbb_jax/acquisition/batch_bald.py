@@ -9,23 +9,25 @@ the parameters is
 an average of mutual informations: never negative, and exact while all configurations are enumerated. The sum of the
 gains is ``I(y_1..y_b; θ)`` (Kirsch, van Amersfoort and Gal, 2019; section 2.2.3 of Rubashevskii et al., 2023).
 
-Entropies of thousands of configurations would round to more than a small gain. What is computed is therefore the same
-in relative entropies, to ``q(x) = mean_k p_k(x)``, which are as small as the information is:
+The rounding errors of entropies of thousands of configurations would exceed a small gain. The same quantity is
+therefore computed from relative entropies to ``q(x) = mean_k p_k(x)``, which are as small as the information is:
 
     E_m [ Σ_k w_mk KL(p_k(x) ‖ q(x)) - KL(Σ_k w_mk p_k(x) ‖ q(x)) ].
 
-Only points that can still win are evaluated (`lbb_jax.acquisition.lazy_greedy`). Earlier gains are bounds only on
-average once configurations are sampled, and poor ones. The bound used is the formula itself, with all configurations
-that favour the same draw merged into one: the relative entropy is convex, so that the result is never less, whatever
-was sampled, and it costs ``K`` configurations instead of thousands. Where one point takes millions of numbers, points
-that this leaves open are bounded a second time, with small groups of similar configurations merged, before one is
-evaluated.
+Only points that can still win are evaluated (`lbb_jax.acquisition.lazy_greedy`). Once configurations are sampled,
+earlier gains are bounds only on average, and they are loose. The bound used is the formula itself, with all
+configurations that favour the same draw merged into one. The relative entropy is convex, so the bound is never below
+the gain, whatever was sampled, and it costs ``K`` configurations instead of thousands. Where evaluating one point takes
+millions of numbers, the points that this bound leaves open get a second bound, with small groups of similar
+configurations merged, before one is evaluated.
 """
 
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int, Int32
 
 from lbb_jax import arguments, entropy, information, label_configurations
 from lbb_jax.acquisition import lazy_greedy
@@ -44,9 +46,14 @@ _GROUP_SIZE = 16
 
 
 def batch_bald(
-    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, num_samples: int = 10_000
+    key: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
+    *,
+    batch_size: int,
+    num_samples: int = 10_000,
 ) -> Acquisition:
-    """Picks the point that adds most to the batch's joint information about the parameters, again and again.
+    """Picks the point that adds most to the batch's joint information about the parameters, repeatedly.
 
     The gain of the pick after ``i`` others is exact while the ``C**i`` label configurations of those are no more than
     ``num_samples``; after that it is estimated from ``num_samples`` sampled configurations, each with all its labels
@@ -57,7 +64,8 @@ def batch_bald(
       log_probs: ``[N, K, C]``.
       available: ``[N]`` bool.
       batch_size: Static, at most ``N``.
-      num_samples: Static, at least 1: most configurations considered. Time and memory of a step grow with it.
+      num_samples: Static, at least 1: the largest number of configurations considered. Time and memory of a step grow
+        with it.
 
     Returns:
       The picks; the scores are their gains in nats.
@@ -69,27 +77,32 @@ def batch_bald(
 
 
 class BatchBaldPicks(NamedTuple):
-    """Picks, and what they took.
+    """Picks, and the work that they took.
 
     Attributes:
       acquisition: The picks and their gains, ``[b]``.
       num_configurations: Label configurations of the points before each pick that were considered, ``[b]`` int32.
-      num_evaluated: Points evaluated at each pick, with that many configurations each; the first is BALD's. Bounds do
-        not count. ``[b]`` int32.
+      num_evaluated: Points evaluated at each pick, each with ``num_configurations`` configurations; 0 at the first
+        pick, which is BALD's. Points that are only bounded do not count. ``[b]`` int32.
       most_per_bald: No point's gain exceeds its BALD times this: 1 for exact gains, a little more for sampled ones,
         whose configurations may favour one draw. ``[b]``.
     """
 
     acquisition: Acquisition
-    num_configurations: jax.Array
-    num_evaluated: jax.Array
-    most_per_bald: jax.Array
+    num_configurations: Int32[Array, " b"]
+    num_evaluated: Int32[Array, " b"]
+    most_per_bald: Float[Array, " b"]
 
 
 def pick_batch_bald(
-    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, num_samples: int = 10_000
+    key: jax.Array,
+    log_probs: Float[Array, "N K C"],
+    available: Bool[Array, " N"],
+    *,
+    batch_size: int,
+    num_samples: int = 10_000,
 ) -> BatchBaldPicks:
-    """The picks of `batch_bald`, whose arguments these are, with what they took."""
+    """The picks of `batch_bald`, which has the same arguments, and the work that they took."""
     _, num_draws, num_classes = log_probs.shape
     points = _relative_to_mean(log_probs)
     draw_key, history_key, label_key = jax.random.split(key, 3)
@@ -127,7 +140,7 @@ def pick_batch_bald(
 
 
 def _num_enumerated_picks(num_classes: int, batch_size: int, num_samples: int) -> int:
-    """How many picks, of which the first is one, are made with all configurations of those before enumerated."""
+    """The number of picks, the first included, that enumerate all configurations of the picks before."""
     picks = 1
     # With one class there is one configuration and nothing to learn; sampling it keeps the program small.
     while num_classes > 1 and picks < batch_size and num_classes**picks <= num_samples:
@@ -135,13 +148,18 @@ def _num_enumerated_picks(num_classes: int, batch_size: int, num_samples: int) -
     return picks
 
 
-def _pick(points: "_Points", remaining: jax.Array, log_likelihoods: jax.Array, weights: jax.Array) -> BatchBaldPicks:
-    """The point with the highest gain, given the configurations ``[M, K]`` of the batch so far and their weights."""
+def _pick(
+    points: "_Points",
+    remaining: Bool[Array, " N"],
+    log_likelihoods: Float[Array, "M K"],
+    weights: Float[Array, " M"],
+) -> BatchBaldPicks:
+    """The point with the highest gain, given the configurations of the batch so far and their weights."""
     posterior = _posterior(log_likelihoods)
     bounds = _conditional_information(points, *_merge_by_favourite(posterior, weights))
     num_points, num_classes = points.mean.shape
     block_size = rows_per_chunk(len(weights) * num_classes, num_points)
-    # What has seen no pick is bounded once; with two bounds, what has seen one is bounded twice.
+    # At ``num_seen`` 0 a point has the first bound. With two levels, a point at ``num_seen`` 1 has the second bound.
     num_levels = 2 if block_size == 1 and len(weights) > _GROUP_SIZE * posterior.shape[1] else 1
     groups = _merge_similar(posterior, weights)
 
@@ -171,20 +189,22 @@ def _pick(points: "_Points", remaining: jax.Array, log_likelihoods: jax.Array, w
     return BatchBaldPicks(Acquisition(index, gain), jnp.int32(len(weights)), search.num_evaluations, most_per_bald)
 
 
-def _posterior(log_likelihoods: jax.Array) -> jax.Array:
-    """Weights of the draws under each configuration, ``[M, K]``; those of an impossible one are equal."""
+def _posterior(log_likelihoods: Float[Array, "M K"]) -> Float[Array, "M K"]:
+    """Weights of the draws under each configuration; those of an impossible one are equal."""
     possible = jnp.max(log_likelihoods, axis=-1, keepdims=True) > -jnp.inf
     return jax.nn.softmax(jnp.where(possible, log_likelihoods, 0), axis=-1)
 
 
-def _merge_by_favourite(posterior: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Merges configurations ``[M, K]`` that favour the same draw into one of their average weights.
+def _merge_by_favourite(
+    posterior: Float[Array, "M K"], weights: Float[Array, " M"]
+) -> tuple[Float[Array, "m K"], Float[Array, " m"]]:
+    """Merges configurations that favour the same draw into one, with their average weights.
 
-    Conditional information is a concave function of the posterior weights, so that it never falls by this.
+    Conditional information is a concave function of the posterior weights, so that merging never lowers it.
 
     Args:
-      posterior: Weights of the draws under each configuration, ``[M, K]``.
-      weights: Probability of each configuration, ``[M]``.
+      posterior: Weights of the draws under each configuration.
+      weights: Probability of each configuration.
 
     Returns:
       The posterior and the weights of no more than ``K`` configurations.
@@ -195,8 +215,10 @@ def _merge_by_favourite(posterior: jax.Array, weights: jax.Array) -> tuple[jax.A
     return _merge(posterior, weights, jnp.argmax(posterior, axis=-1), num_draws)
 
 
-def _merge_similar(posterior: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Merges groups of configurations ``[M, K]`` that favour the same draw about as much.
+def _merge_similar(
+    posterior: Float[Array, "M K"], weights: Float[Array, " M"]
+) -> tuple[Float[Array, "m K"], Float[Array, " m"]]:
+    """Merges groups of configurations that favour the same draw about as much.
 
     Returns:
       The posterior and the weights of ``M / 16`` configurations, rounded up.
@@ -207,15 +229,17 @@ def _merge_similar(posterior: jax.Array, weights: jax.Array) -> tuple[jax.Array,
     return _merge(posterior, weights, groups, num_groups)
 
 
-def _merge(posterior: jax.Array, weights: jax.Array, groups: jax.Array, num_groups: int) -> tuple[jax.Array, jax.Array]:
+def _merge(
+    posterior: Float[Array, "M K"], weights: Float[Array, " M"], groups: Int[Array, " M"], num_groups: int
+) -> tuple[Float[Array, "{num_groups} K"], Float[Array, " {num_groups}"]]:
     """The posterior and the weights of each group of configurations, merged into one."""
     merged_weights = jax.ops.segment_sum(weights, groups, num_groups)
     merged = jax.ops.segment_sum(weights[:, None] * posterior, groups, num_groups)
     return merged / jnp.where(merged_weights > 0, merged_weights, 1)[:, None], merged_weights
 
 
-def _unknown(posterior: jax.Array) -> jax.Array:
-    """Entropy of the draws under each configuration, nats, ``[M]``."""
+def _unknown(posterior: Float[Array, "M K"]) -> Float[Array, " M"]:
+    """Entropy of the draws under each configuration, nats."""
     return -jnp.sum(entropy.p_log_p(posterior), axis=1)
 
 
@@ -223,41 +247,42 @@ class _Points(NamedTuple):
     """Predictions relative to each point's mean prediction.
 
     Attributes:
-      mean: ``q(x)``, ``[N, C]``.
-      ratios: Centred ratios ``p_k(x) / q(x) - 1``, ``[N, K, C]``.
-      divergences: ``KL(p_k(x) ‖ q(x))``, ``[N, K]``, nats.
+      mean: ``q(x)``.
+      ratios: Centred ratios ``p_k(x) / q(x) - 1``.
+      divergences: ``KL(p_k(x) ‖ q(x))``, nats.
     """
 
-    mean: jax.Array
-    ratios: jax.Array
-    divergences: jax.Array
+    mean: Float[Array, "N C"]
+    ratios: Float[Array, "N K C"]
+    divergences: Float[Array, "N K"]
 
 
-def _relative_to_mean(log_probs: jax.Array) -> _Points:
-    """The predictions ``log_probs[N, K, C]`` relative to their means."""
+def _relative_to_mean(log_probs: Float[Array, "N K C"]) -> _Points:
+    """The predictions relative to their means."""
     mean, ratios = centre(log_probs)
     return _Points(mean, ratios, jnp.sum(mean[:, None] * psi(ratios), axis=-1))
 
 
-def _conditional_information(points: _Points, posterior: jax.Array, weights: jax.Array) -> jax.Array:
-    """What each point's label tells about the parameters once the batch's labels are known, on average.
+def _conditional_information(
+    points: _Points, posterior: Float[Array, "M K"], weights: Float[Array, " M"]
+) -> Float[Array, " N"]:
+    """What each point's label tells about the parameters once the batch's labels are known, on average, in nats.
 
     Args:
       points: ``N`` points.
-      posterior: Weights of the draws under each configuration, ``[M, K]``.
-      weights: Probability of each configuration, ``[M]``, sum 1.
-
-    Returns:
-      ``[N]``, nats.
+      posterior: Weights of the draws under each configuration.
+      weights: Probability of each configuration, sum 1.
     """
-    # No label tells more about the draws than is not known of them; where nothing is, rounding must not say otherwise.
+    # A label cannot tell more about the draws than their entropy; where that is 0, rounding must not give more.
     arrays = (points, posterior, weights, _unknown(posterior))
     if points.mean.shape[1] < _MANY_CLASSES:
         return _expected_information(*arrays)
     return jax.lax.platform_dependent(*arrays, cpu=_expected_information_one_by_one, default=_expected_information)
 
 
-def _expected_information(points: _Points, posterior: jax.Array, weights: jax.Array, unknown: jax.Array) -> jax.Array:
+def _expected_information(
+    points: _Points, posterior: Float[Array, "M K"], weights: Float[Array, " M"], unknown: Float[Array, " M"]
+) -> Float[Array, " N"]:
     """`_conditional_information`, some points at a time with all configurations."""
     num_points, num_classes = points.mean.shape
 
@@ -274,8 +299,8 @@ def _expected_information(points: _Points, posterior: jax.Array, weights: jax.Ar
 
 
 def _expected_information_one_by_one(
-    points: _Points, posterior: jax.Array, weights: jax.Array, unknown: jax.Array
-) -> jax.Array:
+    points: _Points, posterior: Float[Array, "M K"], weights: Float[Array, " M"], unknown: Float[Array, " M"]
+) -> Float[Array, " N"]:
     """`_conditional_information`, each point with some configurations at a time."""
     num_configurations, num_classes = len(weights), points.mean.shape[1]
     size = rows_per_chunk(num_classes, num_configurations, _CACHED_PREDICTIONS)

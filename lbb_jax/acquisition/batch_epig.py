@@ -1,26 +1,28 @@
-"""Batch EPIG: a batch whose labels tell as much as can be about the labels of the points that predictions matter for.
+"""Batch EPIG: a batch whose labels tell as much as possible about the labels of target points.
 
-EPIG (`lbb_jax.acquisition.epig`) scores every point by itself, so that a batch of its highest scores tells the same
-thing again and again. Here a point is worth what it tells about the targets once the batch's labels are known,
+EPIG (`lbb_jax.acquisition.epig`) scores every point by itself, so that the points of a batch of its highest scores can
+repeat one another's information. Here a point is worth what it tells about the targets once the batch's labels are
+known,
 
     E_m mean_j I(y_x; y_j | m),
 
 where the label configuration ``m`` of the batch turns the uniform weights of the draws into posterior weights
-``w_mk ∝ Π_s p(y_s^m | θ_k)``, as in BatchBALD (`lbb_jax.acquisition.batch_bald`); nothing is trained anew. The gains of
-a batch add up to ``mean_j I(y_1..y_b; y_j)`` (for targets that are not of the batch). The expected predictive
-information gain of a batch is due to Bickford Smith et al. (AISTATS 2023); the estimate by weights is of this project.
+``w_mk ∝ Π_s p(y_s^m | θ_k)``, as in BatchBALD (`lbb_jax.acquisition.batch_bald`); no model is trained again. The gains
+of a batch add up to ``mean_j I(y_1..y_b; y_j)`` (for targets outside the batch). The expected predictive information
+gain of a batch is due to Bickford Smith et al. (AISTATS 2023); the estimate by posterior weights is this project's own.
 
 With ``x_k(c) = (p_k(c) - p̄(c)) / p̄(c)`` relative to the weighted mean ``p̄ = Σ_k w_k p_k``, and
 ``D_cd = Σ_k w_k x_xk(c) x_jk(d)``, the information of a pair is ``Σ_cd p̄_x(c) p̄_j(d) ψ(D_cd)``, at most ``log(1 + χ²)``
-with ``χ² = Σ_cd p̄_x(c) p̄_j(d) D_cd²``. The mean of χ² over all targets is a quadratic form in the draws, which takes no
-loop over targets: only points whose bound by it leaves the winner open are evaluated
-(`lbb_jax.acquisition.lazy_greedy`).
+with ``χ² = Σ_cd p̄_x(c) p̄_j(d) D_cd²``. The mean of χ² over all targets is a quadratic form in the draws and needs no
+loop over targets. Only points that this bound cannot rule out are evaluated (`lbb_jax.acquisition.lazy_greedy`).
 """
 
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax import arguments, label_configurations
 from lbb_jax.acquisition import lazy_greedy
@@ -38,16 +40,16 @@ _RESOLUTION = 1e-5
 
 def batch_epig(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
-    targets: jax.Array | None = None,
+    targets: Float[ArrayLike, "T K C"] | None = None,
     num_targets: int = 100,
     num_samples: int = 50,
-    target_weights: jax.Array | None = None,
+    target_weights: Float[ArrayLike, " C"] | None = None,
 ) -> Acquisition:
-    """Picks the point that tells most about the targets, given the labels of those picked before, again and again.
+    """Picks the point that tells most about the targets, given the labels of those picked before, repeatedly.
 
     A batch of one point is that of `epig` with the same key and targets. A point is not its own target.
 
@@ -56,12 +58,12 @@ def batch_epig(
       log_probs: ``[N, K, C]``.
       available: ``[N]`` bool.
       batch_size: Static, at most ``N``.
-      targets: ``[T, K, C]``, all of them available, by the same draws as ``log_probs``; None to draw them from the
-        pool.
+      targets: ``[T, K, C]``, every row a valid prediction, by the same draws as ``log_probs``; None to draw targets
+        from the pool.
       num_targets: Static, at least 1: how many available points are drawn, uniformly and without replacement, where
         ``targets`` is None; all that are available if these are fewer.
-      num_samples: Static, at least 1: most label configurations of the batch that are considered. A gain is exact while
-        the batch has no more. Time grows with ``T`` times this.
+      num_samples: Static, at least 1: the largest number of label configurations of the batch that are considered. A
+        gain is exact while the batch has no more configurations than this. Time grows with ``T`` times this.
       target_weights: ``[C]``, at least 0: how much the classes count, as for `epig`. None for equal weights.
 
     Returns:
@@ -116,9 +118,13 @@ class _About(NamedTuple):
 
 
 def _pick(
-    pool: Centred, about: _About, remaining: jax.Array, log_likelihoods: jax.Array, weights: jax.Array
+    pool: Centred,
+    about: _About,
+    remaining: Bool[Array, " N"],
+    log_likelihoods: Float[Array, "M K"],
+    weights: Float[Array, " M"],
 ) -> Acquisition:
-    """The point with the highest gain, given the configurations ``[M, K]`` of the batch so far and their weights."""
+    """The point with the highest gain, given the configurations of the batch so far and their weights."""
     posterior = _posterior(log_likelihoods)
     bounds = jnp.where(remaining, _bounds(pool, about, posterior, weights), -jnp.inf)
 
@@ -137,22 +143,28 @@ def _pick(
     return Acquisition(index, gain)
 
 
-def _posterior(log_likelihoods: jax.Array) -> jax.Array:
-    """Weights of the draws under each configuration, ``[M, K]``; those of an impossible one are equal."""
+def _posterior(log_likelihoods: Float[Array, "M K"]) -> Float[Array, "M K"]:
+    """Weights of the draws under each configuration; those of an impossible one are equal."""
     possible = jnp.max(log_likelihoods, axis=-1, keepdims=True) > -jnp.inf
     return jax.nn.softmax(jnp.where(possible, log_likelihoods, 0), axis=-1)
 
 
-def _under(points: Centred, draw_weights: jax.Array) -> Centred:
-    """The predictions relative to their means under the weights ``[K]`` of the draws."""
+def _under(points: Centred, draw_weights: Float[Array, " K"]) -> Centred:
+    """The predictions relative to their means under the weights of the draws."""
     shift = jnp.einsum("k,nkc->nc", draw_weights, points.ratios, precision=_HIGHEST)
     possible = shift > -1
     ratios = (points.ratios - shift[:, None]) / jnp.where(possible, 1 + shift, 1)[:, None]
     return Centred(points.mean * jnp.where(possible, 1 + shift, 0), jnp.where(possible[:, None], ratios, 0))
 
 
-def _gains(block: Centred, places: jax.Array, about: _About, posterior: jax.Array, weights: jax.Array) -> jax.Array:
-    """``E_m mean_j I(y_x; y_j | m)`` of the points of ``block``, whose indices are ``places[n]``, in nats: ``[n]``."""
+def _gains(
+    block: Centred,
+    places: Int32[Array, " n"],
+    about: _About,
+    posterior: Float[Array, "M K"],
+    weights: Float[Array, " M"],
+) -> Float[Array, " n"]:
+    """``E_m mean_j I(y_x; y_j | m)`` of the points of ``block``, whose indices are ``places``, in nats."""
     num_targets, _, num_classes = about.points.ratios.shape
     chunk_size = rows_per_chunk(len(places) * num_classes**2, num_targets)
 
@@ -174,11 +186,13 @@ def _gains(block: Centred, places: jax.Array, about: _About, posterior: jax.Arra
     return mean_over_others(pairs, places, about.targets)
 
 
-def _bounds(pool: Centred, about: _About, posterior: jax.Array, weights: jax.Array) -> jax.Array:
-    """``E_m log(1 + mean_j χ²_xj)``, which no gain exceeds, as the logarithm is concave: ``[N]``."""
+def _bounds(
+    pool: Centred, about: _About, posterior: Float[Array, "M K"], weights: Float[Array, " M"]
+) -> Float[Array, " N"]:
+    """``E_m log(1 + mean_j χ²_xj)``, which no gain exceeds, as the logarithm is concave."""
     num_points, num_draws, num_classes = pool.ratios.shape
     of_targets = about.targets.weights
-    # The mean is over the other targets, of which the weights add up to less.
+    # The mean is over the other targets, whose weights add up to less.
     own = jnp.zeros(num_points, of_targets.dtype).at[about.targets.indices].add(of_targets, mode="drop")
     others = jnp.sum(of_targets) - own
     per_weight = 1 / jnp.where(others > 0, others, 1)

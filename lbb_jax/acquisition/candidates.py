@@ -14,7 +14,6 @@ import jax.numpy as jnp
 from lbb_jax.acquisition.sampling import rank
 from lbb_jax.acquisition.selection import Acquisition, highest
 
-_FEW = 512
 _NUM_BINS, _LOWEST_BIN, _HIGHEST_BIN = 4096, -64.0, 64.0
 
 
@@ -58,47 +57,27 @@ class Stream(NamedTuple):
         return self.sampling or options.get("sampling", "top")
 
 
-class Candidates(NamedTuple):
-    """The best points so far of a pool that passes by.
-
-    Attributes:
-      worth: What each is worth by itself, in descending order, ``-inf`` where there is none yet; ``[M]``.
-      points: Their indices in the pool, ``[M]`` int32.
-      log_probs: Their predictions, ``[M, K, C]``.
-      best_left_out: What the best of the other points was worth, ``[]``.
-      histogram: How many points of the pool were worth how much, ``[bins]`` int32.
-    """
-
-    worth: jax.Array
-    points: jax.Array
-    log_probs: jax.Array
-    best_left_out: jax.Array
-    histogram: jax.Array
-
-
 class Choice(NamedTuple):
-    """The batch picked from the candidates.
+    """The batch picked from the points that are kept.
 
     Attributes:
       acquisition: The picks, by their indices in the pool, ``[b]``.
-      threshold: A point that is worth less than this by itself could not have been picked, ``[]``.
-      slack: The most by which the best point left out could have been worth more than a pick, ``[]``.
+      worth: What each pick was ranked by when it was picked, ``[b]``.
+      most: How many times its worth by itself a point can be worth to the batch, ``[b]``.
     """
 
     acquisition: Acquisition
-    threshold: jax.Array
-    slack: jax.Array
+    worth: jax.Array
+    most: jax.Array
 
+    @property
+    def threshold(self) -> jax.Array:
+        """A point that is worth less than this by itself could not have been picked, ``[]``."""
+        return jnp.min(self.worth / self.most)
 
-def nothing_yet(num_candidates: int, num_draws: int, num_classes: int) -> Candidates:
-    """No candidates, and places for ``num_candidates``."""
-    return Candidates(
-        jnp.full(num_candidates, -jnp.inf, jnp.float32),
-        jnp.zeros(num_candidates, jnp.int32),
-        jnp.zeros((num_candidates, num_draws, num_classes), jnp.float32),
-        jnp.float32(-jnp.inf),
-        jnp.zeros(_NUM_BINS, jnp.int32),
-    )
+    def slack(self, best_left_out: jax.Array | float) -> jax.Array:
+        """The most by which a point that is worth that by itself could have been worth more than a pick, ``[]``."""
+        return jnp.max(self.most * best_left_out - self.worth)
 
 
 def worth_by_itself(
@@ -112,47 +91,27 @@ def worth_by_itself(
     return rank(key, points, scores, everything, stream.sampling_with(options), options.get("alpha", 1.0))
 
 
-def absorb(
-    candidates: Candidates, worth: jax.Array, points: jax.Array, log_probs: jax.Array, *, are_logs: bool
-) -> Candidates:
-    """The candidates after a block of points.
-
-    Of equal points those that came first are kept.
+def choose(
+    stream: Stream,
+    key: jax.Array,
+    worth: jax.Array,
+    points: jax.Array,
+    log_probs: jax.Array,
+    *,
+    batch_size: int,
+    options: Mapping[str, Any],
+) -> Choice:
+    """The batch that a method picks from the points of a pool that are kept.
 
     Args:
-      candidates: Those so far.
-      worth: ``[n]``, ``-inf`` for points that are not available.
-      points: Indices of the points in the pool, ``[n]`` int32.
-      log_probs: ``[n, K, C]``.
-      are_logs: Whether ``worth`` is a logarithm.
+      stream: How the method is streamed.
+      key: Random key, consumed.
+      worth: What each is worth by itself, ``[M]``, ``-inf`` where there is none.
+      points: Their indices in the pool, ``[M]`` int32, ascending, so that equal points go to the lowest index.
+      log_probs: Their predictions, ``[M, K, C]``.
+      batch_size: Static, at most the points that there are.
+      options: The method's.
     """
-    size = len(candidates.worth)
-
-    def merge(num_rows: int) -> Candidates:
-        best, rows = jax.lax.top_k(worth, min(num_rows, len(worth)))
-        kept_worth, kept = jax.lax.top_k(jnp.concatenate([candidates.worth, best]), size + 1)
-        return candidates._replace(
-            worth=kept_worth[:size],
-            points=jnp.concatenate([candidates.points, points[rows]])[kept[:size]],
-            log_probs=jnp.concatenate([candidates.log_probs, log_probs[rows]])[kept[:size]],
-            best_left_out=jnp.maximum(candidates.best_left_out, kept_worth[size]),
-        )
-
-    # Late in a stream few points of a block are better than the worst candidate, and a small sort finds them.
-    few = min(_FEW, size)
-    num_better = jnp.sum(worth > candidates.worth[-1])
-    merged = jax.lax.cond(num_better < few, lambda: merge(few), lambda: merge(size + 1))
-    counts = (worth > -jnp.inf).astype(jnp.int32)
-    return merged._replace(histogram=candidates.histogram.at[_bins(worth, are_logs=are_logs)].add(counts))
-
-
-def choose(
-    stream: Stream, key: jax.Array, candidates: Candidates, *, batch_size: int, options: Mapping[str, Any]
-) -> Choice:
-    """The batch that a method picks from the candidates."""
-    # In the order of the pool, so that equal points go to the lowest index.
-    order = jnp.argsort(jnp.where(candidates.worth > -jnp.inf, candidates.points, jnp.iinfo(jnp.int32).max))
-    worth, points, log_probs = (leaf[order] for leaf in candidates[:3])
     available = worth > -jnp.inf
     if stream.pick is None:
         picked = highest(worth, available, batch_size=batch_size)
@@ -161,14 +120,31 @@ def choose(
     else:
         ranked = stream.pick(key, points, log_probs, available, batch_size=batch_size, **options)
     picked = ranked.acquisition._replace(indices=points[ranked.acquisition.indices])
-    slack = jnp.max(ranked.most * candidates.best_left_out - ranked.worth)
-    return Choice(picked, jnp.min(ranked.worth / ranked.most), slack)
+    most = jnp.broadcast_to(jnp.asarray(ranked.most, ranked.worth.dtype), ranked.worth.shape)
+    return Choice(picked, ranked.worth, most)
 
 
-def count_at_least(candidates: Candidates, worth: jax.Array, *, are_logs: bool) -> jax.Array:
-    """About how many points of the pool, of those absorbed, are worth ``worth`` or more by themselves, ``[]`` int32."""
+def no_points_counted() -> jax.Array:
+    """A histogram of no points, ``[bins]`` int32."""
+    return jnp.zeros(_NUM_BINS, jnp.int32)
+
+
+def count(histogram: jax.Array, worth: jax.Array, *, are_logs: bool) -> jax.Array:
+    """The histogram with the points that are worth ``worth[n]``, ``-inf`` for those that are not to be counted.
+
+    Args:
+      histogram: ``[bins]`` int32.
+      worth: ``[n]``.
+      are_logs: Whether ``worth`` is a logarithm.
+    """
+    counts = (worth > -jnp.inf).astype(jnp.int32)
+    return histogram.at[_bins(worth, are_logs=are_logs)].add(counts)
+
+
+def count_at_least(histogram: jax.Array, worth: jax.Array, *, are_logs: bool) -> jax.Array:
+    """About how many of the points counted are worth ``worth`` or more by themselves, ``[]`` int32."""
     is_counted = jnp.arange(_NUM_BINS) >= _bins(worth, are_logs=are_logs)
-    return jnp.sum(jnp.where(is_counted, candidates.histogram, 0))
+    return jnp.sum(jnp.where(is_counted, histogram, 0))
 
 
 def _bins(worth: jax.Array, *, are_logs: bool) -> jax.Array:

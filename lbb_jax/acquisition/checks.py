@@ -1,4 +1,4 @@
-"""Checks of what a caller brings to `acquire`, made on the host before any method is compiled."""
+"""Checks of the arguments of `acquire`, made on the host before any method is compiled."""
 
 import functools
 import math
@@ -38,7 +38,7 @@ MAX_BYTES = 2**32
 
 
 def read(name: str, value: Any) -> Array:
-    """``value`` as an array with values: TypeError for one that is traced by ``jit``."""
+    """``value`` as an array whose values are known; TypeError for an array that is traced by ``jit``."""
     array = as_array(name, value)
     if not are_known(array):
         raise TypeError(
@@ -49,14 +49,14 @@ def read(name: str, value: Any) -> Array:
 
 
 def read_predictions(name: str, value: Any, axes: str = "NKC") -> Array:
-    """``value`` as a floating-point array ``[N, K, C]`` without an empty axis, its values not looked at."""
+    """``value`` as a floating-point array ``[N, K, C]`` without an empty axis; its values are not checked."""
     array = read(name, value)
     check_predictions(array, name=name, axes=axes)
     return array
 
 
 def check_available(available: Any, shape: tuple[int, ...], *, name: str = "available") -> Array:
-    """The mask of available points as a bool array ``[N]``, where it is; all of them where ``available`` is None.
+    """The mask of available points, a bool array ``[N]`` of NumPy or JAX as given; all True if ``available`` is None.
 
     Args:
       available: What the caller gave.
@@ -82,7 +82,7 @@ def _mask_remedy(mask: Array, shape: tuple[int, ...]) -> str:
 
 
 def _other_axes(name: str, shape: tuple[int, ...], num_points: int) -> str:
-    """What to do if ``num_points`` is the length of another axis than the first, which then may be the points'."""
+    """The remedy if ``num_points`` is the length of an axis after the first, which may then be the axis of points."""
     if num_points == shape[0] or num_points not in shape[1:]:
         return ""
     axis = shape.index(num_points, 1)
@@ -99,7 +99,7 @@ def check_rows_agree(name: str, array: Array, shape: tuple[int, ...]) -> None:
 
 
 class Fault(NamedTuple):
-    """The first row of an array ``[N, K, C]`` that is no normalised log-probabilities.
+    """The first row of an array ``[N, K, C]`` that does not hold normalised log-probabilities.
 
     Attributes:
       exists: Whether there is one, ``[]`` bool.
@@ -114,7 +114,7 @@ class Fault(NamedTuple):
 
 @jax.jit
 def find_fault(log_probs: jax.Array, available: jax.Array) -> Fault:
-    """The first fault among the available points of ``log_probs[N, K, C]``; a program of its own."""
+    """The first fault among the available points of ``log_probs[N, K, C]``, in a compiled program of its own."""
     # Where a row holds NaN or +inf, so does its sum.
     sums = entropy.sum_of_terms(jnp.exp(log_probs))
     is_fault = (available[:, None] & ~(jnp.abs(sums - 1) <= NORMALISATION_TOLERANCE)).reshape(-1)
@@ -152,9 +152,9 @@ def raise_if_fault(fault: Fault, *, first_point: int = 0, name: str = "log_probs
 
 
 def in_float32(array: Array) -> Array:
-    """``array`` in float32, where it is: NumPy's or JAX's."""
+    """``array`` in float32, of NumPy or JAX as given."""
     if isinstance(array, np.ndarray):
-        # What is beyond float32 becomes infinite, which the checks of values find.
+        # Values beyond float32 become infinite, which the checks of values find.
         with np.errstate(over="ignore"):
             return array.astype(np.float32, copy=False)
     with jax.debug_nans(False):
@@ -162,10 +162,10 @@ def in_float32(array: Array) -> Array:
 
 
 def predictions_in_float32(log_probs: Array) -> Array:
-    """Predictions ``[N, K, C]`` in float32, where they are.
+    """Predictions ``[N, K, C]`` in float32, of NumPy or JAX as given.
 
-    Rows in float16 and bfloat16 sum to 1 only within the precision of these. Where they do, they are normalised anew;
-    other rows stay as they are, for `find_fault` to find.
+    Rows in float16 and bfloat16 sum to 1 only within the precision of these dtypes. Rows that do so are normalised
+    again; other rows stay unchanged, so that `find_fault` finds them.
     """
     converted = in_float32(log_probs)
     if log_probs.dtype.itemsize != 2:
@@ -178,7 +178,7 @@ def predictions_in_float32(log_probs: Array) -> Array:
 
 
 def _tolerance(dtype: np.dtype, num_classes: int) -> float:
-    """How far a row may be from a sum of 1: rounding a logarithm is an error in proportion to it, on average log C."""
+    """How far the sum of a row may be from 1: rounding a logarithm gives an error in proportion to it, about log C."""
     return max(NORMALISATION_TOLERANCE, float(jnp.finfo(dtype).eps) * (1 + math.log(num_classes)))
 
 
@@ -196,7 +196,7 @@ def check_batch_size(batch_size: Any, num_available: int, shape: tuple[int, ...]
 
 
 def check_alpha(name: str, value: Any) -> np.float32:
-    """A power of at least 0, small enough for its rates to be told from 0 in float32."""
+    """A power of at least 0, small enough that its rates differ from 0 in float32."""
     number = check_finite_and_not_negative(name, value)
     if number > MAX_ALPHA:
         raise ValueError(f"{name}={float(value)}: must be at most {MAX_ALPHA:g}; method 'bald' or 'lbb' is its limit")
@@ -209,6 +209,14 @@ def check_above_0(name: str, value: Any) -> np.float32:
     if number == 0:
         raise ValueError(f"{name}={value}: must be above 0, in float32")
     return number
+
+
+def check_order(name: str, value: Any) -> int:
+    """The order of LBB's series, 2 or 3."""
+    order = check_integer(name, value)
+    if order not in (2, 3):
+        raise ValueError(f"{name}={order}: must be 2 (pairs) or 3 (pairs and triples)")
+    return order
 
 
 def check_choice(name: str, value: Any, *, choices: tuple[str, ...]) -> str:
@@ -253,17 +261,17 @@ def check_acquisition(picked: Any, batch_size: int) -> None:
 
 
 def check_targets(name: str, value: Any) -> Array:
-    """Predictions ``[T, K, C]``, whose values are not looked at."""
+    """Predictions ``[T, K, C]``; their values are not checked."""
     return read_predictions(name, value, axes="TKC")
 
 
 def check_embeddings(name: str, value: Any) -> Array:
-    """Floating-point ``[N, D]`` without an empty axis, its values not looked at."""
+    """Floating-point ``[N, D]`` without an empty axis; its values are not checked."""
     return as_embeddings(name, read(name, value))
 
 
 def check_target_weights(name: str, value: Any) -> Array:
-    """Weights of the classes, whose number and values are not looked at."""
+    """Weights of the classes; their number and values are not checked."""
     return read(name, value)
 
 
@@ -278,10 +286,10 @@ def check_shapes_agree(options: dict[str, Any], shape: tuple[int, ...]) -> None:
 
 
 def check_samples_fit(options: dict[str, Any], shape: tuple[int, ...], batch_size: int) -> None:
-    """Raises ValueError if there is ``num_samples``, and so many label configurations take more than 4 GiB."""
+    """Raises ValueError if ``num_samples`` is given and that many label configurations take more than 4 GiB."""
     _, num_draws, num_classes = shape
     num_samples = options.get("num_samples", 1)
-    # Fewer are enumerated where there are no more.
+    # If the batch has fewer configurations, only these are enumerated.
     num_configurations = min(num_samples, num_classes ** (batch_size - 1))
     num_bytes = 4 * num_configurations * num_draws
     if num_bytes > MAX_BYTES:
@@ -314,7 +322,7 @@ def settle_arrays(options: dict[str, Any], available: jax.Array | None = None) -
 
 
 def _check_range(name: str, embeddings: jax.Array, available: jax.Array) -> None:
-    """Raises ValueError unless the rows of available points hold numbers to be computed with."""
+    """Raises ValueError unless the rows of available points are finite and at most `MAX_EMBEDDING` in size."""
     is_fault, row = jax.device_get(_first_out_of_range(embeddings, available))
     if is_fault:
         raise ValueError(
@@ -325,7 +333,7 @@ def _check_range(name: str, embeddings: jax.Array, available: jax.Array) -> None
 
 @jax.jit
 def _first_out_of_range(embeddings: jax.Array, available: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Whether a row of ``embeddings[N, D]`` of an available point is not to be computed with, and the first such row.
+    """Whether a row of ``embeddings[N, D]`` of an available point is out of range, and the first such row.
 
     Both are single numbers, which every process can read where the rows are spread over several.
     """

@@ -10,6 +10,8 @@ those of the round, and points that cannot be picked have no part in the cluster
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int, Int32
 
 from lbb_jax import arguments
 from lbb_jax.acquisition import exponential_race
@@ -19,11 +21,11 @@ from lbb_jax.acquisition.selection import NO_POINT, Acquisition, highest
 
 def cluster_margin(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
-    embeddings: jax.Array | None = None,
+    embeddings: Float[ArrayLike, "N D"] | None = None,
     candidates_per_pick: int = 10,
     mean_cluster_size: int = 10,
 ) -> Acquisition:
@@ -39,10 +41,11 @@ def cluster_margin(
       embeddings: ``[N, D]``, finite for available points. None takes the predictive means.
       candidates_per_pick: Static, at least 1: there are ``m = candidates_per_pick * batch_size`` candidates, or as many
         as are available. Memory grows with ``m²``, time with ``m³``.
-      mean_cluster_size: Static, at least 1: candidates are joined until their clusters have so many points on average.
+      mean_cluster_size: Static, at least 1: candidates are joined until their clusters have this many points on
+        average.
 
     Returns:
-      The picks in order; each one's score is 1 less the margin, as that of "margin".
+      The picks in order; each one's score is 1 minus the margin, as for the method "margin".
     """
     key = arguments.check_key("key", key)
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
@@ -63,14 +66,18 @@ def cluster_margin(
     return jax.tree.map(lambda leaf: leaf[first], candidates)
 
 
-def _turns(clusters: jax.Array, order: jax.Array, is_candidate: jax.Array) -> jax.Array:
-    """In which turn each candidate is picked, by ``order[m]`` within its cluster: ``[m]``."""
+def _turns(
+    clusters: Int32[Array, " m"], order: Float[Array, " m"], is_candidate: Bool[Array, " m"]
+) -> Int[Array, " m"]:
+    """In which turn each candidate is picked, by ``order`` within its cluster."""
     is_together = (clusters[:, None] == clusters[None]) & is_candidate[None]
     return jnp.sum(is_together & (order[None] < order[:, None]), axis=1)
 
 
-def average_linkage(rows: jax.Array, included: jax.Array, num_clusters: jax.Array) -> jax.Array:
-    """Joins the two clusters of the least mean distance, again and again (Sokal and Michener, 1958).
+def average_linkage(
+    rows: Float[Array, "m D"], included: Bool[Array, " m"], num_clusters: Int32[Array, ""]
+) -> Int32[Array, " m"]:
+    """Repeatedly joins the two clusters with the least mean distance (Sokal and Michener, 1958).
 
     Args:
       rows: ``[m, D]``.
@@ -78,8 +85,8 @@ def average_linkage(rows: jax.Array, included: jax.Array, num_clusters: jax.Arra
       num_clusters: ``[]`` int32: how many clusters are left at the end.
 
     Returns:
-      The cluster of each row, the lowest of the places of its members, ``[m]`` int32; that of a row that does not count
-      is its own place.
+      The cluster of each row, named by the lowest place among its members, ``[m]`` int32; a row that does not count has
+      its own place.
     """
     num_rows = len(rows)
     places = jnp.arange(num_rows, dtype=jnp.int32)

@@ -6,6 +6,8 @@ approach" (ICLR 2018), on the inputs of a network's last layer. It looks at no p
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float
 
 from lbb_jax import arguments, entropy
 from lbb_jax.acquisition.k_center import SquaredDistances, add_centre, pick_centres
@@ -13,13 +15,18 @@ from lbb_jax.acquisition.selection import Acquisition, highest
 
 
 def core_set(
-    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, embeddings: jax.Array
+    key: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
+    *,
+    batch_size: int,
+    embeddings: Float[ArrayLike, "N D"],
 ) -> Acquisition:
-    """Picks, one after the other, the point farthest from the nearest centre, which then is a centre.
+    """Picks, one after the other, the point farthest from its nearest centre; each pick becomes a centre.
 
-    The points that are not available are taken for the labelled ones, and are the centres to begin with; those whose
-    embedding holds NaN or infinity are left out. Where there is none, the first pick is the available point that is
-    farthest from the mean of the available points.
+    Points that are not available count as labelled and are the initial centres, except those whose embedding holds NaN
+    or infinity. If there is no initial centre, the first pick is the available point that is farthest from the mean of
+    the available points.
 
     Args:
       key: Ignored.
@@ -29,8 +36,8 @@ def core_set(
       embeddings: ``[N, D]``, finite for available points. Time grows with ``N D`` times the number of centres.
 
     Returns:
-      The picks; each one's score is its Euclidean distance to the nearest centre when it was picked (a first pick
-      without any centre: to the mean), and exactly 0 if it is a copy of one.
+      The picks; each one's score is its Euclidean distance to the nearest centre when it was picked, exactly 0 for a
+      copy of a centre. The score of a first pick without any centre is its distance to the mean.
     """
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     embeddings = jnp.asarray(arguments.as_embeddings("embeddings", embeddings, len(log_probs)))
@@ -55,13 +62,15 @@ def core_set(
     return picked._replace(scores=jnp.where(picked.indices >= 0, distances, -jnp.inf))
 
 
-def _squared_distances(embeddings: jax.Array, centre: jax.Array) -> jax.Array:
-    """Of ``embeddings[N, D]`` to ``centre[D]``, ``[N]``: exactly 0 for copies, as they are not expanded."""
+def _squared_distances(embeddings: Float[Array, "N D"], centre: Float[Array, " D"]) -> Float[Array, " N"]:
+    """Squared distances of ``embeddings`` to ``centre``, not expanded and so exactly 0 for copies."""
     return entropy.sum_of_terms(jnp.square(embeddings - centre[None]))
 
 
-def _to_labelled_points(embeddings: jax.Array, available: jax.Array, squared_distances: SquaredDistances) -> jax.Array:
-    """Squared distance of each point to the nearest that is not available, ``[N]``; infinite if all are."""
+def _to_labelled_points(
+    embeddings: Float[Array, "N D"], available: Bool[Array, " N"], squared_distances: SquaredDistances
+) -> Float[Array, " N"]:
+    """Squared distance of each point to the nearest point that is not available; infinite if all are."""
     num_points = len(embeddings)
     labelled = jnp.flatnonzero(~available, size=num_points)
     return jax.lax.fori_loop(
@@ -72,7 +81,7 @@ def _to_labelled_points(embeddings: jax.Array, available: jax.Array, squared_dis
     )
 
 
-def _mean(embeddings: jax.Array, available: jax.Array) -> jax.Array:
-    """Mean of the available rows of ``embeddings[N, D]``: ``[D]``."""
+def _mean(embeddings: Float[Array, "N D"], available: Bool[Array, " N"]) -> Float[Array, " D"]:
+    """Mean of the available rows of ``embeddings``."""
     count = jnp.maximum(jnp.sum(available), 1).astype(embeddings.dtype)
     return jnp.sum(jnp.where(available[:, None], embeddings, 0), axis=0) / count

@@ -1,15 +1,16 @@
-"""EPIG: how much a point's label tells about the labels of the points that predictions are wanted for.
+"""EPIG: how much a point's label tells about the labels of target points, for which predictions are wanted.
 
 The expected predictive information gain (Bickford Smith, Kirsch, Farquhar, Gal, Foster and Rainforth, "Prediction-
 oriented Bayesian active learning", AISTATS 2023) of a point ``x`` is ``mean_j I(y_x; y_j)`` over target points ``j``.
 Unlike BALD it counts nothing for parameters that no target depends on. It is at most BALD.
 
-All labels of all targets are one label ``V`` of a random target, and the score is ``I(y_x; V)``. With similar labels
-merged, ``G = g(V)``, it is bounded from both sides at little cost (the chain rule, and ``I(y; V | G) ≤ I(θ; V | G)``):
+Let ``V`` be a target drawn at random together with its label; the score is ``I(y_x; V)``. With similar values of ``V``
+merged, ``G = g(V)``, the score is bounded from both sides at little cost (the chain rule, and
+``I(y; V | G) ≤ I(θ; V | G)``):
 
     I(y_x; G) ≤ I(y_x; V) ≤ I(y_x; G) + I(θ; V) - I(θ; G).
 
-So where targets have many labels, only points that these bounds leave among the best are evaluated
+So where the targets have many labels in all, only points that these bounds cannot rule out are evaluated
 (`lbb_jax.acquisition.lazy_greedy`).
 """
 
@@ -17,6 +18,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax import arguments, information, label_configurations
 from lbb_jax.acquisition import lazy_greedy
@@ -26,7 +29,7 @@ from lbb_jax.acquisition.selection import NO_POINT, Acquisition
 from lbb_jax.batching import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import Centred, centre, psi
 
-# Groups that the targets' labels are merged into, for the bounds of all points and for those of the points left open.
+# Numbers of groups into which the labels of targets are merged: for the first bounds, and for the second ones.
 _NUM_GROUPS, _NUM_SMALL_GROUPS = 64, 8192
 # Fewer labels of targets than this are not worth bounds.
 _MANY_LABELS = 2048
@@ -36,22 +39,22 @@ _MARGIN = 1e-5
 
 def epig(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
-    targets: jax.Array | None = None,
+    targets: Float[ArrayLike, "T K C"] | None = None,
     num_targets: int = 500,
-    target_weights: jax.Array | None = None,
+    target_weights: Float[ArrayLike, " C"] | None = None,
     sampling: str = "top",
-    alpha: jax.Array | float = 1.0,
+    alpha: Float[Array, ""] | float = 1.0,
 ) -> Acquisition:
     """Picks by ``mean_j I(y_x; y_j)`` over the targets.
 
-    Targets drawn from the pool stand for all points like these. So that none gains from being drawn, a point is not
-    its own target: its score is the mean over the others, and 0 where there are none. (Exact copies, of which one is
-    drawn and one is not, then have different scores.) Given targets are taken as they are; one that equals a point of
-    the pool is another point with independent labels given the parameters.
+    Targets drawn from the pool represent the whole pool. A drawn point is not its own target, so that no point gains
+    from being drawn: its score is the mean over the other targets, and 0 if there are none. (If only one of two exact
+    copies is drawn, their scores therefore differ.) Targets that are passed are used unchanged; a target that equals a
+    point of the pool counts as another point, whose label is independent given the parameters.
 
     Args:
       key: Random key, consumed by the drawing of targets and by the sampling. Each point has its own variates for
@@ -59,8 +62,8 @@ def epig(
       log_probs: ``[N, K, C]``.
       available: ``[N]`` bool.
       batch_size: Static, at most ``N``.
-      targets: ``[T, K, C]``, all of them available, by the same draws as ``log_probs``; None to draw them from the
-        pool.
+      targets: ``[T, K, C]``, every row a valid prediction, by the same draws as ``log_probs``; None to draw targets
+        from the pool.
       num_targets: Static, at least 1: how many available points are drawn, uniformly and without replacement, where
         ``targets`` is None; all that are available if these are fewer. Time grows with it.
       target_weights: ``[C]``, at least 0: how much the classes count. A target weighs ``Σ_c target_weights(c) p_j(c)``
@@ -89,7 +92,7 @@ def epig(
 
 
 class EpigPicks(NamedTuple):
-    """Picks, and what they took.
+    """Picks, and the work that they took.
 
     Attributes:
       acquisition: The picks and their scores, ``[b]``.
@@ -97,7 +100,7 @@ class EpigPicks(NamedTuple):
     """
 
     acquisition: Acquisition
-    num_evaluations: jax.Array
+    num_evaluations: Int32[Array, ""]
 
 
 class Targets(NamedTuple):
@@ -105,22 +108,22 @@ class Targets(NamedTuple):
 
     Attributes:
       log_probs: ``[T, K, C]``; ``-inf`` in places without a target.
-      weights: What each counts in the mean, ``[T]``; 0 in places without a target.
-      indices: Their indices in the pool, ``[T]`` int32; ``N`` for those that are not of it.
+      weights: The weight of each target in the mean, ``[T]``; 0 in places without a target.
+      indices: Their indices in the pool, ``[T]`` int32; ``N`` for targets outside the pool.
     """
 
-    log_probs: jax.Array
-    weights: jax.Array
-    indices: jax.Array
+    log_probs: Float[Array, "T K C"]
+    weights: Float[Array, " T"]
+    indices: Int32[Array, " T"]
 
 
 def choose_targets(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
-    targets: jax.Array | None,
+    log_probs: Float[Array, "N K C"],
+    available: Bool[Array, " N"],
+    targets: Float[ArrayLike, "T K C"] | None,
     num_targets: int,
-    target_weights: jax.Array | None,
+    target_weights: Float[ArrayLike, " C"] | None,
 ) -> tuple[jax.Array, Targets]:
     """The targets that the arguments of `epig` ask for, and a key for what comes after."""
     num_targets = arguments.check_positive_integer("num_targets", num_targets)
@@ -135,8 +138,8 @@ def choose_targets(
     return key, Targets(targets, _weights(targets, target_weights), indices)
 
 
-def _weights(targets: jax.Array, target_weights: jax.Array | None) -> jax.Array:
-    """What each of ``targets[T, K, C]`` counts, by the weights ``[C]`` of the classes: ``[T]``."""
+def _weights(targets: Float[Array, "T K C"], target_weights: Float[ArrayLike, " C"] | None) -> Float[Array, " T"]:
+    """The weight of each target, from the weights of the classes."""
     if target_weights is None:
         return jnp.any(targets > -jnp.inf, axis=(1, 2)).astype(targets.dtype)
     of_classes = jnp.asarray(arguments.as_class_weights("target_weights", target_weights, targets.shape[2]))
@@ -144,8 +147,10 @@ def _weights(targets: jax.Array, target_weights: jax.Array | None) -> jax.Array:
 
 
 def mean_information_about(
-    log_probs: jax.Array, targets: jax.Array, target_weights: jax.Array | None = None
-) -> jax.Array:
+    log_probs: Float[Array, "N K C"],
+    targets: Float[Array, "T K C"],
+    target_weights: Float[ArrayLike, " C"] | None = None,
+) -> Float[Array, " N"]:
     """``mean_j I(y_n; y_j)`` over the targets, in nats.
 
     Args:
@@ -161,8 +166,8 @@ def mean_information_about(
     return _mean_information_about_others(log_probs, chosen)
 
 
-def _mean_information_about_others(log_probs: jax.Array, targets: Targets) -> jax.Array:
-    """``mean_j I(y_n; y_j)`` over the targets that are not the point itself, ``[N]``; 0 where there is no other."""
+def _mean_information_about_others(log_probs: Float[Array, "N K C"], targets: Targets) -> Float[Array, " N"]:
+    """``mean_j I(y_n; y_j)`` over the targets that are not the point itself; 0 where there is no other."""
     num_points = len(log_probs)
     chunk_size = rows_per_chunk(len(targets.weights), num_points)
 
@@ -172,16 +177,16 @@ def _mean_information_about_others(log_probs: jax.Array, targets: Targets) -> ja
     return map_chunks(of_chunk, num_points, chunk_size)
 
 
-def _scores_of(log_probs: jax.Array, points: jax.Array, targets: Targets) -> jax.Array:
-    """`_mean_information_about_others` of ``points[n]``, ``[n]``."""
+def _scores_of(log_probs: Float[Array, "N K C"], points: Int32[Array, " n"], targets: Targets) -> Float[Array, " n"]:
+    """`_mean_information_about_others` of some points, by index."""
     pairs = information.pairwise_mutual_information(log_probs[points], targets.log_probs)
     return mean_over_others(pairs, points, targets)
 
 
-def mean_over_others(pairs: jax.Array, points: jax.Array, targets: Targets) -> jax.Array:
+def mean_over_others(pairs: Float[Array, "n T"], points: Int32[Array, " n"], targets: Targets) -> Float[Array, " n"]:
     """Mean of ``pairs[n, T]`` over the targets that are not the point itself, by index ``points[n]``: ``[n]``."""
     is_itself = targets.indices[None] == points[:, None]
-    # The point's own term is taken off the sum, and not left out of it, so that exact copies have equal sums.
+    # The point's own term is subtracted from the sum, not left out of it, so that exact copies have equal sums.
     terms = targets.weights[None] * pairs
     about_others = jnp.sum(terms, axis=1) - jnp.sum(jnp.where(is_itself, terms, 0), axis=1)
     weight = jnp.sum(jnp.where(is_itself, 0, targets.weights[None]), axis=1)
@@ -193,11 +198,11 @@ class _Merged(NamedTuple):
 
     Attributes:
       groups: One point, whose classes are the groups.
-      lost: What the merging has lost of their information about the parameters, nats, ``[]``.
+      lost: How much of the labels' information about the parameters the merging loses, nats.
     """
 
     groups: Centred
-    lost: jax.Array
+    lost: Float[Array, ""]
 
 
 def _merge(targets: Targets, num_groups: int) -> _Merged:
@@ -219,18 +224,20 @@ def _merge(targets: Targets, num_groups: int) -> _Merged:
     return _Merged(Centred(mean[None], merged.T[None]), lost)
 
 
-def _shares(weights: jax.Array) -> jax.Array:
-    """The share of each of ``weights[T]`` in their sum, ``[T]``."""
+def _shares(weights: Float[Array, " T"]) -> Float[Array, " T"]:
+    """The share of each weight in their sum."""
     total = jnp.sum(weights)
     return weights / jnp.where(total > 0, total, 1)
 
 
-def _upper_bounds(log_probs: jax.Array, points: jax.Array, targets: Targets, merged: _Merged) -> jax.Array:
-    """Upper bounds of the scores of ``points[n]``, ``[n]``."""
+def _upper_bounds(
+    log_probs: Float[Array, "N K C"], points: Int32[Array, " n"], targets: Targets, merged: _Merged
+) -> Float[Array, " n"]:
+    """Upper bounds of the scores of some points, by index."""
     block = log_probs[points]
     about_groups = information.information_of_pairs(centre(block), merged.groups)[:, 0]
     most = jnp.minimum(about_groups + merged.lost, information.mutual_information(block)) * (1 + _MARGIN)
-    # What a target tells about itself is no part of its score, which is a mean over one target less.
+    # A target's information about itself is not part of its score, which is a mean over one target fewer.
     is_itself = targets.indices[None] == points[:, None]
     others = jnp.sum(jnp.where(is_itself, 0, _shares(targets.weights)[None]), axis=1)
     return jnp.where(others > 0, most / jnp.where(others > 0, others, 1), 0) * (1 + _MARGIN)
@@ -238,15 +245,15 @@ def _upper_bounds(log_probs: jax.Array, points: jax.Array, targets: Targets, mer
 
 def pick_epig(
     key: jax.Array,
-    log_probs: jax.Array,
+    log_probs: Float[Array, "N K C"],
     targets: Targets,
-    available: jax.Array,
+    available: Bool[Array, " N"],
     *,
     batch_size: int,
     sampling: str,
-    alpha: jax.Array | float,
+    alpha: Float[Array, ""] | float,
 ) -> EpigPicks:
-    """The picks of `pick_by_score`, where only points that can be among them are scored; not for "softrank"."""
+    """The picks of `pick_by_score`, found by scoring only points that can be among them; not for "softrank"."""
     num_points, _, num_classes = log_probs.shape
     points = jnp.arange(num_points, dtype=jnp.int32)
     block_size = rows_per_chunk(len(targets.weights) * num_classes**2, num_points)
@@ -289,7 +296,9 @@ def pick_epig(
     return EpigPicks(acquisition, search.num_evaluations)
 
 
-def _draw_targets(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, num_targets: int) -> jax.Array:
+def _draw_targets(
+    key: jax.Array, log_probs: Float[Array, "N K C"], available: Bool[Array, " N"], *, num_targets: int
+) -> Int32[Array, " T"]:
     """Draws available points uniformly without replacement.
 
     Returns:

@@ -37,21 +37,21 @@ def acquire(
 
     Args:
       key: Random key, consumed by the methods that sample.
-      log_probs: Log-probabilities ``[N, K, C]``: NumPy, JAX or anything with ``__array__`` or ``__dlpack__``; computed
-        with in float32. Rows in float16 and bfloat16, which these cannot hold exactly, are normalised in float32 first.
+      log_probs: Log-probabilities ``[N, K, C]``: NumPy, JAX or anything with ``__array__`` or ``__dlpack__``; they are
+        converted to float32. Rows in float16 and bfloat16 are rounded coarsely, so they are then normalised again.
       method: A name in `METHODS`, ``"module:attribute"``, any pure function ``(key, log_probs, available, *,
         batch_size, **options) -> Acquisition``, or a `Method` that says more about one. The same function object is
         compiled once.
       batch_size: Points to pick, from 1 to the number available.
       available: Bool ``[N]``, True for the points that may be picked; None for all. Other rows may hold anything.
       **options: Options of the method: ``alpha`` (from 0 to 1e30; no effect with ``sampling="top"``), ``embeddings``
-        (``[N, D]``, of the same kinds as ``log_probs``; "core_set" and "badge" need them, and "bait",
-        "cluster_margin" and "typiclust" take the predictive means without), ``num_samples`` and ``num_targets``
-        (at least 1), ``pair_weight`` (at least 0; no effect with ``redundancy="tree"``), ``pairs`` ("exact" or
-        "chi2"), ``redundancy`` ("pairwise" or "tree"), ``sampling`` ("top", "power", "softmax" or "softrank"),
-        ``targets`` (log-probabilities ``[T, K, C]``, of the same kinds as ``log_probs``), ``regularizer``
-        (above 0), ``candidates_per_pick`` and ``mean_cluster_size`` (at least 1). For a function of your own:
-        arrays are arguments of the compiled program, other values are part of it.
+        (``[N, D]``, of the same kinds as ``log_probs``; "core_set" and "badge" need them, and "bait", "cluster_margin"
+        and "typiclust" use the predictive means if none are given), ``num_samples`` and ``num_targets`` (at least 1),
+        ``order`` (2 or 3) and ``pair_weight`` (at least 0; neither has an effect with ``redundancy="tree"``), ``pairs``
+        ("exact" or "chi2"), ``redundancy`` ("pairwise" or "tree"), ``sampling`` ("top", "power", "softmax" or
+        "softrank"), ``targets`` (log-probabilities ``[T, K, C]``, of the same kinds as ``log_probs``), ``regularizer``
+        (above 0), ``candidates_per_pick`` and ``mean_cluster_size`` (at least 1). For a function of your own: arrays
+        are arguments of the compiled program, other values are part of it.
 
     Returns:
       The picks in order, and each one's score when it was picked: nats, for all methods but "random", whose scores
@@ -64,7 +64,7 @@ def acquire(
         method, an option that the method does not have, that is out of range or that is missing, ``num_samples`` label
         configurations that take more than 4 GiB, targets whose draws or classes are not those of ``log_probs``, and
         embeddings of another number of points, or not finite (or above 1e15) at available points. All of this is
-        checked before the method is compiled. Also for a function that returns arrays of other shapes.
+        checked before the method is compiled. A function that returns arrays of other shapes raises ValueError, too.
       TypeError: For an argument of the wrong kind, or a function that returns no `Acquisition`.
     """
     row = find_method(method)
@@ -75,7 +75,7 @@ def acquire(
     mask = jnp.asarray(checks.check_available(available, predictions.shape))
     batch_size = checks.check_batch_size(batch_size, int(jnp.sum(mask)), predictions.shape)
     checks.check_samples_fit(values, predictions.shape, batch_size)
-    # Rows that are not available may hold NaN, which is no fault of any program.
+    # Rows that are not available may hold NaN; this is no error.
     with jax.debug_nans(False):
         predictions = jnp.asarray(checks.predictions_in_float32(predictions))
         checks.check_values(predictions, mask)
@@ -99,7 +99,7 @@ def run_compiled(
     available: jax.Array,
     arrays: Mapping[str, jax.Array],
 ) -> Acquisition:
-    """What ``function`` picks, held against the shapes of an `Acquisition`; one program for each function and shape."""
+    """The picks of ``function``, checked to be an `Acquisition`; one program for each function and shape."""
     picked = function(key, log_probs, available, batch_size=batch_size, **dict(static), **arrays)
     checks.check_acquisition(picked, batch_size)
     return picked

@@ -1,8 +1,8 @@
 """The plain greedy loop: the gain of every point at every step, and the point of the highest gain.
 
-It says what `large_batch_bald`, `log_det` and `batch_bald` compute. These evaluate only points that can still win
-(`lbb_jax.acquisition.lazy_greedy`), and pick the same. On accelerators, for which a whole pool is one batch of work,
-and for a gain that does not fall as the batch grows, this is the form to use.
+It defines what `large_batch_bald`, `log_det` and `batch_bald` compute. These evaluate only points that can still win
+(`lbb_jax.acquisition.lazy_greedy`), and pick the same points. Use the plain loop on accelerators, which evaluate a
+whole pool at once, and for a gain that does not fall as the batch grows.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax.acquisition.selection import Acquisition, best, remove
 
@@ -17,10 +19,10 @@ Batch = TypeVar("Batch")
 
 
 def greedy(
-    gains: Callable[[Batch], jax.Array],
-    add: Callable[[Batch, jax.Array], Batch],
+    gains: Callable[[Batch], Float[Array, " N"]],
+    add: Callable[[Batch, Int32[Array, ""]], Batch],
     batch: Batch,
-    available: jax.Array,
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
     resolution: float = 0.0,
@@ -44,10 +46,10 @@ def greedy(
     True
 
     Args:
-      gains: From what is known of the batch to the gain of every point, ``[N]``.
-      add: From what is known of the batch, and the index ``[]`` of a point, to what is known of the batch with it. The
-        index is -1 once no available point is left; what it then returns is of no consequence.
-      batch: What is known of the empty batch, a pytree of arrays whose shapes ``add`` does not change.
+      gains: From the state of the batch to the gain of every point, ``[N]``.
+      add: From the state of the batch, and the index ``[]`` of a point, to the state of the batch with this point. The
+        index is -1 once no available point is left; the result is not used then.
+      batch: The state of the empty batch, a pytree of arrays whose shapes ``add`` does not change.
       available: ``[N]`` bool.
       batch_size: Static, at most ``N``.
       resolution: Static: gains within this share of the highest count as equal to it.

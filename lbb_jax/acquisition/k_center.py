@@ -7,16 +7,19 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
 
 from lbb_jax.acquisition.selection import Acquisition, remove
 
-# From the index ``[]`` of a point to the squared distances of all points to it, ``[N]``.
-SquaredDistances = Callable[[jax.Array], jax.Array]
-# ``(key, nearest[N], available[N])`` to a pick ``[1]``, where ``nearest`` are squared distances to the nearest centre.
-Choose = Callable[[jax.Array, jax.Array, jax.Array], Acquisition]
+# From the index of a point to the squared distances of all points to it.
+SquaredDistances = Callable[[Int[Array, ""]], Float[Array, " N"]]
+# ``(key, nearest, available)`` to a pick ``[1]``, where ``nearest`` are squared distances to the nearest centre.
+Choose = Callable[[jax.Array, Float[Array, " N"], Bool[Array, " N"]], Acquisition]
 
 
-def add_centre(nearest: jax.Array, squared_distances: SquaredDistances, index: jax.Array) -> jax.Array:
+def add_centre(
+    nearest: Float[Array, " N"], squared_distances: SquaredDistances, index: Int[Array, ""]
+) -> Float[Array, " N"]:
     """The squared distances ``nearest[N]`` to the nearest centre, after the point ``index`` became one, too.
 
     A centre whose distances are NaN changes nothing.
@@ -27,14 +30,14 @@ def add_centre(nearest: jax.Array, squared_distances: SquaredDistances, index: j
 def pick_centres(
     key: jax.Array,
     first: Acquisition,
-    nearest: jax.Array,
-    available: jax.Array,
+    nearest: Float[Array, " N"],
+    available: Bool[Array, " N"],
     *,
     batch_size: int,
     squared_distances: SquaredDistances,
     choose: Choose,
 ) -> Acquisition:
-    """Picks points one after the other, each of them in view of its distance to the centres before it.
+    """Picks points one after the other, each by its distance to the centres before it.
 
     Args:
       key: Random key, consumed by ``choose``; every pick has its own.
@@ -42,7 +45,7 @@ def pick_centres(
       nearest: Squared distance of each point to the nearest centre before the first pick, ``[N]``; infinite if none.
       available: ``[N]`` bool.
       batch_size: Static, at least 1 and at most ``N``.
-      squared_distances: To a point.
+      squared_distances: From the index of a point to the squared distances of all points to it.
       choose: Makes the next pick.
 
     Returns:

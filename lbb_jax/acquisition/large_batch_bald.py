@@ -10,6 +10,7 @@ The gain of a point ``x`` is ``I(y_x; θ)`` less its redundancy with the batch `
 
 With every pair counted once, the pairwise form is the 2-BALD of Kirsch, "Speeding up BatchBALD: a k-BALD family of
 approximations for active learning" (arXiv 2301.09490): BatchBALD by inclusion and exclusion, cut off after the pairs.
+``order=3`` cuts it off after the triples.
 
 Both equal BatchBALD for batches of two, and their gains only fall as the batch grows. Equation numbers refer to
 Rubashevskii, Kotova and Panov (SDM 2023), which counts every pair twice; that is ``pair_weight=2``.
@@ -30,6 +31,7 @@ from lbb_jax.acquisition import dense_greedy, exponential_race, lazy_greedy
 from lbb_jax.acquisition.lbb_rankings import GreedyRanking, RaceRanking
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.acquisition.shared_information import Batch, SharedInformation
+from lbb_jax.acquisition.third_order import pick_third_order
 
 
 def large_batch_bald(
@@ -41,6 +43,7 @@ def large_batch_bald(
     pair_weight: jax.Array | float = 1.0,
     redundancy: str = "pairwise",
     pairs: str = "exact",
+    order: int = 2,
 ) -> Acquisition:
     """Picks the point of the highest gain, again and again (LBB, Eq. 2.12).
 
@@ -54,12 +57,21 @@ def large_batch_bald(
       pairs: Static, ``"exact"``, or ``"chi2"`` to take ``χ²/2`` for the information of every pair. That costs no
         more for many classes than for few, and is close where the draws differ little (`lbb_jax.chi_squared` has the
         bounds).
+      order: Static, with ``redundancy="pairwise"``: 2, or 3 to add the triples of Eq. 2.9
+        (`lbb_jax.acquisition.third_order`).
 
     Returns:
       The picks; the scores are their gains in nats.
+
+    Raises:
+      ValueError: For ``order=3`` with ``pairs="chi2"``.
     """
     del key
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
+    if order == 3 and redundancy == "pairwise":
+        if pairs != "exact":
+            raise ValueError(f"order=3: bounds triples by exact pairs; leave out pairs={pairs!r}")
+        return pick_third_order(log_probs, available, batch_size=batch_size, pair_weight=pair_weight).acquisition
     return pick_lbb(
         log_probs, available, batch_size=batch_size, pair_weight=pair_weight, redundancy=redundancy, pairs=pairs
     ).acquisition

@@ -1,4 +1,4 @@
-"""The acquisition methods: one row each, which holds every fact about a method; and how one of a user's is found."""
+"""The table of acquisition methods, with one row of facts for each, and the look-up of a user's own method."""
 
 import dataclasses
 import functools
@@ -51,7 +51,7 @@ _COMMON_CHECKS = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Method:
-    """A method of acquisition, and all that is known of it.
+    """An acquisition method and its properties.
 
     Its options are the further arguments of its function. An option that is an array, or a number of NumPy's, is an
     argument of the compiled program; any other value is part of the program and must be hashable. A method with the
@@ -68,12 +68,12 @@ class Method:
       function: The pure function ``(key, log_probs, available, *, batch_size, **options) -> Acquisition``.
       name: Its name in messages; that of ``function`` if empty.
       label: Its name in figures and tables; ``name`` if empty.
-      uses_predictions: Whether its picks depend on ``log_probs``, its options given.
+      uses_predictions: Whether its picks depend on ``log_probs`` when all its options are given.
       samples: Whether its picks are random by design, whatever its options.
       stream: How its batch is picked from a pool that is read block by block; None if it is not.
-      option_checks: By option: ``(name, value) -> value``, which raises ValueError or TypeError.
-      idle: By option: the option and its value that leave it without effect.
-      colours: The colour in figures of each of its names there.
+      option_checks: For each option a function ``(name, value) -> value`` that raises ValueError or TypeError.
+      idle: For an option that can be without effect: the other option, and its value, that make it so.
+      colours: The colour of each of its names in figures.
 
     Raises:
       TypeError: If ``function`` cannot be called in this way.
@@ -123,13 +123,15 @@ class Method:
         return self.samples or ("sampling" in self.options and options.get("sampling", "top") != "top")
 
     def check(self, option: str, value: Any) -> Any:
-        """The value of an option, checked. None is right where it is the default."""
+        """The value of an option, checked. None is allowed where it is the default."""
         if value is None and self.options[option] is None:
             return None
         return {**_COMMON_CHECKS, **self.option_checks}.get(option, checks.check_array_or_hashable)(option, value)
 
 
 def _pick_lbb(_: jax.Array, __: jax.Array, *pool: jax.Array, **options: Any) -> Ranked:
+    if options.pop("order") == 3 and options["redundancy"] == "pairwise":
+        raise ValueError("order=3: is not streamed, since no bound of its gains is known; use acquire")
     picks = pick_lbb(*pool, **options)
     return Ranked(picks.acquisition, picks.ranks)
 
@@ -164,6 +166,7 @@ _OPTION_CHECKS = {
     "mean_cluster_size": arguments.check_positive_integer,
     "num_samples": arguments.check_positive_integer,
     "num_targets": arguments.check_positive_integer,
+    "order": checks.check_order,
     "pair_weight": arguments.check_finite_and_not_negative,
     "pairs": checks.check_pairs,
     "redundancy": checks.check_redundancy,
@@ -171,12 +174,12 @@ _OPTION_CHECKS = {
     "sampling": checks.check_sampling,
 }
 _row = functools.partial(Method, option_checks=_OPTION_CHECKS)
-# The top scores leave alpha without effect, and the tree has no sum over pairs.
+# The top scores leave alpha without effect, and the tree has no sum over pairs or triples.
 _by_score = functools.partial(_row, idle={"alpha": ("sampling", "top")})
-_by_redundancy = functools.partial(_row, idle={"pair_weight": ("redundancy", "tree")})
+_by_redundancy = functools.partial(_row, idle={"pair_weight": ("redundancy", "tree"), "order": ("redundancy", "tree")})
 
-# Colours: Paul Tol's "muted" scheme, with a dark grey for the baseline; where that ends his "vibrant" scheme and black,
-# and then colours of his "dark" and "medium contrast" schemes and a yellow of Okabe and Ito's that are far from these.
+# Colours: Paul Tol's "muted" scheme, with a dark grey for the baseline; then his "vibrant" scheme and black; then
+# colours of his "dark" and "medium contrast" schemes and a yellow of Okabe and Ito's that are far from these.
 METHODS: dict[str, Method] = {
     row.name: row
     for row in (
@@ -275,8 +278,8 @@ def find_method(method: str | Callable[..., Acquisition] | Method) -> Method:
         ``(key, log_probs, available, *, batch_size, **options) -> Acquisition``; or a `Method`.
 
     Raises:
-      ValueError: For anything else; the message names what there is.
-      TypeError: For a function that cannot be called as a method is.
+      ValueError: For anything else; the message lists what is allowed.
+      TypeError: For a function that cannot be called with the arguments of a method.
     """
     found = references.load(method, f"method={method!r}") if references.is_reference(method) else method
     if isinstance(found, Method):
@@ -313,7 +316,7 @@ def check_options(method: str | Callable[..., Acquisition] | Method, options: Ma
 
 
 def options_with_effect(method: str | Callable[..., Acquisition] | Method, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of ``fields`` that are options of ``method`` and that no other one of them leaves without effect.
+    """The ``fields`` that are options of ``method``, except those that another field leaves without effect.
 
     >>> options_with_effect("power_lbb", {"alpha": 5.0, "redundancy": "tree", "pair_weight": 1.0, "sampling": "top"})
     {'alpha': 5.0, 'redundancy': 'tree'}

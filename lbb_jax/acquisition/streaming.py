@@ -1,10 +1,18 @@
 """Acquisition from a pool that is read once, block by block, and never held whole.
 
-The best points by themselves are kept with their predictions, and the batch is picked from these
-(`lbb_jax.acquisition.candidates`). The result says whether that is certain to be the whole pool's batch.
+The best points by themselves are kept with their predictions (`lbb_jax.acquisition.kept_points`), and the batch is
+picked from these (`lbb_jax.acquisition.candidates`). The result says whether that is certain to be the whole pool's
+batch.
+
+A threshold keeps the others out. What the best of the points kept would give as a batch says about how much a pick is
+worth, and points that are worth less than half of that are left out as they come. Whether they could have been picked
+after all is decided at the end, by the batch itself.
 """
 
+import dataclasses
 import functools
+import itertools
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -16,15 +24,25 @@ import numpy as np
 from lbb_jax import arguments
 from lbb_jax.acquisition import candidates as candidates_lib
 from lbb_jax.acquisition import checks
-from lbb_jax.acquisition.candidates import Candidates, Stream
+from lbb_jax.acquisition.blocks import Block, can_be_read_again, open_stream, read_blocks
+from lbb_jax.acquisition.candidates import Choice, Stream
+from lbb_jax.acquisition.contest import Contest
 from lbb_jax.acquisition.front_door import Static, split_options
+from lbb_jax.acquisition.kept_points import Kept, KeptPoints, join, lay_out
 from lbb_jax.acquisition.registry import Method, complete_options, find_method
 from lbb_jax.acquisition.selection import Acquisition
-from lbb_jax.acquisition.stored import open_predictions
-from lbb_jax.batching import rows_per_chunk
 
-# Numbers in a block: enough to keep the hardware busy, and few beside any memory.
-_SMALLEST_BLOCK, _LARGEST_BLOCK = 2**18, 2**23
+# Numbers in the predictions that are kept, where the caller does not say how many points: a quarter of a GiB.
+_NUMBERS_KEPT = 2**26
+_FEWEST_KEPT = 2**12
+# The threshold rises first when so many points are kept, and again when they have doubled.
+_FIRST_RISE = 2**16
+# Points that a batch is picked from to see what a pick is worth: so many, or so many for each pick.
+_SAMPLE, _SAMPLE_PER_PICK = 2**10, 16
+_MARGIN = 1e-5
+# Points that challenge a batch together: so many for each pick, or so many numbers in their predictions.
+_CHALLENGERS_PER_PICK, _NUMBERS_OF_CHALLENGERS = 4, 2**21
+_ROWS_TAKEN = 2**12
 _MOST_POINTS = 2**31 - 1
 
 
@@ -38,7 +56,8 @@ class StreamAcquisition(NamedTuple):
       slack: If they are not certified: the most by which a point left out could have been worth more than a pick, in
         nats; for the power methods the logarithm of how much earlier it could have arrived. 0 otherwise.
       num_points: Points in the stream, available or not.
-      num_candidates_needed: About how many candidates would have certified these picks.
+      num_candidates_needed: About how many candidates would have certified these picks in one pass.
+      num_passes: How often the stream was read.
     """
 
     indices: jax.Array
@@ -47,6 +66,7 @@ class StreamAcquisition(NamedTuple):
     slack: float
     num_points: int
     num_candidates_needed: int
+    num_passes: int = 1
 
 
 def acquire_stream(
@@ -55,13 +75,15 @@ def acquire_stream(
     *,
     method: str | Callable[..., Acquisition] | Method,
     batch_size: int,
-    num_candidates: int = 4096,
+    num_candidates: int | None = None,
+    max_passes: int = 8,
     **options: Any,
 ) -> StreamAcquisition:
     """Picks the next batch to label from predictions that arrive block by block, in one pass.
 
-    Memory does not grow with the stream: the predictions of ``num_candidates`` points are kept, and a block of at most
-    8 million numbers is worked on at a time, whatever lengths the blocks of the stream have.
+    Memory does not grow with the stream: the predictions of at most ``num_candidates`` points are kept, and a quarter
+    more on the way, and a block of at most 8 million numbers is worked on at a time, whatever lengths the blocks of the
+    stream have.
 
     With ``redundancy="pairwise"`` gains fall below 0, while every point left out is worth at least 0 by itself; and
     BatchBALD's gains sink to nothing once the batch knows nearly ``log K``. With few draws these two mostly cannot be
@@ -79,13 +101,20 @@ def acquire_stream(
     Args:
       key: Random key, consumed by the methods that sample. The picks are those of `acquire` for the same key.
       batches: Yields ``log_probs[n, K, C]`` of any length ``n``, or pairs of that and ``available[n]`` (bool); or the
-        path of a ``.npy`` file of ``[N, K, C]``, which is mapped and not read at once. Arrays are of the same kinds as
-        those of `acquire`.
+        path of a ``.npy`` file of ``[N, K, C]``, which is mapped and not read at once; or a callable without arguments
+        that returns such an iterable, the same points at every call. Arrays are of the same kinds as those of
+        `acquire`.
       method: As for `acquire`, but only a method that says how it is streamed (`Method.stream`). "lbb_released",
         those that need embeddings and, without ``targets``, "epig" score a point beside others of the pool, and
         ``sampling="softrank"`` ranks it among them: these are refused.
       batch_size: Points to pick, at most ``num_candidates`` and the number available.
-      num_candidates: Points kept, at most 4 GiB of predictions.
+      num_candidates: Most points kept, at most 4 GiB of predictions; None for 256 MiB, but at least 4096 points. How
+        many it takes depends on the batch: from ten million points, with 5 draws and 10 classes, a hundred picks of LBB
+        (tree) take about 300,000.
+      max_passes: Most times that a path or a callable is read, where one pass does not certify the picks. In further
+        passes all points that could have been picked challenge them, and a pass that changes none certifies them. Two
+        passes mostly do. Where very many points could have been picked, as with ``redundancy="pairwise"``, such a pass
+        takes many times as long as the first.
       **options: As for `acquire`.
 
     Returns:
@@ -101,40 +130,180 @@ def acquire_stream(
     stream = _declared_stream(row, options)
     values = complete_options(row, options)
     key = arguments.check_key("key", key)
-    num_candidates = arguments.check_positive_integer("num_candidates", num_candidates)
     batch_size = arguments.check_integer("batch_size", batch_size)
-    if not 1 <= batch_size <= num_candidates:
-        raise ValueError(f"batch_size={batch_size}: must be between 1 and num_candidates={num_candidates}")
-    static, arrays = split_options(checks.settle_arrays(values))
-    state, check_last, num_points, num_available = None, None, 0, 0
-    for block in _blocks(_pairs(batches)):
-        if state is None:
-            checks.check_shapes_agree(values, block.log_probs.shape)
-            checks.check_samples_fit(values, block.log_probs.shape, batch_size)
-            _check_candidates_fit(num_candidates, *block.log_probs.shape[1:])
-            state = candidates_lib.nothing_yet(num_candidates, *block.log_probs.shape[1:])
-        if num_points + block.num_points > _MOST_POINTS:
-            raise ValueError(f"batches: more than {_MOST_POINTS:,} points; split the stream")
+    if num_candidates is not None:
+        num_candidates = arguments.check_positive_integer("num_candidates", num_candidates)
+    if not 1 <= batch_size <= (num_candidates or _MOST_POINTS):
+        most = f"num_candidates={num_candidates}" if num_candidates else f"{_MOST_POINTS:,}"
+        raise ValueError(f"batch_size={batch_size}: must be between 1 and {most}")
+    max_passes = arguments.check_positive_integer("max_passes", max_passes)
+    picker = _Picker(stream, key, batch_size, *split_options(checks.settle_arrays(values)))
+
+    def begin(num_draws: int, num_classes: int) -> KeptPoints:
+        """Places for the points of a stream of such blocks, once all arguments are known to fit it."""
+        shape = (1, num_draws, num_classes)
+        checks.check_shapes_agree(values, shape)
+        checks.check_samples_fit(values, shape, batch_size)
+        num_places = _num_places(num_candidates, batch_size, num_draws, num_classes)
+        # Where no pick changes what others are worth, the best points by themselves are the batch.
+        return KeptPoints(num_places if stream.pick else batch_size, num_draws, num_classes)
+
+    passed = _pass(picker, batches, begin)
+    if batch_size > passed.num_available:
+        raise ValueError(
+            f"batch_size={batch_size}: must be at most the {passed.num_available} available points of batches"
+        )
+    return _choose_and_certify(picker, batches, passed, max_passes)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Picker:
+    """A method with its key and options.
+
+    Attributes:
+      stream: How it is streamed.
+      key: Its random key.
+      batch_size: Points to pick.
+      static: Options that are part of a compiled program.
+      arrays: Options that are arrays.
+    """
+
+    stream: Stream
+    key: jax.Array
+    batch_size: int
+    static: Static
+    arrays: Mapping[str, jax.Array]
+
+    @property
+    def are_logs(self) -> bool:
+        """Whether what points are worth are logarithms."""
+        return self.stream.sampling_with(dict(self.static)) != "top"
+
+    @property
+    def sample_size(self) -> int:
+        """How many of the best points show what a pick is worth."""
+        return max(_SAMPLE, _SAMPLE_PER_PICK * self.batch_size)
+
+    def challengers_at_once(self, shape: tuple[int, ...]) -> int:
+        """How many points of ``[n, K, C]`` challenge a batch together."""
+        return max(_CHALLENGERS_PER_PICK * self.batch_size, _NUMBERS_OF_CHALLENGERS // (shape[1] * shape[2]))
+
+    def score(self, block: Block) -> jax.Array:
+        """What each point of a block is worth by itself, ``[B]``, ``-inf`` for those that are not available."""
+        first_point = np.int32(block.first_point)
         # Rows that are not available may hold NaN, which is no fault of any program.
         with jax.debug_nans(False):
-            log_probs, available = jnp.asarray(block.log_probs), jnp.asarray(block.available)
-            fault = checks.find_fault(log_probs, available)
-            check = functools.partial(checks.raise_if_fault, fault, first_point=num_points, name="batches: log_probs")
-            # The first block's before the method is compiled. Later faults are looked at a block later, so that reading
-            # goes on while the device computes.
-            (check_last or check)()
-            state = _absorb(stream, static, key, state, jnp.int32(num_points), log_probs, available, arrays)
-        check_last = check
+            return _score(
+                self.stream, self.static, self.key, first_point, block.log_probs, block.available, self.arrays
+            )
+
+    def choose(self, kept: Kept, num_places: int) -> Choice:
+        """The batch from points, by a program for ``num_places`` of them."""
+        with jax.debug_nans(False):
+            pool = lay_out(kept, num_places)
+            return _choose(self.stream, self.key, pool, self.batch_size, self.static, self.arrays)
+
+    def promise(self, kept: KeptPoints) -> float:
+        """About half of what a pick is worth, as the batch from the best of the points kept shows it."""
+        threshold = float(self.choose(kept.best(self.sample_size), self.sample_size).threshold)
+        half = math.log(2) if self.are_logs else max(threshold, 0) / 2
+        return threshold - half - _MARGIN * abs(threshold)
+
+
+class _Passed(NamedTuple):
+    """What one pass over a stream leaves.
+
+    Attributes:
+      kept: The points that may be picked.
+      histogram: How many points were worth how much, ``[bins]``.
+      num_points: Points in the stream.
+      num_available: Those of them that may be picked.
+    """
+
+    kept: KeptPoints
+    histogram: jax.Array
+    num_points: int
+    num_available: int
+
+
+def _pass(picker: _Picker, batches: Any, begin: Callable[[int, int], KeptPoints]) -> _Passed:
+    """Reads a stream and keeps the points that may be picked.
+
+    Args:
+      picker: The method.
+      batches: The stream.
+      begin: From draws and classes to the places for points, called before any program of the method's is compiled.
+    """
+    kept, histogram, num_points, num_available = None, candidates_lib.no_points_counted(), 0, 0
+    rises_at = max(_FIRST_RISE, 2 * picker.sample_size)
+    read = read_blocks(open_stream(batches))
+    first = next(read, None)
+    if first is None:
+        raise ValueError("batches: holds no points; pass at least one block log_probs[n, K, C]")
+    kept = begin(*first.log_probs.shape[1:])
+    for block, worth in _scored(picker, itertools.chain([first], read)):
+        kept.add(worth, block.first_point, functools.partial(_take, block.log_probs))
+        if kept.size >= rises_at and picker.stream.pick:
+            kept.raise_threshold(picker.promise(kept))
+            rises_at = max(rises_at, 2 * kept.size)
+        histogram = _count(histogram, worth, picker.are_logs)
         num_points += block.num_points
         num_available += int(np.sum(block.available))
-    if state is None or check_last is None:
-        raise ValueError("batches: holds no points; pass at least one block log_probs[n, K, C]")
-    check_last()
-    if batch_size > num_available:
-        raise ValueError(f"batch_size={batch_size}: must be at most the {num_available} available points of batches")
-    with jax.debug_nans(False):
-        choice, needed = _choose(stream, key, state, batch_size, static, arrays)
-    return _certify(stream, choice, float(state.best_left_out), num_points, int(needed))
+    kept.settle()
+    return _Passed(kept, histogram, num_points, num_available)
+
+
+def _scored(picker: _Picker, read: Iterable[Block]) -> Iterator[tuple[Block, np.ndarray]]:
+    """Blocks, and what their points are worth by themselves, ``[B]``; the device is a block ahead.
+
+    Raises:
+      ValueError: For rows of available points that are no log-probabilities, the first block's before the method is
+        compiled, and for scores that are NaN.
+    """
+    ahead = None
+    for block in read:
+        with jax.debug_nans(False):
+            fault = checks.find_fault(block.log_probs, jnp.asarray(block.available))
+        if ahead is None:
+            _check(block, fault)
+        ahead, last = (block, fault, picker.score(block)), ahead
+        if last is not None:
+            yield _settled(*last)
+    if ahead is not None:
+        yield _settled(*ahead)
+
+
+def _settled(block: Block, fault: checks.Fault, worth: jax.Array) -> tuple[Block, np.ndarray]:
+    """A block, and what its points are worth, once all is known to be right."""
+    _check(block, fault)
+    known = np.asarray(worth)
+    if np.any(np.isnan(known)):
+        point = block.first_point + int(np.argmax(np.isnan(known)))
+        raise ValueError(f"stream.scores: is NaN for point {point}; must be a number for every available point")
+    return block, known
+
+
+def _check(block: Block, fault: checks.Fault) -> None:
+    checks.raise_if_fault(fault, first_point=block.first_point, name="batches: log_probs")
+
+
+def _take(log_probs: jax.Array, rows: np.ndarray) -> np.ndarray:
+    """The predictions of ``rows[m]`` of a block, ``[m, K, C]``."""
+    parts = [
+        np.asarray(_rows(log_probs, np.resize(rows[start : start + _ROWS_TAKEN], _ROWS_TAKEN)))
+        for start in range(0, len(rows), _ROWS_TAKEN)
+    ]
+    return np.concatenate(parts)[: len(rows)]
+
+
+@jax.jit
+def _rows(log_probs: jax.Array, rows: jax.Array) -> jax.Array:
+    return log_probs[rows]
+
+
+@functools.partial(jax.jit, donate_argnums=0, static_argnums=2)
+def _count(histogram: jax.Array, worth: jax.Array, are_logs: bool) -> jax.Array:
+    return candidates_lib.count(histogram, worth, are_logs=are_logs)
 
 
 def _declared_stream(row: Method, options: Mapping[str, Any]) -> Stream:
@@ -158,153 +327,124 @@ def _declared_stream(row: Method, options: Mapping[str, Any]) -> Stream:
     return row.stream
 
 
-def _check_candidates_fit(num_candidates: int, num_draws: int, num_classes: int) -> None:
-    """Raises ValueError if the predictions of the candidates, or their indices, are too many."""
+def _num_places(num_candidates: int | None, batch_size: int, num_draws: int, num_classes: int) -> int:
+    """For how many points there are places: ``num_candidates``, None for what suits their size.
+
+    Raises:
+      ValueError: If their predictions are more than fit.
+    """
     # A candidate's predictions, its index and its worth, four bytes each.
-    num_bytes = num_candidates * 4 * (num_draws * num_classes + 2)
-    if num_bytes > checks.MAX_BYTES:
-        most = checks.MAX_BYTES * num_candidates // num_bytes
+    num_bytes = 4 * (num_draws * num_classes + 2)
+    most = checks.MAX_BYTES // num_bytes
+    if num_candidates is None:
+        return max(batch_size, min(most, max(_FEWEST_KEPT, _NUMBERS_KEPT // (num_draws * num_classes))))
+    if num_candidates > most:
         raise ValueError(
             f"num_candidates={num_candidates}: their predictions of {num_draws} draws and {num_classes} classes take "
-            f"{num_bytes:,} bytes, more than the {checks.MAX_BYTES:,} that a device is sure to have; pass at most "
-            f"{most:,}"
+            f"{num_candidates * num_bytes:,} bytes, more than the {checks.MAX_BYTES:,} that a device is sure to have; "
+            f"pass at most {most:,}"
         )
+    return num_candidates
 
 
-class _Block(NamedTuple):
-    """A block of the stream, padded to the size of all blocks with points that are not available.
-
-    Attributes:
-      log_probs: ``[B, K, C]`` float32.
-      available: ``[B]`` bool.
-      num_points: How many points of the stream it holds.
-    """
-
-    log_probs: Any
-    available: np.ndarray
-    num_points: int
-
-
-def _pairs(batches: Any) -> Iterator[tuple[arguments.Array, np.ndarray]]:
-    """The stream's batches as arrays ``[n, K, C]`` and masks ``[n]``, their shapes checked against the first."""
-    if isinstance(batches, (str, os.PathLike)):
-        batches = _slices(open_predictions(batches, name="batches"))
-    elif not isinstance(batches, Iterable) or hasattr(batches, "shape"):
-        raise TypeError(
-            f"batches: a {type(batches).__name__} is not an iterable of blocks; pass [log_probs] for one block, or the "
-            "path of a .npy file"
-        )
-    shape = None
-    for number, batch in enumerate(batches):
-        name = f"batches, block {number}"
-        log_probs, available = _split(name, batch)
-        log_probs = checks.read(f"{name}, log_probs", log_probs)
-        if log_probs.ndim == 3 and len(log_probs) == 0:
-            continue
-        arguments.check_predictions(log_probs, name=f"{name}: log_probs")
-        shape = shape or log_probs.shape[1:]
-        if log_probs.shape[1:] != shape:
-            raise ValueError(f"{name}: a block of shape {log_probs.shape} after others of [n, {shape[0]}, {shape[1]}]")
-        mask = checks.check_available(available, log_probs.shape, name=f"{name}: available")
-        yield log_probs, np.asarray(mask)
-
-
-def _split(name: str, batch: Any) -> tuple[Any, Any]:
-    """The predictions of a batch and its mask, None for none."""
-    if not isinstance(batch, tuple):
-        return batch, None
-    if len(batch) != 2:
-        raise ValueError(f"{name}: is a tuple of {len(batch)}; must be log_probs or the pair (log_probs, available)")
-    return batch
-
-
-def _slices(array: np.ndarray) -> Iterator[np.ndarray]:
-    """A mapped array ``[N, K, C]`` in slices, none of which is read before it is used."""
-    size = rows_per_chunk(array.shape[1] * array.shape[2], len(array), _LARGEST_BLOCK)
-    return (array[start : start + size] for start in range(0, len(array), size))
-
-
-def _blocks(pairs: Iterator[tuple[arguments.Array, np.ndarray]]) -> Iterator[_Block]:
-    """The stream in blocks of one size, of which the last is padded.
-
-    Where all batches have the length of the first, and that is neither too large nor too small, they are the blocks.
-    """
-    size, filled, parts = 0, 0, []
-    for log_probs, available in pairs:
-        if not size:
-            largest = rows_per_chunk(log_probs.shape[1] * log_probs.shape[2], _MOST_POINTS, _LARGEST_BLOCK)
-            smallest = rows_per_chunk(log_probs.shape[1] * log_probs.shape[2], _MOST_POINTS, _SMALLEST_BLOCK)
-            size = min(max(len(log_probs), smallest), largest)
-        start = 0
-        while start < len(log_probs):
-            stop = min(len(log_probs), start + size - filled)
-            parts.append((checks.predictions_in_float32(log_probs[start:stop]), available[start:stop]))
-            filled, start = filled + stop - start, stop
-            if filled == size:
-                yield _join(parts, size)
-                filled, parts = 0, []
-    if parts:
-        yield _join(parts, size)
-
-
-def _join(parts: list[tuple[Any, np.ndarray]], size: int) -> _Block:
-    """One block of what was read."""
-    num_points = sum(len(available) for _, available in parts)
-    if len(parts) == 1 and num_points == size:
-        return _Block(*parts[0], num_points)
-    log_probs = np.zeros((size, *parts[0][0].shape[1:]), np.float32)
-    available = np.zeros(size, bool)
-    start = 0
-    for part, mask in parts:
-        log_probs[start : start + len(mask)], available[start : start + len(mask)] = part, mask
-        start += len(mask)
-    return _Block(log_probs, available, num_points)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=3)
-def _absorb(
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _score(
     stream: Stream,
     static: Static,
     key: jax.Array,
-    state: Candidates,
     first_point: jax.Array,
     log_probs: jax.Array,
     available: jax.Array,
     arrays: Mapping[str, jax.Array],
-) -> Candidates:
-    """The candidates after a block."""
-    options = {**dict(static), **arrays}
+) -> jax.Array:
+    """What the points of a block are worth by themselves, ``-inf`` for those that are not available."""
     points = first_point + jnp.arange(len(log_probs), dtype=jnp.int32)
-    worth = candidates_lib.worth_by_itself(stream, key, points, log_probs, options)
-    worth = jnp.where(available, worth, -jnp.inf)
-    are_logs = stream.sampling_with(options) != "top"
-    return candidates_lib.absorb(state, worth, points, log_probs, are_logs=are_logs)
+    worth = candidates_lib.worth_by_itself(stream, key, points, log_probs, {**dict(static), **arrays})
+    return jnp.where(available, worth, -jnp.inf).astype(jnp.float32)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))
 def _choose(
-    stream: Stream,
-    key: jax.Array,
-    state: Candidates,
-    batch_size: int,
-    static: Static,
-    arrays: Mapping[str, jax.Array],
-) -> tuple[candidates_lib.Choice, jax.Array]:
-    """The picks, and about how many candidates would have certified them."""
-    options = {**dict(static), **arrays}
-    choice = candidates_lib.choose(stream, key, state, batch_size=batch_size, options=options)
-    are_logs = stream.sampling_with(options) != "top"
-    return choice, candidates_lib.count_at_least(state, choice.threshold, are_logs=are_logs)
+    stream: Stream, key: jax.Array, kept: Any, batch_size: int, static: Static, arrays: Mapping[str, jax.Array]
+) -> Choice:
+    return candidates_lib.choose(stream, key, *kept, batch_size=batch_size, options={**dict(static), **arrays})
 
 
-def _certify(
-    stream: Stream, choice: candidates_lib.Choice, best_left_out: float, num_points: int, needed: int
-) -> StreamAcquisition:
-    """The result, with what is known of its exactness."""
-    indices, scores = choice.acquisition
+def _choose_and_certify(picker: _Picker, batches: Any, passed: _Passed, max_passes: int) -> StreamAcquisition:
+    """Picks from the points that one pass has kept, and reads the stream again where that certifies nothing."""
+    points, best_left_out, num_passes = passed.kept.all(), float(passed.kept.best_left_out), 1
+    choice = picker.choose(points, _num_places_in_use(passed.kept))
     # Where no pick changes what others are worth, the best points by themselves are the batch.
-    if stream.pick is None:
-        return StreamAcquisition(indices, scores, True, 0.0, num_points, len(indices))
-    certified = best_left_out < float(choice.threshold)
-    slack = 0.0 if certified else max(0.0, float(choice.slack))
-    return StreamAcquisition(indices, scores, certified, slack, num_points, needed)
+    certified = picker.stream.pick is None or bool(best_left_out < choice.threshold)
+    if not certified and can_be_read_again(batches):
+        contest = Contest(picker.choose, points, choice, picker.challengers_at_once(points.log_probs.shape))
+        # The picks are those of all points kept, which need not challenge them until they change.
+        below = float(passed.kept.threshold)
+        while not certified and num_passes < max_passes:
+            certified, best_left_out = _pass_again(picker, batches, contest, below, passed.num_points)
+            below, num_passes = math.inf, num_passes + 1
+        choice = contest.choice
+    return StreamAcquisition(
+        *choice.acquisition,
+        certified,
+        0.0 if certified else max(0.0, float(choice.slack(best_left_out))),
+        passed.num_points,
+        _num_candidates_needed(picker, passed, choice),
+        num_passes,
+    )
+
+
+def _pass_again(picker: _Picker, batches: Any, contest: Contest, below: float, num_points: int) -> tuple[bool, float]:
+    """Reads a stream once more and lets its points challenge the picks.
+
+    Args:
+      picker: The method.
+      batches: The stream.
+      contest: The picks.
+      below: Points worth as much or more by themselves need not be looked at.
+      num_points: Points that the stream held before.
+
+    Returns:
+      Whether no point won a place; and what the best point was worth that had none.
+
+    Raises:
+      ValueError: If the stream holds another number of points.
+    """
+    stands, best_left_out, num_read = True, -math.inf, 0
+    waiting: list[Kept] = []
+
+    def challenge() -> bool:
+        challengers, at_once = join(waiting), contest.challengers_at_once
+        waiting.clear()
+        parts = [slice(start, start + at_once) for start in range(0, len(challengers.points), at_once)]
+        return not any([len(contest.challenge(challengers.at(part)).points) for part in parts])
+
+    for block, worth in _scored(picker, read_blocks(open_stream(batches))):
+        num_read += block.num_points
+        points = block.first_point + np.arange(len(worth), dtype=np.int32)
+        is_out = ~np.isin(points, contest.contenders.points)
+        best_left_out = float(np.max(worth[is_out], initial=best_left_out))
+        rows = np.flatnonzero(is_out & contest.is_open_to(worth) & (worth < below))
+        if len(rows):
+            waiting.append(Kept(worth[rows], points[rows], _take(block.log_probs, rows)))
+        if sum(len(part.points) for part in waiting) >= contest.challengers_at_once:
+            stands &= challenge()
+    if num_read != num_points:
+        raise ValueError(
+            f"batches: held {num_points:,} points when it was read first, and {num_read:,} when it was read again; "
+            "must hold the same points at every time"
+        )
+    if waiting:
+        stands &= challenge()
+    return stands, best_left_out
+
+
+def _num_places_in_use(kept: KeptPoints) -> int:
+    """Places for the points kept: one of few numbers, each of which is a program of its own."""
+    return max(kept.size, min(kept.num_places, max(_FEWEST_KEPT, 1 << (kept.size - 1).bit_length())))
+
+
+def _num_candidates_needed(picker: _Picker, passed: _Passed, choice: Choice) -> int:
+    if picker.stream.pick is None:
+        return picker.batch_size
+    return int(candidates_lib.count_at_least(passed.histogram, choice.threshold, are_logs=picker.are_logs))

@@ -6,13 +6,15 @@ Given embeddings, it looks at no prediction.
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int, Int32
 
 from lbb_jax import arguments
 from lbb_jax.acquisition.k_means import Clusters, k_means
 from lbb_jax.acquisition.pointwise import embeddings_or_mean_probs
 from lbb_jax.acquisition.selection import NO_POINT, Acquisition, remove
 
-# As in the paper: neighbours that typicality is taken from, clusters at most, points of a cluster that is not small.
+# As in the paper: number of neighbours in typicality, most clusters, least size of a cluster that is not small.
 _NUM_NEIGHBOURS, _MOST_CLUSTERS, _SMALLEST_CLUSTER = 20, 500, 5
 _NUM_ITERATIONS = 30
 # What keeps the typicality of exact copies finite.
@@ -22,14 +24,20 @@ _BLOCK_SIZE = 256
 
 
 def typiclust(
-    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, embeddings: jax.Array | None = None
+    key: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
+    *,
+    batch_size: int,
+    embeddings: Float[ArrayLike, "N D"] | None = None,
 ) -> Acquisition:
     """Picks the most typical point of the largest cluster among those with the fewest labelled points, repeatedly.
 
-    The points that are not available are taken for the labelled ones; those whose embedding holds NaN or infinity are
-    left out. There are as many clusters, by k-means, as points are labelled and picked, at most 500. Those of fewer
-    than 5 points come last. A point is typical by the inverse of its mean distance to its 20 nearest neighbours in its
-    cluster, or to all others in a smaller one. Neighbours are found block by block within the cluster at hand.
+    Points that are not available count as labelled, except those whose embedding holds NaN or infinity, which are left
+    out. The number of clusters, found by k-means, is that of the labelled points plus ``batch_size``, at most 500.
+    Clusters of fewer than 5 points come last. The typicality of a point is the inverse of its mean distance to its 20
+    nearest neighbours in its cluster, or to all other points of a smaller cluster. Neighbours are found block by block
+    within the cluster at hand.
 
     Args:
       key: Random key, consumed by the seeding of the clusters.
@@ -40,7 +48,8 @@ def typiclust(
         takes the predictive means.
 
     Returns:
-      The picks in order; each one's score is its typicality, the inverse of a distance, 0 for a cluster of its own.
+      The picks in order; each one's score is its typicality, the inverse of a distance; 0 for the only point of a
+      cluster.
     """
     key = arguments.check_key("key", key)
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
@@ -73,14 +82,16 @@ def typiclust(
     return picked
 
 
-def _least_covered(sizes: jax.Array, covered: jax.Array, num_available: jax.Array) -> jax.Array:
-    """The cluster to pick from, ``[]``: of those with available points, large before small, few labels before many,
-    then by size, and then the first.
+def _least_covered(
+    sizes: Int32[Array, " k"], covered: Int32[Array, " k"], num_available: Int32[Array, " k"]
+) -> Int[Array, ""]:
+    """The cluster to pick from: one with available points; not a small one if possible; then the one with the
+    fewest labels, then the largest, then the first.
 
     Args:
-      sizes: Points in each cluster, ``[k]``.
-      covered: How many of them are labelled or picked, ``[k]``.
-      num_available: How many may be picked, ``[k]``.
+      sizes: Points in each cluster.
+      covered: How many of them are labelled or picked.
+      num_available: How many may be picked.
     """
     order = jnp.lexsort((-sizes, covered, sizes < _SMALLEST_CLUSTER, num_available == 0))
     return order[0]
@@ -89,7 +100,7 @@ def _least_covered(sizes: jax.Array, covered: jax.Array, num_available: jax.Arra
 class _Members:
     """The points of each cluster, one cluster after the other."""
 
-    def __init__(self, embeddings: jax.Array, clusters: Clusters):
+    def __init__(self, embeddings: Float[Array, "N D"], clusters: Clusters):
         self.embeddings = embeddings
         self.order = jnp.argsort(clusters.assignments, stable=True).astype(jnp.int32)
         most_clusters = len(clusters.centres)
@@ -98,7 +109,7 @@ class _Members:
         self.starts = self.ends - counts
         self.block_size = min(_BLOCK_SIZE, len(embeddings))
 
-    def most_typical(self, cluster: jax.Array, available: jax.Array) -> Acquisition:
+    def most_typical(self, cluster: Int[Array, ""], available: Bool[Array, " N"]) -> Acquisition:
         """The available point of a cluster that has the highest typicality, the lowest index among equals."""
         start, end = self.starts[cluster], self.ends[cluster]
 
@@ -117,13 +128,15 @@ class _Members:
         _, index, score = jax.lax.while_loop(lambda state: state[0] < end, search, nothing)
         return Acquisition(index, score)
 
-    def _block(self, place: jax.Array, end: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """The points from ``place`` on in the order of clusters, ``[n]``, and whether they come before ``end``."""
+    def _block(self, place: Int32[Array, ""], end: Int32[Array, ""]) -> tuple[Int32[Array, " n"], Bool[Array, " n"]]:
+        """The points from ``place`` on in the order of clusters, and whether they come before ``end``."""
         places = place + jnp.arange(self.block_size, dtype=jnp.int32)
         return self.order[jnp.minimum(places, len(self.order) - 1)], places < end
 
-    def _mean_distances(self, points: jax.Array, start: jax.Array, end: jax.Array) -> jax.Array:
-        """Mean distance of ``points[n]`` to the nearest others of the cluster from ``start`` to ``end``, ``[n]``."""
+    def _mean_distances(
+        self, points: Int32[Array, " n"], start: Int32[Array, ""], end: Int32[Array, ""]
+    ) -> Float[Array, " n"]:
+        """Mean distance of each of ``points`` to the nearest others of the cluster from ``start`` to ``end``."""
         num_neighbours = min(_NUM_NEIGHBOURS, len(self.order))
         rows = self.embeddings[points]
 

@@ -1,4 +1,4 @@
-"""Runs as one tidy table, and what is read off it."""
+"""Runs as one tidy table, and statistics of it."""
 
 from lbb_jax.extras import needs
 

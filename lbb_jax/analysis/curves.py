@@ -1,4 +1,4 @@
-"""Learning curves, and what is read off them: areas, labels needed, a table of accuracies."""
+"""Learning curves, and statistics of them: areas, labels needed, a table of accuracies."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -31,13 +31,13 @@ class Curve(NamedTuple):
 
 
 def split_by_experiment(table: pd.DataFrame) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
-    """The rows of each experiment in a table with the columns `EXPERIMENT`, whose values come first, by name."""
+    """For each experiment in a table: the values of the columns `EXPERIMENT` by name, and the experiment's rows."""
     for values, of_experiment in with_empty_texts(table).groupby(EXPERIMENT, sort=False):
         yield dict(zip(EXPERIMENT, values, strict=True)), of_experiment
 
 
 def with_empty_texts(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with the empty texts that it has lost if it was written as CSV and read again, or never had."""
+    """The table with empty texts where a CSV file has lost them, and in place of missing columns."""
     texts = {
         name: table.get(name, pd.Series("", table.index)).astype(object) for name in ("encoder", "reduced", "setup")
     }
@@ -136,9 +136,9 @@ def labels_to_reach(
     Returns:
       One row per experiment, variant, seed and share, in the order of ``runs``: the columns `EXPERIMENT`,
       ``variant``, ``seed``, ``share``, ``target`` (an accuracy),
-      ``labels`` (infinite if the run never reaches it) and ``saved``: the labels of the baseline's run of the same
-      seed less these (infinite if only this run reaches the target, minus infinity if only the baseline's does, NaN
-      if neither does or the baseline lacks the seed).
+      ``labels`` (infinite if the run never reaches it) and ``saved``: the labels of the baseline's run of the same seed
+      minus these (infinite if only this run reaches the target, minus infinity if only the baseline's does, NaN if
+      neither does or the baseline lacks the seed).
 
     Raises:
       ValueError: If a share is out of range, an experiment lacks the baseline, or as `areas_under_curve`.
@@ -197,7 +197,7 @@ def _as_text(labels: float) -> str:
 
 
 def _uneven(runs: pd.DataFrame) -> list[str]:
-    """The means over classes that are not level with the accuracy."""
+    """The names of the metrics averaged over classes that differ from the accuracy."""
     names = [name for name in BY_CLASS if name in runs]
     return [name for name in names if (runs[name] - runs["accuracy"]).abs().max() >= 0.005]
 
@@ -210,10 +210,10 @@ def summarise(runs: pd.DataFrame, *, at_labels: Iterable[int]) -> pd.DataFrame:
       at_labels: Numbers of labels; those at which there is no round are left out.
 
     Returns:
-      A row per variant, in the order of ``runs``: for each number of labels the mean accuracy over seeds and, of
-      several seeds, its standard deviation, the mean over the whole curve, and the seconds of all seeds together. Also
-      the balanced accuracy and the macro F1 score with the most of these labels, where classes are so uneven that they
-      are 0.005 or more away from the accuracy.
+      A row per variant, in the order of ``runs``: for each number of labels the mean accuracy over seeds and, for
+      several seeds, its standard deviation; the mean over the whole curve, and the seconds of all seeds together.
+      Balanced accuracy and macro F1 score are added at the largest of these numbers of labels if they differ from the
+      accuracy by 0.005 or more.
     """
     reached = [labels for labels in at_labels if (runs["labels"] == labels).any()]
     by_class = _uneven(runs)

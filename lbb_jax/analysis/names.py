@@ -14,8 +14,8 @@ _SEPARATOR = ", "
 def variant_name(method: str, options: Mapping[str, Any], *, label: str = "") -> str:
     """The name of a method as figures show it, with its redundancy and its sampling.
 
-    A method that is not the project's is called by its ``label``; without one ``"module:attribute"`` by its attribute,
-    and anything else as it is.
+    A method that is not built in is named by its ``label``. Without a label, ``"module:attribute"`` is named by its
+    attribute, and any other name is used unchanged.
 
     >>> variant_name("lbb", {"redundancy": "tree"}), variant_name("epig", {"sampling": "power"})
     ('LBB (tree)', 'Power EPIG')
@@ -52,9 +52,9 @@ def numeric_options(fields: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _options_to_tell_apart(fields: Mapping[str, Any]) -> dict[str, float | str]:
-    """The options in a configuration's ``acquisition`` that its method depends on and its name does not tell."""
+    """The options in a configuration's ``acquisition`` that its method depends on and its name does not show."""
     is_known = fields["method"] in acquisition.METHODS
-    # The project's names tell the texts but one; a label of the user's tells none.
+    # Names of built-in methods show all text options except ``pairs``; the label of a user's method shows none.
     options = _options_with_effect(fields)
     texts = {
         name: value for name, value in options.items() if isinstance(value, str) and (name == "pairs" or not is_known)

@@ -1,7 +1,7 @@
 """Runs as one tidy table.
 
-Runs with the same values of `EXPERIMENT` are drawn and tabulated together. Whatever else differs between them, but for
-the method, becomes part of these values, so that no figure and no table takes them for one experiment.
+Runs with the same values of `EXPERIMENT` are drawn and tabulated together. Any other difference between them, except
+the method, becomes part of these values, so that no figure and no table treats them as one experiment.
 """
 
 import json
@@ -39,17 +39,16 @@ def load_runs(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
 
     Returns:
       One row per run, seed and round, in the order given. Columns: ``path`` (as given), ``experiment`` (the name of
-      the folder that holds the run's), ``dataset``, ``encoder`` (that texts go through, empty for others),
-      ``network``, ``posterior``, ``method``, ``variant`` (the method's name as figures show it, with the redundancy of
-      LBB and, where ``paths`` hold the same variant with several values of an option, that option), ``batch_size``,
-      ``alpha`` (of power sampling, else NaN), ``reduced`` (what was cut down from the whole data set, in words; empty
-      for nothing), ``setup`` (in what else it differs from other runs in ``paths`` that would be of the same
-      experiment, such as ``training.num_steps=300``; empty for nothing), ``seed``, ``round``, ``labels``, ``accuracy``
-      and ``ece`` (from 0 to 1), ``nll`` (nats), ``balanced_accuracy`` and ``macro_f1`` (from 0 to 1, NaN in runs of
-      older versions), and for each seed's share of the round ``seconds``, ``seconds_train``,
-      ``seconds_predict`` and ``seconds_acquire`` (NaN where stages were not timed apart). The points acquired and their
-      gains stay in ``metrics.jsonl``. A ``setup`` that is not empty, and a run that stopped short, are said in
-      warnings.
+      the folder that holds the run's), ``dataset``, ``encoder`` (of data sets of texts; empty for others), ``network``,
+      ``posterior``, ``method``, ``variant`` (the method's name as figures show it, with the redundancy of LBB and,
+      where ``paths`` hold the same variant with several values of an option, that option), ``batch_size``, ``alpha``
+      (of power sampling, else NaN), ``reduced`` (what was cut down from the whole data set, in words; empty for
+      nothing), ``setup`` (in what else it differs from other runs in ``paths`` that would be of the same experiment,
+      such as ``training.num_steps=300``; empty for nothing), ``seed``, ``round``, ``labels``, ``accuracy`` and ``ece``
+      (from 0 to 1), ``nll`` (nats), ``balanced_accuracy`` and ``macro_f1`` (from 0 to 1, NaN in runs of older
+      versions), and for each seed's share of the round ``seconds``, ``seconds_train``, ``seconds_predict`` and
+      ``seconds_acquire`` (NaN where stages were not timed apart). The points acquired and their gains stay in
+      ``metrics.jsonl``. A ``setup`` that is not empty, and a run that stopped short, are reported in warnings.
 
     Raises:
       FileNotFoundError: If a path holds no run.
@@ -198,7 +197,7 @@ def describe_reduction(config: Mapping[str, Any]) -> str:
     return ", ".join([*parts, length]) if parts else ""
 
 
-# Methods are what is compared, and numbers of seeds are seen in every table; the others change no number.
+# Methods are what is compared, and every table shows the number of seeds; the other fields do not change the numbers.
 _MAY_DIFFER = (
     *("acquisition", "seeds", "driver", "rounds_at_once", "seeds_at_once", "posterior.members_at_once"),
     "save_predictions",
@@ -213,11 +212,11 @@ def tell_apart(
     Args:
       names: The names of the runs, for the warnings.
       keys: The values of each run by which runs are taken for the same experiment.
-      runs: What each is.
+      runs: Their descriptions.
 
     Returns:
-      For each run the fields in which some of the same key differ, with its own values, empty for none; and warnings
-      of what differs.
+      For each run, its values of the fields that differ among the runs of its key, as text, empty if none differ; and
+      warnings about these differences.
     """
     setups, warnings = [""] * len(runs), []
     for key in dict.fromkeys(keys):
@@ -245,7 +244,7 @@ def whole_rounds(name: str, run: Description, records: Sequence[Record]) -> tupl
     warnings = []
     if count < expected and not is_exhausted:
         warnings.append(
-            f"{name} stopped short: {count} of {expected} rounds are done; the command that began it goes on with it"
+            f"{name} stopped short: {count} of {expected} rounds are done; run the same command again to resume it"
         )
     return list(records[: count * num_seeds]), warnings
 
@@ -272,13 +271,13 @@ def _fields(run: Description) -> Iterator[tuple[str, Any]]:
 
 
 def _differs(name: str, fields: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a field differs; what an older version did not record of the data or of JAX is not known to."""
+    """Whether a field differs among the runs that have it; older versions did not record all fields."""
     return len({json.dumps(run[name], sort_keys=True) for run in fields if name in run}) > 1
 
 
 def _show(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
-    # Of a hash, as much as tells it from others.
+    # The start of a hash is enough to identify it.
     return f"{text[:8]}…" if len(text) > 40 else text
 
 

@@ -1,4 +1,4 @@
-"""How many labels a method saves: what it needs to reach an accuracy beside what the baseline needs, with intervals."""
+"""How many labels a method saves: what it needs to reach an accuracy, compared with the baseline, with intervals."""
 
 import os
 from collections.abc import Callable
@@ -23,7 +23,7 @@ def read_pilot(path: str | os.PathLike) -> pd.DataFrame:
         round; or a file that `load_runs` made. The method ``random`` is the baseline.
 
     Returns:
-      A table like that of `load_runs`, of one experiment that is called after the file.
+      A table like that of `load_runs`, of one experiment that is named after the file.
 
     Raises:
       PathError: If there is no such file.
@@ -65,8 +65,8 @@ def savings(
     The labels are those of the first round in which the mean accuracy over seeds is at least ``accuracy``; nothing is
     interpolated. Intervals are percentiles of 9,999 bootstrap samples of the seeds (Efron and Tibshirani, "An
     Introduction to the Bootstrap", 1993), each drawn for a method and the baseline together, since runs of one seed
-    begin with the same labels. With few seeds they are rough and too narrow. A mean that never gets there counts
-    as one that needs all labels of the run; then the saving is only a bound.
+    begin with the same labels. With few seeds they are rough and too narrow. If the mean never reaches ``accuracy``,
+    all labels of the run count as needed, and the saving is only a bound.
 
     Args:
       runs: As `load_runs` or `read_pilot` returns them; every experiment in them needs the baseline.
@@ -195,7 +195,7 @@ def say_savings(found: pd.DataFrame) -> str:
     others = found[found["variant"] != found["baseline"]]
     if others.empty:
         raise ExperimentError("there is no method beside the baseline; pass runs of at least one")
-    # Methods that never get there rank equally.
+    # Methods that never reach the accuracy rank equally.
     best = others.sort_values(["reached", "labels"], ascending=[False, True], kind="stable").iloc[0]
     (baseline,) = found[found["variant"] == found["baseline"]].itertuples()
     to_reach = f"To reach an accuracy of {best['accuracy']:.3f}"

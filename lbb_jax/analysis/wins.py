@@ -13,8 +13,8 @@ def wins(values: pd.DataFrame, *, column: str = "area", confidence: float = 0.95
     """In how many experiments a variant is above another by more than chance.
 
     A variant wins an experiment against another if the interval of their paired difference over seeds lies above 0.
-    Nothing is corrected for the number of comparisons: with 95 %, one in twenty ends so by chance where there is no
-    difference, one in forty on each side.
+    Nothing is corrected for the number of comparisons: at 95 %, one comparison in twenty without a true difference is
+    decided by chance, one in forty on each side.
 
     Args:
       values: One row per experiment, variant and seed, as `areas_under_curve` returns them.

@@ -1,7 +1,7 @@
-"""AG News (Zhang, Zhao and LeCun, 2015): news in four classes, as a pretrained encoder takes it.
+"""AG News (Zhang, Zhao and LeCun, 2015): news in four classes, for a pretrained encoder.
 
 Needs the extra ``text``. tensorflow-datasets prepares it as ``ag_news_subset``: 120,000 articles to label and 7,600 to
-test on. Run on the 7,600 alone, split into 6,600 and 1,000.
+test on. The loader has been run only on the 7,600 test articles, split into 6,600 and 1,000.
 """
 
 import functools
@@ -24,7 +24,7 @@ def load(*, encoder: Text, max_length: Count, frozen: bool) -> Source:
     Args:
       encoder: A checkpoint, as `lbb_jax.text.locate` takes it.
       max_length: Tokens of an article that the encoder reads.
-      frozen: Whether the encoder stays as it is, so that all it makes of an article is a vector.
+      frozen: Whether the encoder is not trained, so that each article becomes one vector.
 
     Returns:
       With a frozen encoder, the articles as vectors ``[n, D]`` float32, made when they are first read, and the mean and

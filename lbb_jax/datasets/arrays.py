@@ -23,8 +23,8 @@ def load(*, path: Text, standardise: Switch = True, test_share: Share = 0.2) -> 
         both or neither, ``test_features`` and ``test_labels``. Features are vectors ``[n, D]``, or images
         ``[n, height, width]`` or ``[n, height, width, channels]``, of any dtype of numbers. Labels are texts or whole
         numbers ``[n]``.
-      standardise: Whether features are used with their mean over the training examples subtracted, and divided by their
-        standard deviation: of each channel of images, and of each feature of vectors.
+      standardise: Whether the mean over the training examples is subtracted from the features, and the result divided
+        by their standard deviation: for each channel of images, and for each feature of vectors.
       test_share: Without test arrays, the share of the examples that is held out to test on, stratified by class.
 
     Raises:
@@ -130,7 +130,7 @@ def _split(features: classes.Rows, part: classes.Part) -> Split:
             is_fault = ~np.isfinite(block).reshape(len(block), -1).all(axis=1)
             if is_fault.any():
                 row = int(wanted[np.argmax(is_fault)])
-                raise ValueError(f"{features.at(row)}: holds NaN or infinity; leave the example out, or mend it")
+                raise ValueError(f"{features.at(row)}: holds NaN or infinity; leave the example out, or correct it")
         return block.astype(np.float32) if block.dtype == np.float64 else block, part.labels[start:stop]
 
     return Split(len(part.rows), read)

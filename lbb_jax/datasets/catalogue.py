@@ -1,9 +1,9 @@
 """The data sets by name, and how each is put on the device.
 
-Run on the real data: ``digits``, ``mnist`` and ``fashion_mnist`` (the official files), ``kmnist`` (the official test
-images alone), ``emnist`` (a selection of its official test sets), ``cifar10`` re-encoded as JPEG, and ``ag_news`` (the
-official test file alone, split in two). The loaders of ``svhn`` and ``cifar100`` have only read generated images, in
-files that tensorflow-datasets wrote with the shapes, types and classes of the real ones.
+These data sets have been run on real data: ``digits``, ``mnist`` and ``fashion_mnist`` (the official files), ``kmnist``
+(the official test images alone), ``emnist`` (a selection of its official test sets), ``cifar10`` re-encoded as JPEG,
+and ``ag_news`` (the official test file alone, split in two). The loaders of ``svhn`` and ``cifar100`` have only read
+generated images, in files that tensorflow-datasets wrote with the shapes, types and classes of the real ones.
 """
 
 import logging
@@ -31,8 +31,8 @@ class Dataset(NamedTuple):
       pool: Examples to choose from.
       test: Examples to evaluate on.
       num_classes: ``C``.
-      validation: Examples to choose between epochs by, none of them in the pool; None if none were asked for.
-      encoder: Pretrained, of the texts whose tokens the examples are; None for examples that are anything else.
+      validation: Examples by which the best epoch is chosen, none of them in the pool; None if none were requested.
+      encoder: The pretrained encoder, if the examples are tokens of texts; None for other examples.
       encoder_digest: Hash of the encoder that the examples are for, or that made them; empty for none.
       class_names: The name of each class; empty where a class has no name but its number.
     """
@@ -114,7 +114,7 @@ def load(
 
 
 def check(name: str, **fields: Any) -> Found:
-    """Holds the arguments of `load` against what they may be, and loads nothing.
+    """Checks the arguments of `load`, and loads nothing.
 
     Args:
       name: As `load` takes it.

@@ -1,4 +1,4 @@
-"""Labels as they come, as numbers of classes, and the examples that are held out for testing."""
+"""Labels of files converted to class numbers, and the examples that are held out for testing."""
 
 import logging
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ class Rows(NamedTuple):
     Attributes:
       values: ``[n]``: texts, integers, bools, or whole numbers in floating point.
       place: Names the file and a row of it, for messages: ``"train.csv, row {row}"``.
-      numbers: What the file's readers call each row; None if they count from 0.
+      numbers: The number of each row as a reader of the file counts it; None if rows count from 0.
     """
 
     values: np.ndarray
@@ -33,7 +33,7 @@ class Part(NamedTuple):
     """The examples to learn from, or those to test on.
 
     Attributes:
-      rows: The rows of the file that they stand in, rising.
+      rows: Their rows in the file, in ascending order.
       labels: Their labels, as numbers of classes, int32.
     """
 
@@ -70,7 +70,7 @@ def _encode(train: Rows, test: Rows | None) -> tuple[tuple[str, ...], np.ndarray
 
 
 def _whole(rows: Rows) -> np.ndarray:
-    """The labels as texts or integers, each of them there."""
+    """The labels as texts or integers; ValueError if one is missing."""
     values = rows.values
     if values.ndim != 1 or len(values) == 0:
         raise ValueError(f"{rows.at(0)}: labels have the shape {values.shape}: must be [n], one for each example")
@@ -134,7 +134,7 @@ def _hold_out(labels: np.ndarray, names: Sequence[str], share: float, rows: Rows
 
 
 def describe(labels: np.ndarray, names: Sequence[str]) -> str:
-    """How many examples a pool holds of how many classes, and of the rarest and the most frequent one."""
+    """The numbers of examples and classes of a pool in words, with its rarest and its most frequent class."""
     counts = np.bincount(labels, minlength=len(names))
     rarest, most = int(np.argmin(counts)), int(np.argmax(counts))
     said = f"{len(labels):,} examples of {len(names)} classes"

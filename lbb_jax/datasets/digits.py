@@ -10,7 +10,7 @@ NUM_TEST = 500
 
 def load() -> Source:
     """1,297 images to label and 500 to test on, one fixed stratified split; grey values 0 to 16 as uint8."""
-    # It takes a second and a half to import, which runs on other data need not wait for.
+    # scikit-learn takes 1.5 seconds to import; runs on other data should not wait for it.
     with needs("experiments"):
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split

@@ -1,4 +1,4 @@
-"""Splits of texts as a pretrained encoder takes them: tokens, or vectors that it has made. Needs the extra ``text``."""
+"""Splits of texts for a pretrained encoder: as tokens, or as vectors that it computes. Needs the extra ``text``."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from lbb_jax.text.embedding import embed
 from lbb_jax.text.text_encoder import TextEncoder
 from lbb_jax.text.tokenization import pad, tokenize
 
-# Texts are embedded, and their vectors kept, so many at a time: what is stopped goes on from there.
+# Texts are embedded, and their vectors kept, this many at a time; a stopped computation resumes at a block.
 BLOCK_SIZE = 1000
 NUM_FOR_STATISTICS = 1000
 
@@ -23,7 +23,7 @@ def vectors(text_encoder: TextEncoder, num_texts: int, read_texts: ReadTexts, *,
     """Texts as vectors ``[n, D]`` float32, made when they are read, with a progress bar; errors are those of `embed`.
 
     Args:
-      text_encoder: Makes them.
+      text_encoder: The encoder that computes the vectors.
       num_texts: How many there are.
       read_texts: From ``start`` and ``stop`` to the texts between and their labels.
       description: What the progress bar says.
@@ -60,7 +60,7 @@ def tokens(text_encoder: TextEncoder, num_texts: int, read_texts: ReadTexts) -> 
 def standardised(train: Split, test: Split, text_encoder: TextEncoder, class_names: tuple[str, ...]) -> Source:
     """Splits of vectors, with the mean and the standard deviation of each feature over the first of ``train``.
 
-    They are taken over 1,000 vectors.
+    These statistics are over 1,000 vectors.
     """
     first, _ = train.read(0, min(NUM_FOR_STATISTICS, train.num_examples))
     return Source(

@@ -1,4 +1,4 @@
-"""What tells a loaded data set from another that the same configuration may load elsewhere."""
+"""What distinguishes a loaded data set from another one that the same configuration may load elsewhere."""
 
 import hashlib
 from typing import Any
@@ -13,8 +13,8 @@ from lbb_jax.examples import Examples
 def identify(dataset: Dataset) -> dict[str, Any]:
     """Numbers of examples and classes, names of classes, and hashes of labels, inputs and the encoder.
 
-    Inputs are hashed as stored, with what normalises and repeats them. Names and an encoder are left out where the data
-    set has none.
+    Inputs are hashed as stored, together with their normalisation, copies and noise. Names and an encoder are left out
+    where the data set has none.
     """
     named = {"pool": dataset.pool, "test": dataset.test, "validation": dataset.validation}
     parts = {name: part for name, part in named.items() if part is not None}

@@ -28,7 +28,7 @@ def load(
 
     Args:
       path: A folder that holds ``train/CLASS/*`` and ``test/CLASS/*``; or ``train/CLASS/*`` alone; or ``CLASS/*``. Any
-        format that Pillow reads will do. Names that begin with a dot are passed over.
+        format that Pillow reads will do. Names that begin with a dot are skipped.
       image_size: Height and width that images are resized to; None for images that all have the same size.
       color: Whether images have three channels; otherwise one, of grey values.
       test_share: Without test folders, the share of the images that is held out to test on, stratified by class.
@@ -95,7 +95,7 @@ def _open(file: Path) -> Image.Image:
     try:
         return Image.open(file)
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{file}: cannot be read as an image ({error}); mend it, or take it away") from error
+        raise ValueError(f"{file}: cannot be read as an image ({error}); correct or remove it") from error
 
 
 def _split(files: Sequence[Path], labels: np.ndarray, size: tuple[tuple[int, int], str], color: bool) -> Split:
@@ -116,6 +116,6 @@ def _read(file: Path, size: tuple[int, int], why: str, color: bool) -> np.ndarra
         try:
             pixels = image.convert("RGB" if color else "L")
         except (OSError, ValueError, SyntaxError) as error:
-            raise ValueError(f"{file}: cannot be read as an image ({error}); mend it, or take it away") from error
+            raise ValueError(f"{file}: cannot be read as an image ({error}); correct or remove it") from error
     pixels = pixels if pixels.size == size else pixels.resize(size, Image.Resampling.BICUBIC)
     return np.asarray(pixels, np.uint8).reshape(size[1], size[0], -1)

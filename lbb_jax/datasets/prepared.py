@@ -23,7 +23,7 @@ class MissingDatasetError(FileNotFoundError):
 
 
 def open_builder(name: str) -> "tfds.core.DatasetBuilder":
-    """What knows a data set: its features, and where its files are.
+    """The builder of a data set, which knows its features and where its files are.
 
     Args:
       name: As tensorflow-datasets knows it, with its configuration if it has several: ``"emnist/balanced"``.
@@ -35,7 +35,7 @@ def open_builder(name: str) -> "tfds.core.DatasetBuilder":
     data_dir = os.environ.get("TFDS_DATA_DIR")
     if data_dir is not None:
         data_dir = str(paths.folder(data_dir, name="TFDS_DATA_DIR"))
-    # It takes seconds to import, which runs on other data need not wait for.
+    # The library takes seconds to import; runs on other data should not wait for it.
     with needs("experiments"):
         import tensorflow_datasets as tfds
 
@@ -63,7 +63,7 @@ def open_split(builder: "tfds.core.DatasetBuilder", split: str) -> Sequence[Reco
 
 @contextlib.contextmanager
 def _explained(description: str) -> Iterator[None]:
-    """Says what was done when something within could not be read."""
+    """Reports what was being done if reading fails inside the context."""
     try:
         yield
     except MemoryError:

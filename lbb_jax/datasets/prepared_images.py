@@ -19,7 +19,7 @@ def load(prepared_as: str, *, mean: ChannelValues, std: ChannelValues, transpose
     Args:
       prepared_as: As tensorflow-datasets knows it, with its configuration if it has several: ``"emnist/balanced"``.
       mean: The mean of the pixel values scaled to between 0 and 1, for each channel or for all.
-      std: Likewise.
+      std: The standard deviation, likewise.
       transposed: Whether height and width are exchanged in the files; they are put right when read.
 
     Returns:

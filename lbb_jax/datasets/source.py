@@ -9,7 +9,7 @@ from lbb_jax.networks.encoder import PretrainedEncoder
 
 
 class Split(NamedTuple):
-    """A part of a data set, read only as far as it is asked for.
+    """A part of a data set, which is read on demand.
 
     Attributes:
       num_examples: How many examples there are.
@@ -26,12 +26,12 @@ class Source(NamedTuple):
 
     Attributes:
       train: What the pool and the validation examples are taken from.
-      test: What is evaluated on.
+      test: The examples to evaluate on.
       num_classes: ``C``.
       mean: The mean of the features, in their units; broadcasts against one example. None, like ``std``, for features
         that are used as stored.
-      std: Likewise.
-      encoder: Pretrained, of the texts whose tokens the features are.
+      std: The standard deviation, likewise.
+      encoder: The pretrained encoder, if the features are tokens of texts; otherwise None.
       encoder_digest: Hash of the encoder that the features are for, or that made them; empty for none.
       class_names: The name of each class; empty where a class has no name but its number.
     """
@@ -47,7 +47,7 @@ class Source(NamedTuple):
 
 
 def check_labels(features: np.ndarray, labels: np.ndarray, num_classes: int) -> None:
-    """Holds the labels of some examples against the examples and the classes.
+    """Checks that labels fit their examples and the classes.
 
     Raises:
       ValueError: If there are not as many labels as examples, or one is no integer from 0 to below ``num_classes``.

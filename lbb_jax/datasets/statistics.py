@@ -38,5 +38,5 @@ def of_blocks(read: Callable[[int, int], np.ndarray], num_examples: int) -> tupl
 
 
 def scale(std: np.ndarray) -> np.ndarray:
-    """What to divide features of these standard deviations by: 1 for one that never changes, but for rounding."""
+    """The divisors for features of these standard deviations: 1 for a feature that is constant up to rounding."""
     return np.where(std > 1e-6 * np.max(std), std, 1)

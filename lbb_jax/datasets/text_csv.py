@@ -1,4 +1,4 @@
-"""A data set of the user's own: texts in CSV files, as a frozen encoder turns them into vectors. Needs ``text``."""
+"""A data set of the user's own: texts in CSV files, which a frozen encoder turns into vectors. Needs ``text``."""
 
 import functools
 from pathlib import Path
@@ -27,7 +27,7 @@ def load(
       encoder: A checkpoint, as `lbb_jax.text.locate` takes it.
       max_length: Tokens of a text that the encoder reads.
       text_column: The column of the texts.
-      label_column: The column of the labels, which are classes by their names.
+      label_column: The column of the labels, which are names of classes.
       test_share: Without a test file, the share of the texts that is held out to test on, stratified by class.
 
     Returns:
@@ -68,7 +68,7 @@ def _block(texts: list[str], labels: np.ndarray, start: int, stop: int) -> tuple
 
 
 def _read(file: Path, text_column: str, label_column: str) -> tuple[list[str], classes.Rows]:
-    """The texts of a file, and their labels: those of two columns."""
+    """The texts and the labels of a file, each from its column."""
     rows = csv_tables.read_rows(file, (), name="path")
     there = list(rows[0][1]) if rows else []
     for number, row in rows:

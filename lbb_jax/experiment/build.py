@@ -35,7 +35,7 @@ class Parts(NamedTuple):
       settings: The rest, static.
       training: How each network is trained.
       seeds_at_once: How many seeds a device works on side by side.
-      data_identity: What tells ``data`` from others that the same configuration may load elsewhere.
+      data_identity: What distinguishes ``data`` from other data that the same configuration may load elsewhere.
     """
 
     data: Data
@@ -46,7 +46,7 @@ class Parts(NamedTuple):
 
     @property
     def unit(self) -> str:
-        """What one loss of the training is the loss of, "step" or "epoch"."""
+        """The unit of training that one loss belongs to, "step" or "epoch"."""
         return self.training.unit
 
 
@@ -66,11 +66,11 @@ class Components(NamedTuple):
 
 
 def check(config: ConfigDict) -> None:
-    """Holds every field against its range, and the fields against one another; loads and compiles nothing.
+    """Checks the range of every field, and that the fields fit one another; loads and compiles nothing.
 
     Raises:
-      ExperimentError: For the first field that is missing, unknown, of another kind, out of its range, or at odds with
-        another; the message has its full name, its value and what is allowed.
+      ExperimentError: For the first field that is missing, unknown, of another kind, out of its range, or inconsistent
+        with another; the message has its full name, its value and what is allowed.
     """
     check_fields(config)
     with _reported("config.dataset."):
@@ -141,7 +141,7 @@ def _require(condition: bool, message: str) -> None:
 
 @contextlib.contextmanager
 def _reported(prefix: str) -> Iterator[None]:
-    """Raises an error of the project's own, which begins with ``FIELD=VALUE``, as ExperimentError with a prefix."""
+    """Converts an error of this package, which begins with ``FIELD=VALUE``, to ExperimentError with a prefix."""
     try:
         yield
     except ExperimentError as error:
@@ -177,7 +177,7 @@ def _dataset(config: ConfigDict) -> datasets.Dataset:
 
 
 def _check_sizes(config: ConfigDict, num_points: int) -> None:
-    """Holds the sizes of the labelled set against one another and against the pool."""
+    """Checks that the sizes of the labelled set fit one another and the pool."""
     _require(
         config.final_size <= num_points,
         f"config.final_size={config.final_size}: the pool has only {num_points} points",
@@ -214,7 +214,7 @@ def _check_fit(field: str, network: Network, dataset: datasets.Dataset, dataset_
         variables = jax.eval_shape(network.init, key, inputs)
         logits, statistics = jax.eval_shape(network.training_logits, key, variables, inputs)
         evaluated = jax.eval_shape(network.logits, variables, inputs)
-    # Whatever Flax, JAX or a module of the user's may raise.
+    # Flax, JAX or a module of the user's may raise any error.
     except Exception as error:
         place = references.users_place(error)
         where = f"at {place}: " if place else ""
@@ -279,8 +279,8 @@ def _posterior(found: Found, network: Network, training: Training, *, gain_side_
 def _gain_side_by_side(variables: networks.Variables, dataset: datasets.Dataset) -> bool:
     """Whether networks are trained faster side by side than one after another.
 
-    On a CPU only those are whose weights are all matrices and that train no encoder; convolutions are not:
-    `experiments/benchmark_training.py`.
+    On a CPU this holds only for networks whose weights are all matrices or vectors and that train no encoder. It does
+    not hold for convolutions (`experiments/benchmark_training.py`).
     """
     is_perceptron = dataset.encoder is None and all(leaf.ndim <= 2 for leaf in jax.tree.leaves(variables.params))
     return jax.default_backend() != "cpu" or is_perceptron

@@ -25,7 +25,7 @@ def check_platform() -> None:
     """Raises ExperimentError if JAX finds no device of the platform that it is to use."""
     try:
         jax.devices()
-    # JAX 0.10.1 fails an assertion, without a message, where it leaves out CUDA for want of a driver.
+    # JAX 0.10.1 fails an assertion, without a message, where it leaves out CUDA because there is no driver.
     except (AssertionError, RuntimeError) as error:
         raise ExperimentError(
             f"JAX_PLATFORMS={jax.config.jax_platforms}: JAX finds no such device; unset it to use what there is "
@@ -45,7 +45,7 @@ def use_cache() -> None:
     named, processor = jax.config.jax_compilation_cache_dir, _processor()
     folder = paths.resolve(named, name="JAX_COMPILATION_CACHE_DIR") if named else cache_folder("compiled")
     if folder.name == processor:
-        # As set by an earlier call.
+        # An earlier call has set it.
         return
     jax.config.update("jax_compilation_cache_dir", str(folder / processor))
     jax.monitoring.register_event_listener(_hush)
@@ -65,10 +65,10 @@ def _processor() -> str:
 
 
 def _hush(event: str, **details: str | int) -> None:
-    """While XLA loads or compiles a program, lets it log nothing: what goes wrong then is an exception.
+    """Silences the log of XLA while it loads or compiles a program; failures there raise exceptions.
 
-    It says of programs from the cache that they may end in SIGILL, on the very processor that they were compiled on: it
-    looks for preferences of its compiler among the processor's instructions (github.com/openxla/xla/issues/44565).
+    XLA warns that programs from the cache may end in SIGILL, even on the processor that compiled them: it looks for
+    preferences of its compiler among the processor's instructions (github.com/openxla/xla/issues/44565).
     """
     if event == _REQUEST and int(os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1")) > 0:
         _set_log_level(3)
@@ -80,7 +80,7 @@ def _hush_no_longer(event: str, duration: float, **details: str | int) -> None:
 
 
 def _set_log_level(level: int) -> None:
-    """Lets XLA log what is of a ``level``, as in ``TF_CPP_MIN_LOG_LEVEL``, or worse."""
+    """Sets the lowest level of messages that XLA logs, as ``TF_CPP_MIN_LOG_LEVEL`` does."""
     # JAX has no public function for it.
     set_level = getattr(jaxlib_utils, "absl_set_min_log_level", None)
     if set_level is not None:

@@ -26,7 +26,7 @@ def load_config(reference: str, overrides: Mapping[str, Any] | None = None) -> C
 
     Raises:
       ExperimentError: If there is no such file, if it fails (the message has the file and the line) or returns no
-        configuration, and if a field that is set is not there.
+        configuration, or if ``overrides`` sets a field that does not exist.
     """
     name, colon, argument = reference.partition(":")
     config = _call_get_config(_file(name, reference), [argument] if colon else [])
@@ -102,7 +102,7 @@ def _call_get_config(path: Path, arguments: list[str]) -> ConfigDict:
     """What the function ``get_config`` of a file returns."""
     loader = importlib.machinery.SourceFileLoader(f"config_{path.stem}", str(path))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-    # So that the components that the configuration names may stand beside it.
+    # Components that the configuration names may be defined in modules beside it.
     references.add_folder(path.parent)
     try:
         loader.exec_module(module)
@@ -112,7 +112,7 @@ def _call_get_config(path: Path, arguments: list[str]) -> ConfigDict:
         config = get_config(*arguments)
     except ExperimentError:
         raise
-    # Whatever a user's code may raise.
+    # A user's code may raise any error.
     except Exception as error:
         place = references.users_place(error) or str(path)
         raise ExperimentError(f"{place}: {type(error).__name__}: {error}") from error

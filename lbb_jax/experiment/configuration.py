@@ -30,7 +30,7 @@ def resolve_workdir(workdir: str | os.PathLike, *, to_write: bool = True) -> Pat
 
 
 class TopLevel(TypedDict):
-    """The fields of a configuration that are in no section, and what they may be."""
+    """The fields of a configuration that are in no section, and their ranges."""
 
     compute_dtype: Annotated[str, ranges.choice("float32", "bfloat16")]
     initial_size: Count
@@ -44,7 +44,7 @@ class TopLevel(TypedDict):
 
 
 class PosteriorFields(TypedDict):
-    """The fields of the section ``posterior`` that may stand there whatever it names."""
+    """The fields that the section ``posterior`` may have for any posterior."""
 
     num_members: Count
     members_at_once: OptionalCount
@@ -53,7 +53,7 @@ class PosteriorFields(TypedDict):
 
 
 class Acquisition(TypedDict):
-    """The fields of the section ``acquisition``, and what they may be whatever the method makes of them."""
+    """The fields of the section ``acquisition``, and their ranges for any method."""
 
     method: Text
     alpha: NotNegative
@@ -77,7 +77,7 @@ def default_config() -> ConfigDict:
     # Base examples in the pool and test examples; None for all there are.
     config.dataset.num_pool = config_dict.placeholder(int)
     config.dataset.num_test = config_dict.placeholder(int)
-    # Examples kept out of the pool, to choose between epochs by: the last of the training split.
+    # Validation examples, by which the best epoch is chosen: the last of the training split, not in the pool.
     config.dataset.num_validation = 0
     # Copies of each base example, and the noise on every copy (standard deviation after normalisation).
     config.dataset.copies = 1
@@ -93,7 +93,7 @@ def default_config() -> ConfigDict:
     config.posterior.num_members = 5
     # Members that are trained side by side. None: one at a time on a CPU (all at once for perceptrons), all elsewhere.
     config.posterior.members_at_once = config_dict.placeholder(int)
-    # Of MC dropout: masks to acquire with and to evaluate with.
+    # Draws to acquire with (for MC dropout, masks), and masks to evaluate with.
     config.posterior.num_draws = 100
     config.posterior.num_test_draws = 5
 
@@ -102,7 +102,7 @@ def default_config() -> ConfigDict:
 
     config.acquisition = ConfigDict()
     config.acquisition.method = "bald"
-    # Each is used by the methods that have it.
+    # Each option is used by the methods that have it.
     config.acquisition.alpha = 1.0
     config.acquisition.num_samples = 10_000
     config.acquisition.num_targets = 500
@@ -143,7 +143,7 @@ def parse_arguments(
 
     Args:
       argument: Such as ``"ensemble,b=20"``; None or empty for nothing.
-      choices: Words of which one may stand in it; the first holds if none does.
+      choices: Words of which at most one may be given; the first holds if none is.
       flags: Words that may stand in it.
       integers: Names that may be set to an integer in it.
 
@@ -194,7 +194,7 @@ def _find_method(method: Any) -> acquisition.Method:
 
 
 def check_fields(config: ConfigDict) -> None:
-    """Holds the fields against those of `default_config`, and those that are in no section against their ranges.
+    """Checks the names of fields by those of `default_config`, and the ranges of fields that are in no section.
 
     Raises:
       ExperimentError: For the first that is missing, unknown, of another kind or out of its range.
@@ -219,7 +219,7 @@ def check_fields(config: ConfigDict) -> None:
 
 
 def check_plain(value: Any, name: str = "config") -> None:
-    """Holds every field against what ``config.json`` can hold and give back the same.
+    """Checks that ``config.json`` can store every field and give it back unchanged.
 
     Raises:
       ExperimentError: For the first that is no number, text, True, False or None, nor a tuple or section of these.
@@ -238,7 +238,7 @@ def check_plain(value: Any, name: str = "config") -> None:
 
 
 def check_names(section: str, found: Iterable[str], expected: Collection[str], *, known: Collection[str] = ()) -> None:
-    """Holds the names of a section's fields against those that it has.
+    """Checks the names of a section's fields.
 
     Args:
       section: Its full name.
@@ -258,7 +258,7 @@ def check_names(section: str, found: Iterable[str], expected: Collection[str], *
 
 
 def check_ranges(allowed: Mapping[str, Range], values: Mapping[str, Any], section: str) -> None:
-    """Holds the fields of a section against their ranges.
+    """Checks the ranges of a section's fields.
 
     Raises:
       ExperimentError: For the first that is of another kind or out of its range.

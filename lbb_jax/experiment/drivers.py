@@ -1,7 +1,7 @@
 """The rounds of a run, compiled: stage by stage from the host, or many rounds as one program.
 
-Both do the same to the states of all seeds; what they differ in is what is seen of it on the way. From the host each
-stage is timed, and each round can be saved and shown. As one program nothing but its end is seen.
+Both change the states of all seeds in the same way; they differ in what is visible on the way. From the host, each
+stage is timed, and each round can be saved and shown. As one program, only the end is visible.
 """
 
 import logging
@@ -38,7 +38,7 @@ class Finished(NamedTuple):
     seconds_of_stages: dict[str, float] | None
 
 
-# Takes the states of all seeds some rounds further, and says what those rounds did.
+# Advances the states of all seeds by some rounds, and returns what those rounds did.
 Advance = Callable[[State], tuple[State, list[Finished]]]
 
 
@@ -47,15 +47,15 @@ def compile_driver(config: ConfigDict, parts: Parts, states: State, data: Data, 
 
     Args:
       config: The configuration of the run.
-      parts: What it is made of.
+      parts: The parts of the run.
       states: The states of all seeds, on ``mesh``.
       data: The data, on ``mesh``.
       mesh: From `sharding.seed_mesh`.
 
     Returns:
-      A function that takes the states some rounds further, or to the end of the run where that is nearer.
+      A function that advances the states by some rounds, or to the end of the run if that is nearer.
     """
-    # Where a round takes long, to see and to save each is worth more than what lies between them.
+    # If rounds take long, showing and saving each is worth more than the time lost between rounds.
     rounds_are_short = parts.training.is_short and jax.default_backend() != "cpu"
     if config.driver == "scan" or (config.driver == "auto" and rounds_are_short):
         return _compile_rounds(parts, states, data, mesh, num_rounds=config.rounds_at_once)

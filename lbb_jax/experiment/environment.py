@@ -20,8 +20,8 @@ _LOGGER = logging.getLogger(__name__)
 PACKAGES = ("lbb_jax", "jax", "jaxlib", "flax", "optax", "numpy", "tensorflow-datasets")
 # The versions of these make no difference to the numbers of a run.
 _WITHOUT_EFFECT = ("orbax-checkpoint", "tensorflow-datasets", "python", "system")
-# The settings that other numbers follow from: other random ones from the same key, or other precisions. A run that does
-# not record one began under JAX's own default.
+# The settings that change the numbers of a run: the random numbers of a key, or the precision. A run that does not
+# record a setting began under JAX's own default.
 SETTINGS: dict[str, Any] = {
     "jax_default_matmul_precision": None,
     "jax_default_prng_impl": "threefry2x32",
@@ -58,13 +58,13 @@ def settings() -> dict[str, Any]:
 
 
 def check_same(folder: RunFolder) -> None:
-    """Compares what numbers depend on here with what the run in ``folder``, if there is one, began under.
+    """Compares the settings, versions and hardware here with those of the run in ``folder``, if there is one.
 
-    Other versions or hardware, under which the last bits can differ, are said in a warning. What an older version of
-    this project did not record is left out.
+    Other versions or hardware, under which the last bits can differ, cause a warning. What an older version of this
+    project did not record is not compared.
 
     Raises:
-      ExperimentError: If a setting of JAX differs from which other numbers follow.
+      ExperimentError: If a setting of JAX that changes the numbers differs.
     """
     begun = folder.describe()
     if begun is None:

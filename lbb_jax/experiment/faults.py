@@ -1,4 +1,4 @@
-"""Numbers that are not finite: which they are, where they arose, and a remedy where what was seen points to one."""
+"""Numbers that are not finite: which they are, where they arose, and a remedy if the numbers suggest one."""
 
 import jax
 import numpy as np
@@ -7,7 +7,7 @@ from lbb_jax.errors import ExperimentError
 from lbb_jax.examples import Examples
 from lbb_jax.loop import Data, Round
 
-# A loss that has grown so many times is one that a smaller step would have lowered.
+# If a loss has grown by more than this factor, training diverged, and a smaller step would have lowered it.
 _DIVERGED = 10
 
 
@@ -17,7 +17,7 @@ def check_finite(done: Round, data: Data, unit: str) -> None:
     Args:
       done: The round of all seeds, as NumPy arrays with a leading axis ``[S]``.
       data: What it was trained and evaluated on.
-      unit: What one loss is the loss of, "step" or "epoch".
+      unit: The unit of training that one loss belongs to, "step" or "epoch".
     """
     where = f"seed {{}}, round {int(done.round[0])}: "
     faults = np.argwhere(~np.isfinite(done.losses))
@@ -70,11 +70,11 @@ def _about_metric(value: float, data: Data) -> str:
 
 
 def _cause(data: Data, otherwise: str) -> str:
-    """The inputs that are not finite, from which nothing else can follow; where there are none, ``otherwise``."""
+    """A text that names inputs that are not finite as the cause; if all inputs are finite, ``otherwise``."""
     for name, examples in (("pool", data.pool), ("test", data.test), ("validation", data.validation)):
         found = None if examples is None else _faulty_input(examples)
         if found is not None:
-            return f"the {name} examples are at fault: {found}; put the data right"
+            return f"the {name} examples are at fault: {found}; correct the data"
     return f"all inputs are finite, and {otherwise}"
 
 

@@ -25,7 +25,7 @@ class Interruption:
 
     @contextlib.contextmanager
     def handled(self) -> Iterator[None]:
-        """Within, SIGTERM does what Ctrl-C does. Outside the main thread nothing changes."""
+        """Inside the context, SIGTERM does what Ctrl-C does. Outside the main thread nothing changes."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -38,7 +38,7 @@ class Interruption:
 
     @contextlib.contextmanager
     def held_back(self) -> Iterator[None]:
-        """Within, signals wait; at the end, the first one takes effect."""
+        """Inside the context, signals wait; at the end, the first one takes effect."""
         self._is_held = True
         try:
             yield
@@ -56,7 +56,7 @@ class Interruption:
 
 def wait_for(arrays: Any) -> Any:
     """Waits until all ``arrays`` are computed and returns them; unlike JAX's own waiting, signals end it."""
-    # Arrays of random keys do not tell whether they are there.
+    # Arrays of random keys do not tell whether they are ready.
     for array in (leaf for leaf in jax.tree.leaves(arrays) if hasattr(leaf, "is_ready")):
         while not array.is_ready():
             time.sleep(_POLLING_SECONDS)
@@ -65,7 +65,7 @@ def wait_for(arrays: Any) -> Any:
 
 
 def leave(message: str) -> NoReturn:
-    """Ends the process at once with a message and status 1; its usual end waits for what is being computed."""
+    """Ends the process at once with a message and status 1; a normal exit would wait for running computations."""
     print(f"\n{message}", file=sys.stderr, flush=True)
     sys.stdout.flush()
     os._exit(1)

@@ -15,15 +15,15 @@ from lbb_jax.paths import PathError
 
 
 def run_script(main: Callable[[], None], *, takes_arguments: bool = False) -> None:
-    """Runs a script: parses its flags, calls ``main``, and ends with status 1 and one message for a user's slip.
+    """Runs a script: parses its flags, calls ``main``, and ends with status 1 and one message for a user's error.
 
     Args:
       main: The script. It is given the arguments that are no flags, if it takes any.
-      takes_arguments: Whether it does; otherwise they are an error.
+      takes_arguments: Whether the script takes arguments; if not, giving any is an error.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            # A terminal that has no sign for a character shows another; it must not end the script.
+            # A character that the terminal cannot show is replaced; it must not end the script.
             stream.reconfigure(errors="replace")
     app.run(functools.partial(_run, main, takes_arguments), flags_parser=_parse_flags)
 
@@ -55,13 +55,13 @@ def _end_with_help(message: str) -> NoReturn:
 
 
 def show_own_messages() -> None:
-    """Shows what this project reports, and of the libraries beneath it only errors."""
+    """Shows the messages of this project, and only errors of other libraries."""
     absl_logging.set_verbosity(absl_logging.ERROR)
     logging.getLogger("lbb_jax").setLevel(logging.INFO)
 
 
 def show_warnings() -> None:
-    """Shows this project's warnings, what a sweep reports of its runs, and of the libraries beneath only errors."""
+    """Shows this project's warnings, a sweep's reports on its runs, and only errors of other libraries."""
     absl_logging.set_verbosity(absl_logging.ERROR)
     logging.getLogger("lbb_jax").setLevel(logging.WARNING)
     logging.getLogger("lbb_jax.experiment.sweep").setLevel(logging.INFO)

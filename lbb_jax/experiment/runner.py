@@ -1,4 +1,4 @@
-"""Runs an experiment in its folder: progress, metrics and a checkpoint on the way, and going on after a stop."""
+"""Runs an experiment in its folder with progress, metrics and checkpoints; resumes a run that was stopped."""
 
 import contextlib
 import json
@@ -24,21 +24,21 @@ from lbb_jax.run_folder import Description, Record, RunFolder, lines_of_round
 
 _LOGGER = logging.getLogger(__name__)
 
-# Is told the records of all seeds of a round that is done.
+# Receives the records of all seeds of a finished round.
 OnRound = Callable[[list[Record]], None]
 
 
 def run(config: ConfigDict, workdir: str | os.PathLike, *, on_round: OnRound | None = None) -> list[Record]:
     """Runs all seeds of an experiment, or what is left of them, and draws the learning curve.
 
-    Writes ``config.json``, ``metrics.jsonl``, ``checkpoints/`` and ``figures/learning_curve.png`` to ``workdir``. A
-    run that was stopped goes on after the last round it finished, with the numbers that it would have had; a complete
-    run is left as it is. A run that goes on under other versions or on other hardware, where the last bits of its
-    numbers can differ, says so in a warning.
+    Writes ``config.json``, ``metrics.jsonl``, ``checkpoints/`` and ``figures/learning_curve.png`` to ``workdir``. A run
+    that was stopped resumes after its last finished round and gives the same numbers as without the stop; a complete
+    run is left unchanged. A run that resumes under other versions or on other hardware, where the last bits of its
+    numbers can differ, logs a warning.
 
     With ``config.save_predictions`` it also writes ``log_probs.npy``, the predictions ``[N, K, C]`` of the whole pool
     by the models of seed 0 after the last round, and ``labelled.txt``, the rows that were labelled then. A complete run
-    gets them later, too: its last models are trained again.
+    can still get them: its last models are trained again.
 
     Args:
       config: As `default_config` has it.
@@ -105,7 +105,7 @@ def _has_predictions(config: ConfigDict, folder: RunFolder) -> bool:
 
 
 def _fields(config: ConfigDict) -> dict:
-    """The configuration as ``config.json`` gives it back."""
+    """The configuration as ``config.json`` stores it."""
     return json.loads(config.to_json())
 
 
@@ -134,7 +134,7 @@ def _begin_or_go_on(config: ConfigDict, folder: RunFolder, on_round: OnRound | N
 
 
 def _run_rounds(config: ConfigDict, parts: Parts, folder: RunFolder, on_round: OnRound | None) -> loop.State:
-    """Goes on where the last checkpoint stands, to the end of the last round, and returns the states after it."""
+    """Resumes from the last checkpoint, runs to the end of the last round, and returns the states after it."""
     fields, interruption = config.to_dict(), Interruption()
     mesh = sharding.seed_mesh(config.seeds)
     data = sharding.replicate(parts.data, mesh)

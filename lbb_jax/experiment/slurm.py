@@ -1,12 +1,14 @@
 """Hands the runs of a sweep to SLURM, as jobs of their own."""
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from lbb_jax import references
 from lbb_jax.experiment import runner
 from lbb_jax.experiment.compilation import use_cache
 from lbb_jax.experiment.configuration import ExperimentError, resolve_workdir
@@ -22,8 +24,8 @@ def submit(
 ) -> dict[str, str]:
     """Submits every run that is not complete as a job, all in one array.
 
-    A job is that of `lbb_jax.experiment.run` in ``workdir/NAME``. When the jobs have ended, the sweep itself gathers
-    the table and goes on with what was stopped.
+    A job calls `lbb_jax.experiment.run` for ``workdir/NAME``. After the jobs have ended, running the sweep itself
+    gathers the table and resumes what was stopped.
 
     Args:
       configs: The configurations by the name of the run's folder, as `combine` returns them.
@@ -48,7 +50,7 @@ def submit(
         executor = submitit.AutoExecutor(workdir / "slurm", cluster=cluster)
         executor.update_parameters(**parameters)
         with executor.batch():
-            jobs = {name: executor.submit(_run, config, workdir / name) for name, config in left.items()}
+            jobs = {name: executor.submit(_run, config, workdir / name, sys.path) for name, config in left.items()}
     except (NameError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise ExperimentError(f"--slurm: {error}") from error
     return {name: job.job_id for name, job in jobs.items()}
@@ -72,8 +74,10 @@ def parse_parameters(text: str) -> dict[str, Any]:
     return parameters
 
 
-def _run(config: ConfigDict, workdir: Path) -> None:
-    """The work of a job."""
+def _run(config: ConfigDict, workdir: Path, path: Sequence[str]) -> None:
+    """Does the work of a job, which finds the modules that the sweep found in ``path``."""
+    for folder in path:
+        references.add_folder(folder)
     show_own_messages()
     use_cache()
     runner.run(config, workdir)

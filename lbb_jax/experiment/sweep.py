@@ -44,18 +44,18 @@ def run_sweep(
 ) -> dict[str, str]:
     """Runs several configurations, each in a folder of its own, and writes all that are complete to one table.
 
-    Each run is that of `lbb_jax.experiment.run` in ``workdir/NAME``: complete runs are left as they are, stopped ones
-    go on, and one that fails does not keep the others from running. ``workdir/runs.csv`` is the table of
-    `lbb_jax.analysis.load_runs` over the complete runs in ``configs``; in it, ``path`` is the folder within
-    ``workdir``. Where no run is complete it is not written.
+    Each run is that of `lbb_jax.experiment.run` in ``workdir/NAME``: complete runs stay unchanged, stopped runs resume,
+    and a run that fails does not stop the others. ``workdir/runs.csv`` is the table of `lbb_jax.analysis.load_runs`
+    over the complete runs in ``configs``; in it, ``path`` is the folder within ``workdir``. If no run is complete, the
+    table is not written.
 
     Args:
       configs: The configurations by the name of the run's folder, as `combine` returns them.
       workdir: Folder of all runs; made if needed.
-      num_processes: Runs at once. With 1 they run in this process, one after the other; with more, each in a process
-        of its own, which on an accelerator need memory for all of them.
-      devices: NVIDIA GPUs, as ``CUDA_VISIBLE_DEVICES`` names them; if there are any, as many runs go on at once, each
-        in a process of its own that sees one of them alone.
+      num_processes: Runs at once. With 1 they run in this process, one after the other; with more, each runs in a
+        process of its own, and an accelerator needs memory for all of them.
+      devices: NVIDIA GPUs, as ``CUDA_VISIBLE_DEVICES`` names them; if any are given, one run at a time on each, in a
+        process of its own that sees only this GPU.
 
     Returns:
       What went wrong, by the name of the run; empty if all are complete.
@@ -63,7 +63,7 @@ def run_sweep(
     Raises:
       ExperimentError: If ``workdir`` is no local folder or cannot be written to, ``num_processes`` is below 1 or given
         beside ``devices``, a device is named twice, or the table cannot be written.
-      KeyboardInterrupt: On Ctrl-C or SIGTERM, when all runs have been stopped; the same call goes on from there.
+      KeyboardInterrupt: On Ctrl-C or SIGTERM, when all runs have been stopped; the same call resumes them.
     """
     if num_processes < 1:
         raise ExperimentError(f"--processes={num_processes}: must be at least 1")
@@ -88,9 +88,9 @@ def run_sweep(
 
 
 class _Progress:
-    """One progress bar for all runs: how many are done, and where those that are running stand.
+    """One progress bar for all runs: how many are done, and the state of those that are running.
 
-    Where there is no terminal to draw it on, a line for every round and every run that ends.
+    Without a terminal, a line is logged for every round, and for every run that ends.
     """
 
     def __init__(self, total: int, *, num_done: int) -> None:
@@ -138,13 +138,13 @@ def _in_turn(configs: Mapping[str, ConfigDict], workdir: Path, progress: _Progre
 
 
 def _attempt(config: ConfigDict, workdir: Path, on_round: Callable[[list[Record]], None]) -> str | None:
-    """Runs one experiment; what went wrong, or None."""
+    """Runs one experiment; returns what went wrong, or None."""
     try:
         runner.run(config, workdir, on_round=on_round)
     except (ExperimentError, datasets.MissingDatasetError) as error:
         return str(error)
     except Exception as error:
-        # Not foreseen: whoever looks for its cause needs to know where it arose.
+        # An unexpected error: the log shows where it arose.
         _LOGGER.exception("%s", workdir)
         return f"{type(error).__name__}: {error}"
     return None
@@ -205,14 +205,14 @@ def _start(config: ConfigDict, workdir: Path, place: _Place) -> tuple[Connection
     process = context.Process(target=_run_and_report, args=(config, workdir, sender), daemon=True)
     with _visible(place):
         process.start()
-    # So that only the process holds it, and its end is seen here as the end of what is received.
+    # Only the process then holds the sender, so that the pipe closes when the process ends.
     sender.close()
     return receiver, process
 
 
 @contextlib.contextmanager
 def _visible(place: _Place) -> Iterator[None]:
-    """Within, processes are started that see ``place`` alone."""
+    """Inside the context, processes that are started see only ``place``."""
     before = os.environ.get("CUDA_VISIBLE_DEVICES")
     try:
         if place is not None:
@@ -240,7 +240,7 @@ def _run_and_report(config: ConfigDict, workdir: Path, sender: Connection) -> No
 
 
 def _cause_of_death(exit_code: int) -> str | None:
-    """Why a process ended that did not say what went wrong; None if nothing did."""
+    """Why a process ended without a message; None if nothing went wrong."""
     if exit_code == 0:
         return None
     cause = f"signal {signal.Signals(-exit_code).name}" if exit_code < 0 else f"status {exit_code}"

@@ -106,8 +106,8 @@ def _check_runs(configs: Mapping[str, ConfigDict]) -> None:
 
 
 def with_variant(config: ConfigDict, fields: Fields) -> ConfigDict:
-    """A copy of ``config`` with ``fields`` in its acquisition, and without options that its own method alone has."""
-    # ConfigDict(config) would share the fields within fields.
+    """A copy of ``config`` with ``fields`` in its acquisition, and without options of its previous method alone."""
+    # ConfigDict(config) would share nested fields with ``config``.
     config = copy.deepcopy(config)
     known = {*default_config().acquisition, *acquisition.find_method(fields["method"]).options}
     with config.unlocked():
@@ -131,7 +131,7 @@ def _split(part: str) -> tuple[str, list[str]]:
 
 def _parse_options(method: str, settings: list[str]) -> Fields:
     """The options in ``["redundancy=tree", ...]``, checked."""
-    # What is an array, such as targets, is no field.
+    # An option that is an array, such as targets, is not a field.
     fields, options_of_method = default_config().acquisition.to_dict(), acquisition.find_method(method).options
     kinds = {name: type(fields.get(name, default)) for name, default in options_of_method.items()}
     allowed = [name for name, kind in kinds.items() if kind in _KINDS]

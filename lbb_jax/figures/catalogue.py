@@ -1,6 +1,6 @@
 """The figures of finished runs by name: the one table that ``experiments/figures.py`` and the report read.
 
-A further figure takes a function of runs that returns the figure with its numbers, and a row in `FIGURES`.
+A further figure needs a function of runs that returns the figure with its numbers, and a row in `FIGURES`.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
 
 def _learning_curves(runs: pd.DataFrame, at_labels: Sequence[int] = ()) -> tuple[Figure, pd.DataFrame]:
-    """The table has the accuracies ``at_labels``; where none are given, those of each quarter of the curve."""
+    """The table has the accuracies with ``at_labels`` labels; if none are given, those at each quarter of the curve."""
     sizes = np.unique(runs["labels"])
     quarters = sizes[np.unique(np.linspace(0, len(sizes) - 1, 5).astype(int))].tolist()
     return figures.learning_curves(runs), analysis.summarise(runs, at_labels=at_labels or quarters)

@@ -27,11 +27,11 @@ from lbb_jax.figures.titles import check_one_experiment, describe, of_seeds, ran
 
 
 def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
-    """Test accuracy against labels: the mean over seeds, and of up to 8 variants a band of one standard deviation.
+    """Test accuracy against labels: the mean over seeds and, for up to 8 variants, a band of one standard deviation.
 
     Args:
       runs: As `lbb_jax.analysis.load_runs` returns them, of one data set, posterior and batch size.
-      title: Above the figure; data set, posterior, batch size, seeds and what was reduced where None.
+      title: The title; if None, data set, posterior, batch size, seeds and what was reduced.
 
     Returns:
       The figure, one line per variant.
@@ -56,7 +56,7 @@ def area_differences(differences: pd.DataFrame, *, title: str | None = None) -> 
 
     Args:
       differences: As `lbb_jax.analysis.paired_differences` returns them of areas, of one experiment.
-      title: Above the figure; data set, posterior, batch size, confidence, seeds and what was reduced where None.
+      title: The title; if None, data set, posterior, batch size, confidence, seeds and what was reduced.
 
     Returns:
       The figure, a row for each variant, the first on top, and a line at 0, where the baseline is.
@@ -82,12 +82,12 @@ def area_differences(differences: pd.DataFrame, *, title: str | None = None) -> 
 def label_savings(savings: pd.DataFrame, *, title: str | None = None) -> Figure:
     """Labels needed to reach each target: a small point for each seed, a large one for the median over seeds.
 
-    Runs that never reach the target stand at the right edge, on a line that says so. The median takes them as
-    infinite, so it stands there too where half of the seeds or more never do.
+    Runs that never reach the target stand at the right edge, on a line that says so. The median counts them as
+    infinite, so it stands there, too, if half of the seeds or more never reach the target.
 
     Args:
       savings: As `lbb_jax.analysis.labels_to_reach` returns them, of one experiment.
-      title: Above the figure; data set, posterior, batch size, seeds and what was reduced where None.
+      title: The title; if None, data set, posterior, batch size, seeds and what was reduced.
 
     Returns:
       The figure, a row for each variant, the first on top, with a marker of its own for each target.
@@ -122,11 +122,11 @@ def label_savings(savings: pd.DataFrame, *, title: str | None = None) -> Figure:
 
 
 def savings(found: pd.DataFrame, *, title: str | None = None) -> Figure:
-    """Labels needed to reach an accuracy: of the mean over seeds, with their bootstrap interval.
+    """Labels that the mean over seeds needs to reach an accuracy, with their bootstrap interval.
 
     Args:
       found: As `lbb_jax.analysis.savings` returns them, of one experiment.
-      title: Above the figure; data set, posterior, batch size, accuracy, seeds and what was reduced where None.
+      title: The title; if None, data set, posterior, batch size, accuracy, seeds and what was reduced.
 
     Returns:
       The figure, a row for each variant, the first on top, and a line at the labels of the baseline. A triangle marks
@@ -158,7 +158,7 @@ def _right_edge(labels: pd.Series) -> float:
 
 
 def performance_profile(errors: pd.DataFrame) -> Figure:
-    """Performance profiles as the step functions that they are, every step where it lies.
+    """Performance profiles, drawn as exact step functions.
 
     Args:
       errors: Final error rates ``[problems, solvers]``, as `lbb_jax.analysis.final_errors` returns them.
@@ -193,11 +193,11 @@ def performance_profile(errors: pd.DataFrame) -> Figure:
 
 
 def batch_diversity(diversity: pd.DataFrame, *, title: str | None = None) -> Figure:
-    """Distinct base examples and class entropy of the batches, against labels: mean, and of up to 8 variants one s.d.
+    """Distinct base examples and class entropy of the batches, against labels: mean and, for up to 8 variants, 1 s.d.
 
     Args:
       diversity: As `lbb_jax.analysis.batch_diversity` returns it, of one experiment.
-      title: Above the figure; data set, posterior, batch size, seeds and what was reduced where None.
+      title: The title; if None, data set, posterior, batch size, seeds and what was reduced.
 
     Returns:
       The figure, a line for each variant in both panels, and a dotted one at the largest class entropy of a batch.
@@ -244,7 +244,7 @@ def acquired_images(
       class_names: The names of the classes; their numbers are shown if it is empty.
       num_images: Columns.
       seed: The seed whose picks are shown.
-      title: Above the figure; data set, posterior, batch size, seed and what was reduced where None.
+      title: The title; if None, data set, posterior, batch size, seed and what was reduced.
 
     Returns:
       The figure. An image of which a copy stands further to the left has a frame, and the title says so.

@@ -17,10 +17,10 @@ from lbb_jax.files import atomic_write
 COLOURS = {name: colour for method in acquisition.METHODS.values() for name, colour in method.colours.items()}
 # Paul Tol's "light" scheme, for methods that are not the project's.
 _OTHER_COLOURS = ("#77AADD", "#EE8866", "#EEDD88", "#FFAABB", "#99DDFF", "#44BB99", "#BBCC33", "#AAAA00")
-# Of variants that share a colour, as they differ in an option alone; of targets that are drawn in one figure.
+# Dashes tell apart variants that share a colour, as they differ only in an option; markers tell apart targets.
 DASHES = ("-", "--", ":", "-.")
 MARKERS = ("o", "D", "s", "^")
-# Of the files that a figure can be written to.
+# The suffixes of the files that a figure can be written to.
 SUFFIXES = (".pdf", ".png", ".svg", ".eps", ".jpg", ".jpeg")
 # With more lines, bands would hide them and the legend would not fit among them.
 FEW_LINES = 8
@@ -85,7 +85,7 @@ def legend_below(figure: Figure, axes: Axes, *, num_columns: int) -> None:
 
 
 def draw_means(axes: Axes, table: pd.DataFrame, *, x: str, y: str, band: bool = True) -> None:
-    """Draws the column ``y`` of a table against ``x``: of each variant the mean, and a band of one standard deviation.
+    """Draws the column ``y`` of a table against ``x``: for each variant the mean and a band of one s.d.
 
     Args:
       axes: What to draw in.
@@ -121,7 +121,7 @@ def line_styles(variants: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def colour_of(variant: str) -> str:
-    """The colour of a variant: its own, else that of its method without sampling, else one that its name alone gives.
+    """The colour of a variant: its own, else that of its method without sampling, else one computed from its name.
 
     Args:
       variant: A name as `lbb_jax.analysis.load_runs` gives it.

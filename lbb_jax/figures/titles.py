@@ -61,7 +61,7 @@ def describe(table: pd.DataFrame, spread: str) -> str:
 
 
 def of_seeds(shown: str, table: pd.DataFrame) -> str:
-    """What is ``shown`` of how many seeds."""
+    """``shown`` with the number of seeds, such as "mean of 3 seeds"."""
     num_seeds = table["seed"].nunique()
     return f"{shown} of {num_seeds} seeds" if num_seeds > 1 else "1 seed"
 

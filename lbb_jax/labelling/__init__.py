@@ -1,4 +1,4 @@
-"""Ask and tell: a project of people who label, on disk.
+"""Ask and tell: a labelling project on disk.
 
 >>> import tempfile
 >>> from lbb_jax import labelling

@@ -1,6 +1,6 @@
 """The command ``lbb-jax``: which points to label next, from files of predictions.
 
-JAX and NumPy are imported only where points are picked, so that everything else answers at once.
+JAX and NumPy are imported only where points are picked, so that the other commands start quickly.
 """
 
 import argparse
@@ -32,7 +32,7 @@ same for all points. Further options are those of the method: --alpha=1, --redun
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit status: 0, 1 for an error in what was given, 2 for one in how."""
+    """Runs the command and returns its exit status: 0, 1 for wrong input, 2 for wrong usage."""
     # An id may hold what a terminal cannot show.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     ask = add("ask", _ask, "pick the next batch and write a file for its labels", epilog=_PREDICTIONS)
     ask.add_argument("folder", metavar="FOLDER")
     _add_picking(ask)
-    ask.add_argument("--subset", action="store_true", help="points without a row may be left out")
+    ask.add_argument("--subset", action="store_true", help="points may lack a row; they are not picked then")
     ask.add_argument(
         "--audit", type=float, default=0.0, metavar="SHARE", help="share of random points, to test the model"
     )
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--format", choices=FORMATS, default="csv", help="what to write (default: csv)")
     ask.add_argument("--data", metavar="FILE", help="CSV with what Label Studio shows: id and text, image or others")
 
-    tell = add("tell", _tell, "record labels; a part of a batch is fine, and a label told again is a correction")
+    tell = add("tell", _tell, "record labels, of a batch or a part; telling a label again corrects it")
     tell.add_argument("folder", metavar="FOLDER")
     tell.add_argument("labels", metavar="LABELS", help="CSV with the columns id and label, or an export")
     tell.add_argument("--format", choices=FORMATS, default="csv", help="what to read (default: csv)")
@@ -102,11 +102,11 @@ def _parser() -> argparse.ArgumentParser:
     labels = add("labels", _labels, "write all labels as CSV, with the columns id and label")
     labels.add_argument("folder", metavar="FOLDER")
     labels.add_argument("--without-audit", action="store_true", help="leave out the points that test the model")
-    labels.add_argument("--output", metavar="FILE", help="where to (default: print)")
+    labels.add_argument("--output", metavar="FILE", help="the file to write (default: print)")
 
     status = add("status", _status, "labelled, pending, skipped, and whether to stop")
     status.add_argument("folder", metavar="FOLDER")
-    status.add_argument("--plot", metavar="FILE", help="draw it, too: a .png, .pdf or .svg file")
+    status.add_argument("--plot", metavar="FILE", help="also draw the status, to a .png, .pdf or .svg file")
 
     acquire = add("acquire", _acquire, "pick points from a file of predictions, without a project", epilog=_PREDICTIONS)
     _add_picking(acquire)
@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         "--labelled", metavar="FILE", help="points not to pick: ids, or row numbers from 0; or a batch"
     )
     acquire.add_argument("--pending", metavar="FILE", help="further points not to pick")
-    acquire.add_argument("--output", required=True, metavar="FILE.csv", help="where to: columns id, score, label")
+    acquire.add_argument("--output", required=True, metavar="FILE.csv", help="the file, with columns id, score, label")
     return parser
 
 

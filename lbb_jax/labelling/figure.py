@@ -11,7 +11,7 @@ FORMATS = (".pdf", ".png", ".svg")
 
 
 def draw(status: Status) -> Figure:
-    """Labels by class, and what speaks for stopping, batch by batch; panels without data say so.
+    """Labels by class, and the stopping signals batch by batch; panels without data say so.
 
     Args:
       status: What `lbb_jax.labelling.Project.status` returns.

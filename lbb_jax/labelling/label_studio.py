@@ -1,7 +1,7 @@
 """Label Studio: batches as tasks to import, and its JSON export as labels.
 
-Every task carries its score as the score of a prediction without a result. By that the Data Manager of the Community
-Edition sorts ("Prediction score"), and its labellers see no suggestion that could sway them.
+Every task carries its score as the score of a prediction without a result. The Data Manager of the Community Edition
+can sort by this score ("Prediction score"), and labellers see no suggestion that could influence them.
 """
 
 import html
@@ -31,7 +31,7 @@ def tasks(
       number: The batch's number.
       ids: The ids, which tasks carry as ``id``.
       scores: The scores; a point without one gets no prediction, and so stands at an end of the sorted list.
-      data: What tasks show of each id; None for the id alone.
+      data: What tasks show for each id; None for the id alone.
 
     Raises:
       LabellingError: If ``data`` lacks one of the ids.
@@ -75,12 +75,12 @@ def interface(classes: Sequence[str], columns: Collection[str]) -> str:
 def read_export(path: str | os.PathLike, *, ids: Collection[str], classes: Sequence[str]) -> dict[str, Label]:
     """The labels in a JSON export; tasks without an annotation tell nothing.
 
-    Of several annotations the one changed last counts, and a skipped task is a point that cannot be labelled.
+    If a task has several annotations, the one changed last counts. A skipped task is a point that cannot be labelled.
 
     Args:
       path: The file, exported as JSON.
-      ids: The ids that may stand there.
-      classes: The classes that may.
+      ids: The ids that are allowed.
+      classes: The classes that are allowed.
 
     Raises:
       PathError: If there is no such file.

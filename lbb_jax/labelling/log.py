@@ -71,7 +71,7 @@ class Log:
 
 
 def _parsed(line: bytes) -> Event | None:
-    """The object that a whole line holds. No beginning of an object is an object."""
+    """The object that a whole line holds; None for anything else, such as the beginning of an object."""
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):

@@ -6,7 +6,7 @@ from typing import Any
 
 from lbb_jax.labelling.errors import LabellingError, first_of
 
-# In the column of labels: this point cannot be labelled.
+# In the column of labels, this marks a point that cannot be labelled.
 SKIP = "SKIP"
 
 
@@ -19,7 +19,7 @@ def as_name(value: Any, *, what: str) -> str:
 
     Raises:
       LabellingError: For any other kind, and for a string that is empty, begins or ends with a space, or holds a line
-        break, which a file of one a line could not hold.
+        break, which a file with one name a line could not hold.
     """
     if isinstance(value, str):
         text = str(value)

@@ -138,12 +138,12 @@ def in_order(log_probs: Any, classes: Sequence[str] | None, expected: Sequence[s
     """``log_probs[N, K, C]`` with its columns in the order of the project's classes.
 
     Args:
-      log_probs: A column for each of ``classes``, of ``expected`` if these are None.
+      log_probs: The columns are those of ``classes``, or of ``expected`` if ``classes`` is None.
       classes: The names of the columns. Those of ``expected`` that are not among them have probability 0.
       expected: The classes of the project.
 
     Raises:
-      LabellingError: If there are other classes among them, or not as many as columns.
+      LabellingError: If ``classes`` holds one that is not in ``expected``, or not as many as there are columns.
     """
     named = list(expected if classes is None else classes)
     shape = np.shape(log_probs)
@@ -159,7 +159,7 @@ def in_order(log_probs: Any, classes: Sequence[str] | None, expected: Sequence[s
             f"the predictions are of the classes {first_of(named, 20)}, and the project has {first_of(expected, 20)}"
         )
     values = np.asarray(log_probs)
-    # What stands at -1 is the column of the classes that are not named.
+    # The last column, at -1, is that of the classes that are not named.
     padded = np.concatenate([values, np.full((*shape[:2], 1), -np.inf, values.dtype)], axis=2)
     return padded[:, :, [named.index(name) if name in named else -1 for name in expected]]
 

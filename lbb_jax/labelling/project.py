@@ -1,12 +1,12 @@
-"""A labelling project: a folder that people and models come back to.
+"""A labelling project: a folder that keeps the state of labelling.
 
 ``project.json``      the ids and the classes that the project began with
 ``log.jsonl``         what was asked, told and added, a line for each event; only ever appended
 ``batches/``          a file for each batch, to be filled in: ``0001.csv``, or ``0001.json`` for Label Studio
 ``predictions/``      the likeliest class of each point when a batch was asked: ``0001.npy``
 
-The log alone says where the project stands. A batch is logged when all its files are on the disk under other names;
-they are renamed after that, if need be by whoever opens the project next.
+The log alone defines the state of the project. A batch is logged when all its files are on the disk under temporary
+names. The files are renamed after that, at the latest when the project is opened again.
 """
 
 import builtins
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 FORMATS = ("csv", "label-studio")
-# A writer waits so long for another one.
+# How long a writer waits for another one.
 LOCK_SECONDS = 60.0
 _VERSION = 1
 _STAGED = ".staged-"
@@ -45,7 +45,7 @@ class Batch(NamedTuple):
     Attributes:
       number: 1 for a project's first batch.
       ids: The ids, in the order picked; audit points come last.
-      indices: The rows of the predictions that they have, ``[b]`` int.
+      indices: Their rows in the predictions, ``[b]`` int.
       scores: The method's score of each, ``[b]`` float32; NaN for audit points.
     """
 
@@ -105,14 +105,15 @@ class Project:
         """The latest label of each labelled id.
 
         Args:
-          audit: Whether audit points are among them. A model that is to be judged by them must be trained without.
+          audit: Whether audit points are among them. A model that is judged by audit points must be trained without
+            them.
         """
         state = self._state()
         left_out = {} if audit else state.audited
         return {id_: label for id_, label in state.labels.items() if label is not None and id_ not in left_out}
 
     def status(self) -> Status:
-        """Counts, pending batches, and what speaks for stopping. Changes nothing."""
+        """Counts, pending batches and stopping signals. Changes nothing."""
         state = self._state()
         latest = self._predictions_of(len(state.batches)) if state.audited else None
         return status_of(state, state.classes, latest)
@@ -145,14 +146,14 @@ class Project:
           batch_size: Points to ask, the audit points among them.
           seed: Seed of the random numbers, at least 0.
           ids: The ids of the rows, in any order; None if the rows are all ids of the project in its order.
-          classes: The classes of the columns, in any order; None for all of the project in its order. Classes that
-            are not named, such as one that was added when the model was trained already, have probability 0.
+          classes: The classes of the columns, in any order; None for all of the project in its order. Classes that are
+            not named, such as one that was added after the model was trained, have probability 0.
           subset: Whether points that could be asked may be missing from ``ids``.
           audit: Share of the batch that is drawn uniformly from what could be asked, to judge the model by.
           renew: True to withdraw all that is pending first, or the numbers of the batches to withdraw. Withdrawn points
-            may be asked again, by this call, too.
+            may be asked again, also by this call.
           format: ``"csv"``, or ``"label-studio"`` for a file of tasks.
-          data: What a task shows of each id, such as ``{"img_1": {"image": "https://..."}}``; for Label Studio only.
+          data: What a task shows for each id, such as ``{"img_1": {"image": "https://..."}}``; for Label Studio only.
           **options: Options of the method. Arrays have a row for each row of ``log_probs``.
 
         Returns:
@@ -263,7 +264,7 @@ class Project:
     def add_classes(self, classes: Iterable[Any]) -> int:
         """Adds the classes that the project does not have yet, behind those that it has, and returns how many.
 
-        Labels stay what they are. Predictions have a column for each new class from then on, or name their classes.
+        Labels stay unchanged. From then on, predictions must have a column for each new class, or name their classes.
 
         Raises:
           LabellingError: For what is no name of a class; if the folder cannot be written to.
@@ -331,7 +332,7 @@ def create(folder: str | os.PathLike, *, ids: Iterable[Any], classes: Iterable[A
     """Makes a project in a folder, which may be there already.
 
     Args:
-      folder: Where to; nothing else of the folder is touched.
+      folder: The folder; its other files are not touched.
       ids: The ids of the points, strings or integers, distinct. Rows of predictions come in their order.
       classes: The names of the classes, in the order of the columns of predictions.
 
@@ -358,7 +359,7 @@ def create(folder: str | os.PathLike, *, ids: Iterable[Any], classes: Iterable[A
 
 
 def open(folder: str | os.PathLike) -> Project:
-    """The project in a folder. One that was killed at any moment goes on from where its log ends.
+    """The project in a folder. A project whose process was killed continues from the end of its log.
 
     Raises:
       PathError: If it is no path of a folder.

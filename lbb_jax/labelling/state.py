@@ -1,4 +1,4 @@
-"""What a project's events add up to. Pure: events in, state out."""
+"""The state of a project, computed from its events by pure functions."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class State:
       pending: Ids that were asked and neither told nor withdrawn, with the number of their batch.
       batches: The events of all batches, oldest first: batch ``n`` stands at ``n - 1``.
       audited: Audit points, with the class that was predicted when they were asked. A point that was withdrawn and then
-        picked by a method is none.
+        picked by a method is no audit point.
       corrections: How many labels were told that replaced another.
     """
 
@@ -43,7 +43,7 @@ class State:
         return [id_ for id_, number in self.pending.items() if number in numbers]
 
     def news_in(self, labels: Mapping[str, Label]) -> dict[str, Label]:
-        """Those of ``labels`` that are not told yet, or were told otherwise."""
+        """The ``labels`` that were not told before, or were told with another value."""
         return {id_: label for id_, label in labels.items() if id_ not in self.labels or self.labels[id_] != label}
 
 

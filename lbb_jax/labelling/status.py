@@ -1,4 +1,4 @@
-"""What a project has reached, and what speaks for stopping."""
+"""The progress of a project, and its stopping signals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -52,8 +52,8 @@ class Status:
         were asked; None where they have no points in common.
       best_scores: For each batch, its method and the best score it picked (for most methods a gain in nats); None where
         the batch has none.
-      audit_when_asked: How many of the labelled audit points were predicted right when they were asked. No
-        model had seen their labels then; but the models are those of the past.
+      audit_when_asked: How many of the labelled audit points were predicted right when they were asked. No model had
+        seen their labels then, but these are the models of earlier batches.
       audit_latest: How many of them the latest predictions have right. It is held-out accuracy only if the model was
         not trained on them: on ``labels(audit=False)``.
     """
@@ -152,7 +152,7 @@ def accuracy_of(judgements: Sequence[bool]) -> Accuracy | None:
 
 
 def _judgements(state: State, classes: Sequence[str], latest: "np.ndarray | None") -> tuple[list[bool], list[bool]]:
-    """For the audit points that have a label: whether they were predicted right when asked, and lately."""
+    """For labelled audit points: whether they were predicted right when asked, and by the latest predictions."""
     when_asked, by_latest = [], []
     for id_, predicted in state.audited.items():
         label, number = state.labels.get(id_), state.ids[id_]

@@ -41,8 +41,8 @@ def read_labels(path: str | os.PathLike, *, ids: Collection[str], classes: Seque
 
     Args:
       path: The file.
-      ids: The ids that may stand there.
-      classes: The classes that may. ``SKIP`` stands for a point that cannot be labelled.
+      ids: The ids that are allowed.
+      classes: The classes that are allowed. ``SKIP`` stands for a point that cannot be labelled.
 
     Raises:
       PathError: If there is no such file.
@@ -95,7 +95,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def read_task_data(path: str | os.PathLike) -> Mapping[str, dict[str, str]]:
-    """What tasks show of each id: the columns of a CSV file beside ``id``.
+    """What tasks show for each id: the columns of a CSV file other than ``id``.
 
     Raises:
       PathError: If there is no such file.

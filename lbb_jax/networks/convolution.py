@@ -1,9 +1,10 @@
-"""Convolutions in the form that is fast where they run.
+"""Convolutions in the form that is fastest on the device.
 
-On a CPU, XLA's own convolution is the faster one forwards but many times slower backwards inside a loop (jax issue
-12868), so that what is differentiated there are matrix products: by minimal filtering where that is possible and images
-have enough channels to gain by it, and else one product over the shifted views of the images. Elsewhere XLA's
-convolution serves both. A 1 × 1 kernel has one view: everywhere it is a matrix product.
+On a CPU, XLA's own convolution is faster in the forward pass, but many times slower in the backward pass inside a loop
+(jax issue 12868). A convolution that is differentiated is therefore computed by matrix products there: by minimal
+filtering if that is possible and the images have enough channels to gain by it, otherwise by one product over the
+shifted views of the images. On other devices XLA's convolution serves both passes. A 1 × 1 kernel has one view and is a
+matrix product on every device.
 
 Kernels are unpadded ("VALID"), or padded so that every output is where an input is ("SAME"): with stride ``s`` from
 ``[B, H, W, c]`` to ``[B, ⌈H/s⌉, ⌈W/s⌉, d]``, the odd row of padding below and the odd column to the right.
@@ -103,7 +104,7 @@ _convolve.defvjp(_differentiated, _pull_back)
 
 
 def max_pool(images: jax.Array) -> jax.Array:
-    """Maximum over windows of 2 × 2: ``[B, H, W, c]`` to ``[B, ⌊H/2⌋, ⌊W/2⌋, c]``; an odd last row or column is out."""
+    """Maximum over windows of 2 × 2: ``[B, H, W, c]`` to ``[B, ⌊H/2⌋, ⌊W/2⌋, c]``; an odd last row or column is cut."""
     batch, height, width, channels = images.shape
     height, width = height // 2, width // 2
     windows = images[:, : 2 * height, : 2 * width].reshape(batch, height, 2, width, 2, channels)

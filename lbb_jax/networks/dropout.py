@@ -14,7 +14,7 @@ class Mode(enum.IntEnum):
     It counts as False where there is none, and as True otherwise: a module may take it as a plain ``train: bool``.
 
     Attributes:
-      OFF: None.
+      OFF: No dropout.
       EACH_INPUT: A mask for each input, as in training.
       SHARED: One mask for all inputs.
     """
@@ -32,7 +32,8 @@ class Dropout(nn.Module):
 
     Attributes:
       rate: Between 0 and 1, 1 excluded.
-      whole_channels: Whether all positions of a channel share their fate, for inputs ``[B, height, width, channels]``.
+      whole_channels: Whether all positions of a channel are dropped together, for inputs
+        ``[B, height, width, channels]``.
     """
 
     rate: Rate

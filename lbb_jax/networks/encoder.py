@@ -26,12 +26,13 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """The sizes of an encoder, and what tells BERT from DistilBERT.
+    """The sizes of an encoder, and the differences between BERT and DistilBERT.
 
     Attributes:
       vocabulary_size: Number of tokens.
       num_positions: The longest text, in tokens.
-      num_types: Kinds of segments in a text, of which every token here is of the first; 0 for none (DistilBERT).
+      num_types: Number of segment types; every token here has the first one. 0 for an encoder without segments
+        (DistilBERT).
       num_layers: Layers of attention.
       num_heads: ``H``, which divides ``D``.
       hidden_size: ``D``.
@@ -70,7 +71,7 @@ class PretrainedEncoder(NamedTuple):
 
 
 class Embeddings(nn.Module):
-    """The sum of what a token, its position and its segment stand for, normalised.
+    """The normalised sum of the embeddings of a token, of its position and of its segment.
 
     Attributes:
       architecture: The encoder's architecture.
@@ -144,7 +145,7 @@ class Layer(nn.Module):
 class Encoder(nn.Module):
     """Embeddings and layers, with dropout where the originals have it.
 
-    A mask shared by all inputs has a value for each position: inputs under one mask are to be of one length ``L``.
+    A mask shared by all inputs has a value for each position: inputs under one mask must have the same length ``L``.
 
     Attributes:
       architecture: Its sizes.

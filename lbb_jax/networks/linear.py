@@ -1,4 +1,4 @@
-"""A linear classifier: all that there is to learn on embeddings of a network that stays as it is."""
+"""A linear classifier, for embeddings of a network that is not trained."""
 
 import flax.linen as nn
 import jax

@@ -1,6 +1,6 @@
 """Convolutions with fewer multiplications, by minimal filtering along the columns of the images.
 
-Four neighbouring outputs of a filter with ``r`` taps take ``4 r`` multiplications as they are defined, and ``r + 3`` if
+Four neighbouring outputs of a filter with ``r`` taps take ``4 r`` multiplications by their definition, and ``r + 3`` if
 filter and inputs are seen as polynomials that are evaluated at ``r + 3`` points, multiplied there, and interpolated: 8
 instead of 20 for 5 taps, 6 instead of 12 for 3. What is left of a convolution is one matrix product for each point.
 
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 OUTPUTS = 4
-# Beside infinity. More of them, and larger ones, would cost accuracy in float32.
+# The evaluation points, besides infinity. More or larger points would cost accuracy in float32.
 _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
 MOST_TAPS = len(_POINTS) + 2 - OUTPUTS
 
@@ -23,7 +23,7 @@ MOST_TAPS = len(_POINTS) + 2 - OUTPUTS
 def convolve_by_minimal_filtering(images: jax.Array, kernel: jax.Array, padding: str = "VALID") -> jax.Array:
     """Cross-correlation with stride 1, as `lbb_jax.networks.convolution.convolve`.
 
-    Rounding errors are a few times those of the definition.
+    Rounding errors are a few times those of the direct computation.
 
     Args:
       images: ``[B, H, W, c]``, of at least single precision.

@@ -3,8 +3,8 @@
 The plain convention, for linen and NNX alike: ``module(x)`` or ``module(x, train: bool)`` returns logits ``[B, C]``.
 Optionally ``module.embed(x)`` returns the inputs of the last layer, ``[B, D]``, without dropout.
 
-One mask for all inputs, which a draw of MC dropout is, follows from applying a plain module to one input at a time with
-the same key. So its dropout may be Flax's own.
+A draw of MC dropout is one mask for all inputs. A plain module is therefore applied to one input at a time with the
+same key, so that it can use Flax's own dropout.
 """
 
 from collections.abc import Callable
@@ -54,7 +54,7 @@ def functional(module: nn.Module, *, compute_dtype: DTypeLike = jnp.float32) -> 
       module: A plain module. Or one in two parts, so that what comes before the first dropout is computed once for all
         masks: ``before_dropout(inputs)`` and ``after_dropout(hidden, mode)``, and their composition as
         ``__call__(inputs, mode)``, which normalises by the batch if the mode is that of training, `EACH_INPUT`; also
-        ``features(hidden, mode)``, which is ``after_dropout`` short of the last layer.
+        ``features(hidden, mode)``, which is ``after_dropout`` without the last layer.
       compute_dtype: What layers compute in; ``bfloat16`` is faster on GPUs and TPUs. Parameters, running statistics,
         logits and embeddings are float32 all the same.
 

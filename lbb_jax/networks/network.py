@@ -1,6 +1,6 @@
-"""The interface between networks and posteriors: pure functions, without a trace of the neural-network library.
+"""The interface between networks and posteriors: pure functions, independent of the neural-network library.
 
-A network is a part before its first dropout, the same for every draw of the masks, and a part after it.
+A network has a part before its first dropout, which is the same for every draw of the masks, and a part after it.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 
 class Variables(NamedTuple):
-    """What a network has learnt.
+    """The variables of a network.
 
     Attributes:
       params: Pytree of what the optimizer changes.
@@ -52,9 +52,9 @@ def start_from(variables: Variables, pretrained: Any | None) -> Variables:
     """Variables with pretrained parameters in place of those drawn.
 
     Args:
-      variables: As drawn, of one network or with a leading axis of members.
-      pretrained: Parameters by the name of the part of the network that they are of, without an axis of members; every
-        member starts from them. None to leave ``variables`` as they are.
+      variables: The drawn variables, of one network or with a leading axis of members.
+      pretrained: Parameters by the name of their part of the network, without an axis of members; every member starts
+        from them. None to leave ``variables`` as they are.
     """
     if pretrained is None:
         return variables

@@ -11,7 +11,7 @@ from lbb_jax.ranges import Count, Rate
 class TextClassifier(nn.Module):
     """An encoder, the mean of its hidden states over the tokens of a text, dropout, and a dense layer to the classes.
 
-    The encoder's dropouts are its architecture's. Texts under one mask are to be padded to one length.
+    The encoder's dropouts are its architecture's. Texts under one mask must be padded to the same length.
 
     Attributes:
       num_classes: ``C``.

@@ -26,7 +26,7 @@ def deep_ensemble(
 
     Returns:
       The posterior. Its parameters are the network's variables with a leading axis ``[K]``. Embeddings are those of the
-      first member: every member has features of its own, of which a mean would be none.
+      first member: every member has features of its own, whose mean would have no meaning.
 
     Raises:
       ValueError: If ``num_members`` or ``members_at_once`` is below 1; by ``sample``, if ``num_draws`` is not

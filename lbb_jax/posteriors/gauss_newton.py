@@ -1,12 +1,12 @@
 """A last layer's Gaussian posterior: Laplace's approximation with the generalised Gauss-Newton matrix, in closed form.
 
 A linear layer maps features ``φ_n[D]`` to the outputs ``θ φ_n``, ``θ[C, D]`` (with a feature that is always 1 in place
-of a bias). Where ``S_n[C, C]`` is the second derivative of a point's loss by its outputs, ``diag(p_n) - p_n p_nᵀ`` for
-cross-entropy, the generalised Gauss-Newton matrix is ``H = Σ_n S_n ⊗ φ_n φ_nᵀ``, for a linear layer the Hessian itself.
-With a Gaussian prior of precision ``λ`` the posterior's precision is ``H + λ I`` (MacKay, 1992; Daxberger et al.,
-"Laplace redux", NeurIPS 2021). All that is wanted of it follows from the eigenvectors of ``H``, or of the factors of
-its Kronecker approximation ``(Σ_n S_n) ⊗ (mean_n φ_n φ_nᵀ)`` (Martens and Grosse, 2015): draws, for any ``λ``, and the
-marginal likelihood as a function of ``λ``.
+of a bias). Where ``S_n[C, C]`` is the second derivative of a point's loss with respect to its outputs,
+``diag(p_n) - p_n p_nᵀ`` for cross-entropy, the generalised Gauss-Newton matrix is ``H = Σ_n S_n ⊗ φ_n φ_nᵀ``, which for
+a linear layer is the Hessian. With a Gaussian prior of precision ``λ`` the posterior's precision is ``H + λ I``
+(MacKay, 1992; Daxberger et al., "Laplace redux", NeurIPS 2021). Everything else follows from the eigenvectors of ``H``,
+or of the factors of its Kronecker approximation ``(Σ_n S_n) ⊗ (mean_n φ_n φ_nᵀ)`` (Martens and Grosse, 2015): draws,
+for any ``λ``, and the marginal likelihood as a function of ``λ``.
 """
 
 from typing import NamedTuple
@@ -94,7 +94,7 @@ def log_evidence(
     Args:
       log_likelihood: The log-likelihood of the labels at ``θ``, ``[]``.
       mean: ``θ``, ``[C, D]``.
-      curvature: At ``θ``.
+      curvature: The curvature at ``θ``.
       prior_precision: ``λ``, above 0.
     """
     log_ratios = jnp.sum(jnp.log1p(curvature.eigenvalues / prior_precision))

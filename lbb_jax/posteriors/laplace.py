@@ -1,9 +1,9 @@
 """Last-layer Laplace: a network whose last layer has a Gaussian posterior (Daxberger et al., NeurIPS 2021).
 
-The network is trained as ever, and the parameters of its last layer get the Gaussian of `lbb_jax.posteriors.
-gauss_newton` around what was learnt. A draw is one last layer, the same for every input, so that joint quantities are
-right; hundreds of draws cost one matrix product more than one, and joint information does not end at the logarithm of
-the number of members of an ensemble.
+The network is trained as usual, and the parameters of its last layer get the Gaussian of
+`lbb_jax.posteriors.gauss_newton` around what was learnt. A draw is one last layer, the same for every input, so that
+joint quantities are right; hundreds of draws cost one matrix product more than a single draw, and joint information is
+not limited by the logarithm of the number of members, as it is in an ensemble.
 """
 
 import functools
@@ -25,7 +25,7 @@ from lbb_jax.posteriors.posterior import Posterior, embedding_of, predict_in_chu
 from lbb_jax.ranges import Count, OptionalCount
 from lbb_jax.training import Training
 
-# Parameters of the last layer up to which the whole matrix is decomposed, which takes their cube.
+# The most parameters of the last layer for which the full matrix is decomposed, in time that grows with their cube.
 MOST_OF_FULL = 4096
 STRUCTURES = ("auto", "full", "kronecker")
 Structure = Annotated[str, ranges.choice(*STRUCTURES)]
@@ -63,9 +63,9 @@ def laplace(
     """Trained networks whose last layers are drawn from their Laplace approximations.
 
     Args:
-      network: The network of every member. Its last layer is linear and its parameters are of the name "output".
+      network: The network of every member. Its last layer is linear and its parameters are named "output".
       training: How each is trained.
-      num_draws: ``K`` where ``sample`` is not told otherwise, a multiple of ``num_members``; every member has as many.
+      num_draws: The default ``K`` of ``sample``, a multiple of ``num_members``; every member has equally many draws.
       num_members: ``M``, at least 1. Several are an ensemble of Laplace approximations.
       members_at_once: How many are trained side by side, at least 1; None for all.
       structure: "full" for all pairs of the last layer's parameters, "kronecker" for the Kronecker approximation,
@@ -77,7 +77,7 @@ def laplace(
 
     Raises:
       ValueError: If an argument is out of range; by ``sample``, if the number of draws is not a multiple of
-        ``num_members``; by ``fit``, for a network of which no last layer is found.
+        ``num_members``; by ``fit``, for a network whose last layer is not found.
     """
     given = {
         "num_draws": num_draws,
@@ -136,7 +136,7 @@ def laplace(
                 variables, layers = member
                 return _outputs(_with_ones(embed_inputs(variables, inputs)), layers)
 
-            # Members by members of the second axis, each with its draws.
+            # The second axis holds all draws of the first member, then those of the next.
             logits = jax.lax.map(of_member, (fitted.variables, layers))
             return jnp.moveaxis(logits, 0, 1).reshape(len(inputs), num_draws, -1)
 

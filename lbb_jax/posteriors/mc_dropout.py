@@ -23,7 +23,7 @@ def mc_dropout(
     Args:
       network: The network, with dropout.
       training: How it is trained.
-      num_draws: ``K`` where ``sample`` is not told otherwise, at least 1.
+      num_draws: The default ``K`` of ``sample``, at least 1.
       num_test_draws: ``K`` to evaluate with, at least 1; None for ``num_draws``.
 
     Returns:

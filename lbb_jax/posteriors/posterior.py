@@ -28,12 +28,12 @@ class Posterior(NamedTuple):
     Attributes:
       init: ``(key, inputs[B, ...]) -> params``: freshly drawn parameters for inputs of this shape.
       fit: ``(key, params, data, labelled) -> (params, losses[members, units])``: trains on the labelled points of
-        ``data.pool``; a unit is what the training counts in, a step or an epoch.
+        ``data.pool``; a unit of training is a step or an epoch.
       sample: ``(key, params, examples, *, num_draws=None) -> log_probs[N, K, C]``: log-probabilities of all
         ``examples`` under ``K`` draws; draw ``k`` is one function, the same for every example.
       embed: ``(params, examples) -> embeddings[N, D]``: the inputs of the last layer of one network that stands for all
         draws. None if there are none; then methods that need embeddings are refused.
-      num_test_draws: Draws to evaluate with, ``num_draws`` of ``sample``; None for as many as of the pool.
+      num_test_draws: Draws to evaluate with, which ``sample`` takes as ``num_draws``; None for as many as for the pool.
       needs_dropout: Whether the draws are dropout masks, so that the network must have dropout.
     """
 

@@ -1,4 +1,4 @@
-"""The report as one page of HTML, with everything that it shows within it."""
+"""The report as one self-contained page of HTML."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def render(
 
     Args:
       paths: Working directories of runs, of any experiments.
-      benchmarks: Files of what ``experiments/benchmark_acquisition.py`` printed.
+      benchmarks: Files with the output of ``experiments/benchmark_acquisition.py``.
       sections: Further sections, which follow the overview.
 
     Returns:
@@ -118,7 +118,7 @@ def _configurations(paths: Sequence[str]) -> list[Entry]:
 
 
 def _not_default(values: pd.Series) -> pd.DataFrame:
-    """The fields in ``values`` that are not what `lbb_jax.experiment.default_config` has, with that beside them."""
+    """The fields in ``values`` that differ from `lbb_jax.experiment.default_config`, beside their defaults."""
     defaults = dict(analysis.flatten(default_fields()))
     table = pd.DataFrame({"here": values, "default": [_show(defaults.get(field)) for field in values.index]})
     return table[table["here"] != table["default"]].rename_axis("field")
@@ -144,7 +144,7 @@ def _show(value: Any) -> str:
 
 
 def _describe_environment(run: Description) -> dict[str, str]:
-    """Versions, hardware, and the settings of JAX that are not its own; what was not written is left out."""
+    """Versions, hardware and settings of JAX; what a run did not record is left out."""
     hardware = dict(run.platform)
     devices = [f"{len(list(same))} × {kind}" for kind, same in groupby(sorted(hardware.pop("devices", ())))]
     machine = [hardware.pop(name, "") for name in ("machine", "system")]

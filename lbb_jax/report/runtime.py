@@ -1,4 +1,4 @@
-"""What the acquisition takes, from what ``experiments/benchmark_acquisition.py`` printed."""
+"""The time of acquisition, from the output of ``experiments/benchmark_acquisition.py``."""
 
 import json
 import os
@@ -11,10 +11,10 @@ from lbb_jax.paths import input_file
 from lbb_jax.report.sections import Entry, Section, embed, to_html
 from lbb_jax.run_folder import Record
 
-_REMEDY = "pass what experiments/benchmark_acquisition.py printed"
+_REMEDY = "pass the output of experiments/benchmark_acquisition.py"
 _POOL = ("N", "K", "C")
 _PLACE = (*_POOL, "device")
-# What every record has, and of which kind.
+# The fields of every record, and their types.
 _FIELDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys((*_POOL, "b"), int),
     **dict.fromkeys(("device", "case"), str),
@@ -27,7 +27,7 @@ def runtime(paths: Sequence[str | os.PathLike]) -> Section:
     """The times in files of JSON lines: figures and all times of each pool.
 
     Args:
-      paths: The files; records without ``milliseconds``, as of a stream, are left out.
+      paths: The files; records without ``milliseconds``, such as those of a stream, are left out.
 
     Returns:
       The section, with a remark instead where ``paths`` is empty.
@@ -46,7 +46,7 @@ def runtime(paths: Sequence[str | os.PathLike]) -> Section:
 
 
 def read_times(path: str | os.PathLike) -> list[Record]:
-    """The timed records in a file of what ``experiments/benchmark_acquisition.py`` printed.
+    """The timed records in a file with the output of ``experiments/benchmark_acquisition.py``.
 
     Raises:
       PathError: If it is not there.

@@ -23,7 +23,7 @@ class Image(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A figure, a table and a note under one heading, as far as there are any.
+    """A figure, a table and a note under one heading; each of them may be missing.
 
     Attributes:
       heading: May be empty.
@@ -54,7 +54,7 @@ def attempt(heading: str, draw: Callable[[pd.DataFrame], tuple[Figure, pd.DataFr
         figure, table = draw(runs)
     except (ExperimentError, FileNotFoundError) as error:
         return Entry(heading, note=f"Not shown: {error}.")
-    # One figure that fails is not to cost the others; its reason is not to be taken for one of the runs.
+    # A figure that fails must not prevent the others, and its error must not look like a limit of the runs.
     except Exception as error:
         _LOGGER.exception("%s: cannot be drawn", heading)
         return Entry(heading, note=f"Not shown, through a fault of lbb_jax: {type(error).__name__}: {error}.")

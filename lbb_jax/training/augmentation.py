@@ -1,4 +1,4 @@
-"""Random changes to images that leave their class alone, for training only."""
+"""Random changes to images that do not change their class, for training only."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ PADDING = 4
 
 
 def crop_and_flip(key: jax.Array, images: jax.Array, blank: jax.Array) -> jax.Array:
-    """Pads each image by 4 pixels on each side, cuts its size out at random, and mirrors it with probability 1/2.
+    """Pads each image by 4 pixels on each side, crops it to its size at random, and mirrors it with probability 1/2.
 
     The images are normalised already, and padded with what 0 is normalised to: the result is that of padding the
     stored pixels with 0, as torchvision's ``RandomCrop(size, padding=4)`` and ``RandomHorizontalFlip`` do, and

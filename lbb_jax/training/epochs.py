@@ -43,19 +43,19 @@ def epochs(
       num_epochs: At least 1.
       learning_rate: Above 0.
       momentum: At least 0 and below 1.
-      weight_decay: Multiple of the parameters, all of them, added to the gradient; at least 0.
-      decay_epochs: Epochs, counted from 0, from each of which on the learning rate is a tenth of what it was; at least
-        1 and rising.
+      weight_decay: Multiple of all parameters that is added to the gradient; at least 0.
+      decay_epochs: Epochs, counted from 0; at the start of each the learning rate is divided by 10. At least 1 and
+        rising.
       smallest_batch_size: The least number of labelled points in a step, at least 1.
       augment: Whether inputs are cropped and flipped at random (`crop_and_flip`); they must be images then.
-      acquired_batch_size: Points that a round acquires. A step has as many labelled points, where that is more.
+      acquired_batch_size: Points that a round acquires; a step has at least as many labelled points.
 
     Returns:
       The training, whose ``losses[num_epochs]`` are the means over each epoch's minibatches.
 
     Raises:
       TypeError: If an argument is of another kind.
-      ValueError: If an argument is out of range; by ``fit``, if what is to be augmented are not images.
+      ValueError: If an argument is out of range; by ``fit``, if the inputs to augment are not images.
     """
     ranges.check(
         ranges.of(epochs),
@@ -146,7 +146,7 @@ def choose(best: Best, variables: Variables, network: Network, validation: Examp
       best: The best of the epochs before.
       variables: After this epoch.
       network: The network that they are of.
-      validation: What decides between the two: this epoch has to be better than the best so far. None for this epoch.
+      validation: The examples that decide: this epoch must be better than the best so far. None to keep this epoch.
     """
     if validation is None:
         return best._replace(variables=variables)

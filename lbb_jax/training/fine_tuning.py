@@ -19,13 +19,13 @@ def fine_tuning(
     Gradients are scaled down to a norm of 1 where theirs is larger. Weights decay, biases and norms do not.
 
     Args:
-      learning_rate: The highest, above 0. With a warm-up it rises to it from 0, its value in the first step. Then it
-        falls towards 0, which it would reach one step after the last.
+      learning_rate: The highest learning rate, above 0. With a warm-up, the learning rate is 0 in the first step and
+        rises to it. Then the learning rate falls towards 0, which it would reach one step after the last.
       num_steps: Optimizer steps, at least 1.
       batch_size: Labelled points in a step, drawn with replacement, at least 1.
       warmup: The share of the steps in which the learning rate rises, at least 0 and below 1. Rounded to whole steps,
         it must leave at least one.
-      weight_decay: Multiple of a weight that is taken from it in a step, times the learning rate; at least 0.
+      weight_decay: Multiple of a weight that is subtracted from it in a step, times the learning rate; at least 0.
 
     Returns:
       The training, whose ``losses[num_steps]`` are those of the steps.
@@ -36,7 +36,7 @@ def fine_tuning(
     """
     values = {"learning_rate": learning_rate, "num_steps": num_steps, "batch_size": batch_size}
     ranges.check(ranges.of(fine_tuning), values | {"warmup": warmup, "weight_decay": weight_decay})
-    # It would never be at its highest, and in a single step 0, so that nothing would be learnt.
+    # The learning rate would never be at its highest; in a single step it would be 0, and nothing would be learnt.
     if num_steps <= _num_rising(num_steps, warmup):
         raise ValueError(
             f"warmup={warmup}: the learning rate would rise from 0 in all of num_steps={num_steps} steps; lower it or "
@@ -67,7 +67,7 @@ def warmup_linear_decay(highest: float, *, num_steps: int, warmup: float) -> opt
 
 
 def _num_rising(num_steps: int, warmup: float) -> int:
-    """In how many of the steps the learning rate is below the highest because it still rises."""
+    """The number of steps in which the learning rate still rises."""
     return round(warmup * num_steps)
 
 

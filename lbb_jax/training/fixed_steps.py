@@ -1,4 +1,4 @@
-"""Training for as many steps however many labels there are: the regime of the paper's MNIST experiments."""
+"""Training for a fixed number of steps, whatever the number of labels: the regime of the paper's MNIST experiments."""
 
 import jax
 import optax

@@ -25,8 +25,8 @@ def full_batch(*, num_steps: Count, prior_precision: NotNegative) -> Training:
 
     Args:
       num_steps: Steps of L-BFGS, at least 1.
-      prior_precision: ``λ``, at least 0: that of `lbb_jax.posteriors.laplace` too, for a Laplace approximation at the
-        maximum of the posterior.
+      prior_precision: ``λ``, at least 0. With the same value in `lbb_jax.posteriors.laplace`, the Laplace approximation
+        is at the maximum of the posterior.
 
     Returns:
       The training, whose ``losses[num_steps]`` are the objective over the number of labelled points.

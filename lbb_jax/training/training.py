@@ -20,7 +20,7 @@ class Training(NamedTuple):
       fit: ``(key, network, variables, data, labelled) -> (variables, losses[units])``: minimises the cross-entropy of
         the labelled points of ``data.pool``, at least one, starting from ``variables``. The key is consumed; losses are
         in nats.
-      unit: What one entry of ``losses`` is the loss of: "step" or "epoch".
+      unit: The unit of training that one entry of ``losses`` belongs to: "step" or "epoch".
       is_short: Whether it takes so little time on an accelerator that several rounds are better run as one program.
       takes_images: Whether inputs must be images ``[B, H, W, c]``.
     """
@@ -32,7 +32,7 @@ class Training(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """A network on its way.
+    """The state of a network's training.
 
     Attributes:
       variables: The network's.
@@ -44,7 +44,7 @@ class Progress(NamedTuple):
 
 
 def promotion_of_optax() -> AbstractContextManager[None]:
-    """Lets optax mix integers and floats, which it does, also where the user has made JAX refuse that elsewhere."""
+    """Lets optax mix integers and floats, even if the user has made JAX refuse such promotion."""
     return jax.numpy_dtype_promotion("standard")
 
 

@@ -22,6 +22,6 @@ def writes_its_device(config, workdir, sender):
     workdir.with_suffix(".device").write_text(os.environ["CUDA_VISIBLE_DEVICES"])
 
 
-def writes_its_name(config, workdir):
+def writes_its_name(config, workdir, path):
     """Writes the name of its folder, as a job."""
     workdir.with_suffix(".name").write_text(workdir.name)

@@ -79,6 +79,17 @@ def pairwise_total_correlation(probs: np.ndarray, pair_weight: float = 1.0) -> f
     return pair_weight * sum(pairs[i, j] for i, j in itertools.combinations(range(len(probs)), 2))
 
 
+def triple_information(probs: np.ndarray) -> float:
+    """``I(y_1; y_2; y_3)`` of ``probs[3, K, C]``, by inclusion and exclusion of the entropies."""
+    parts = [subset for size in (1, 2, 3) for subset in itertools.combinations(range(3), size)]
+    return sum((-1) ** (len(part) - 1) * joint_entropy(probs[list(part)]) for part in parts)
+
+
+def third_order_total_correlation(probs: np.ndarray) -> float:
+    triples = itertools.combinations(range(len(probs)), 3)
+    return pairwise_total_correlation(probs) - sum(triple_information(probs[list(triple)]) for triple in triples)
+
+
 def tree_total_correlation(probs: np.ndarray) -> float:
     """The maximum spanning tree by Kruskal: the strongest link that joins two components, again and again."""
     pairs = pairwise_information(probs, probs)
@@ -101,10 +112,16 @@ def batch_bald_gains(probs: np.ndarray, batch: list[int]) -> np.ndarray:
 
 
 def lbb_gains(
-    probs: np.ndarray, batch: list[int], *, redundancy: str = "pairwise", pair_weight: float = 1.0
+    probs: np.ndarray, batch: list[int], *, redundancy: str = "pairwise", pair_weight: float = 1.0, order: int = 2
 ) -> np.ndarray:
     if not batch:
         return bald(probs)
+    if order == 3:
+        triples = [
+            sum(triple_information(probs[[x, *two]]) for two in itertools.combinations(batch, 2))
+            for x in range(len(probs))
+        ]
+        return lbb_gains(probs, batch, pair_weight=pair_weight) + np.array(triples)
     shared = pairwise_information(probs, probs[batch])
     if redundancy == "tree":
         return bald(probs) - shared.max(axis=1)

@@ -28,6 +28,7 @@ VARIANTS = {
     "batch_bald sampled": ("batch_bald", {"num_samples": 7}),
     "lbb": ("lbb", {}),
     "lbb printed": ("lbb", {"pair_weight": 2.0}),
+    "lbb order 3": ("lbb", {"order": 3}),
     "lbb tree": ("lbb", {"redundancy": "tree"}),
     "power_lbb": ("power_lbb", {}),
     "power_lbb tree": ("power_lbb", {"alpha": 2.0, "redundancy": "tree"}),
@@ -39,6 +40,9 @@ VARIANTS = {
     "epig power": ("epig", {"num_targets": 5, "sampling": "power", "alpha": 2.0}),
     "core_set": ("core_set", {}),
     "badge": ("badge", {}),
+    "bait": ("bait", {}),
+    "cluster_margin": ("cluster_margin", {}),
+    "typiclust": ("typiclust", {}),
 }
 # The printed formula is another number in the program of "lbb", and left to the tests of gains.
 ALL = tuple(name for name in VARIANTS if name != "lbb printed")
@@ -53,9 +57,15 @@ SAMPLING = (
     "lbb_released power",
     "epig power",
     "badge",
+    "cluster_margin",
+    "typiclust",
 )
-# The methods that need embeddings.
-WITH_EMBEDDINGS = ("core_set", "badge")
+# The methods that are given embeddings.
+WITH_EMBEDDINGS = ("core_set", "badge", "bait", "cluster_margin", "typiclust")
+# The methods to which the predictions of labelled points, those that are not available, matter.
+OF_LABELLED = ("bait",)
+# The methods whose batch is not the start of a larger one.
+OF_WHOLE_BATCHES = ("bait", "cluster_margin", "typiclust")
 # The methods whose picks are the same for every key.
 GREEDY = tuple(name for name in VARIANTS if name not in SAMPLING)
 # The methods whose score of a point depends on which other points are available.

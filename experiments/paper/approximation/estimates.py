@@ -17,7 +17,7 @@ class Estimates(NamedTuple):
       total_correlation: ``C(y_1..y_b)``; sampled estimates of small ones can be below 0.
       joint_information: ``I(y_1..y_b; θ)``, BatchBALD.
       standard_error: The standard error of both; 0 where they are exact.
-      sum_of_bald: ``Σ_i I(y_i; θ)``, the sum of these two.
+      sum_of_bald: ``Σ_i I(y_i; θ)``, the sum of total correlation and joint information.
       pairs_once: ``Σ_{i<j} I(y_i; y_j)``.
       tree: The total correlation of the best dependence tree.
     """

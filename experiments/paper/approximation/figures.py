@@ -1,4 +1,4 @@
-"""Figures of the study: how far the approximations are off, what batches are worth, what the released score rewards."""
+"""Figures of the study: how far the approximations are off, what batches tell, and what the released score rewards."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ _APPROXIMATIONS = {
     "released": ("released code", {"color": COLOURS["EPIG"]}),
 }
 _TRUE = {"color": "#000000", "marker": "o", "markersize": 4, "linewidth": 1.2}
-# Below this many nats, and this many standard errors, a ratio to the total correlation says nothing.
+# Below this many nats, or this many standard errors, a ratio to the total correlation says nothing.
 _SMALLEST = 0.01
 _STANDARD_ERRORS = 5
 
@@ -29,7 +29,7 @@ def approximation_error(records: Sequence[Mapping[str, Any]], *, title: str | No
 
     Args:
       records: As ``experiments/approximation.py`` writes them, of one source.
-      title: Above the figure; source, seeds and what was reduced where None.
+      title: The title; if None, source, seeds and what was reduced.
 
     Returns:
       The figure: a row of panels for each kind of batch, lines of medians over seeds and batches, and the total
@@ -49,7 +49,7 @@ def approximation_error(records: Sequence[Mapping[str, Any]], *, title: str | No
             axes.title.set_fontsize(9)
         row[0].set_ylabel("nats")
     legend_below(figure, panels[0, 0], num_columns=5)
-    # Of all draws and classes; with fewer, more is exact.
+    # The rows with all draws and classes; with fewer, larger batches are exact.
     whole = table[(table["K"] == table["K"].max()) & (table["C"] == table["C"].max())]
     largest = whole.loc[whole["is_exact"], "b"].max()
     sampled = "" if whole["is_exact"].all() else f"; sampled above b = {largest}"
@@ -59,11 +59,11 @@ def approximation_error(records: Sequence[Mapping[str, Any]], *, title: str | No
 
 
 def approximation_of_picks(records: Sequence[Mapping[str, Any]], *, title: str | None = None) -> Figure:
-    """Pairwise sum and tree over the total correlation, for the batches that each method picks.
+    """Pairwise sum and tree, divided by the total correlation, for the batches that each method picks.
 
     Args:
       records: As ``experiments/approximation.py`` writes them, of one source.
-      title: Above the figure; source, seeds and what was reduced where None.
+      title: The title; if None, source, seeds and what was reduced.
 
     Returns:
       The figure: a panel for each approximation, a line for each variant, where the total correlation is large enough
@@ -92,14 +92,15 @@ def approximation_of_picks(records: Sequence[Mapping[str, Any]], *, title: str |
 
 
 def joint_information(records: Sequence[Mapping[str, Any]], *, title: str | None = None) -> Figure:
-    """What each method's batch tells about the parameters, and how much of it BatchBALD picks too, against its size.
+    """What each method's batch tells about the parameters, and how much of the batch BatchBALD picks, too.
 
     Args:
       records: As ``experiments/approximation.py`` writes them, of one source.
-      title: Above the figure; source, seeds and what was reduced where None.
+      title: The title; if None, source, seeds and what was reduced.
 
     Returns:
-      The figure: a line for each variant in both panels, and a dotted one at ``log K``, the most that there is.
+      The figure: a line for each variant in both panels, and a dotted one at ``log K``, the upper bound of the
+      information.
 
     Raises:
       ValueError: If ``records`` are of several sources, or hold none with ``measurement`` "picks".
@@ -127,11 +128,11 @@ def _of_measurement(records: Sequence[Mapping[str, Any]], measurement: str) -> p
 
 
 def _describe_source(table: pd.DataFrame, spread: str) -> str:
-    """Where predictions are from, ``spread`` and reductions.
+    """The source of the predictions, ``spread`` and reductions.
 
     Args:
       table: With the columns ``source``, ``reduced`` and ``seed``.
-      spread: What is shown of how many seeds.
+      spread: What is shown, and of how many seeds.
 
     Raises:
       ValueError: If the rows are of several sources or there are none.
@@ -143,7 +144,7 @@ def _describe_source(table: pd.DataFrame, spread: str) -> str:
 
 
 def _sums_over_repetitions(table: pd.DataFrame) -> pd.DataFrame:
-    """The sums over the repetitions of each variant, seed and size; a ratio of sums is no mean of unsteady ratios."""
+    """The sums over the repetitions of each variant, seed and size; a ratio of sums is steadier than ratios."""
     by_batch = table.groupby(["source", "reduced", "variant", "seed", "b"], sort=False)
     sums = by_batch[["total_correlation", "pairs_once", "tree"]].sum()
     sums["standard_error"] = by_batch["standard_error"].agg(np.linalg.norm)
@@ -151,7 +152,7 @@ def _sums_over_repetitions(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _columns(table: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
-    """What the columns of panels vary, their labels and their rows of ``table``; those in which nothing varies not."""
+    """For each column of panels what varies, its label and its rows; columns in which nothing varies are left out."""
     is_whole = {name: table[name] == table[name].max() for name in ("K", "C")}
     columns = [("b", "batch size", table[is_whole["K"] & is_whole["C"]])]
     # Where draws and classes vary, the total correlation is exact in the smaller batches.
@@ -197,7 +198,7 @@ def released_score(records: Sequence[Mapping[str, Any]], *, title: str | None = 
 
     Args:
       records: As ``experiments/approximation.py`` writes them, of one source.
-      title: Above the figure; source, seeds and what was reduced where None.
+      title: The title; if None, source, seeds and what was reduced.
 
     Returns:
       The figure: a panel for each of the two and for the absolute value of the latter, with a row for each quantity,

@@ -1,4 +1,4 @@
-"""The predictions that are studied: of a file, or of a posterior trained on a few labels; of fewer draws or classes."""
+"""The predictions that are studied: from a file or a posterior trained on few labels; with fewer draws or classes."""
 
 import copy
 import os
@@ -63,9 +63,9 @@ def of_posterior(
     """Trains the posterior of a configuration once for each seed, and predicts the points that it was not trained on.
 
     Args:
-      config: As `lbb_jax.experiment.default_config` has it; its acquisition and sizes are of no effect.
+      config: As `lbb_jax.experiment.default_config` has it; its acquisition and sizes have no effect.
       num_labels: Points to train on, drawn at random and balanced by class, as a run draws its initial points.
-      num_seeds: How many, from 0 on.
+      num_seeds: The number of seeds, which count from 0.
       name: The argument that gives ``num_labels``, for messages.
 
     Yields:
@@ -77,7 +77,7 @@ def of_posterior(
     """
     config = copy.deepcopy(config)
     config.acquisition.method = "bald"
-    # Of every pool; how many points this one has is known when it is loaded.
+    # Sizes that fit every pool; the size of this one is known once it is loaded.
     config.initial_size = config.final_size = 1
     parts = assemble(config)
     num_points = parts.data.pool.num_examples
@@ -109,7 +109,7 @@ def merge_classes(log_probs: jax.Array, num_classes: int) -> jax.Array:
     """Merges neighbouring classes: ``[N, K, C]`` to ``[N, K, num_classes]``.
 
     Class ``c`` of ``C`` becomes class ``c * num_classes // C``, and its probability is added to that of the others
-    there: of ten digits and two classes, 0 to 4 and 5 to 9.
+    there: ten digits become the two classes 0 to 4 and 5 to 9.
     """
     before = log_probs.shape[2]
     if num_classes == before:

@@ -20,17 +20,17 @@ def correlations(key: jax.Array, predictions: Predictions, *, num_targets: int, 
     Args:
       key: Random key, consumed by the drawing of EPIG's targets.
       predictions: The predictions of a pool of at least 2 points.
-      num_targets: How many targets EPIG has, the mean information that a point's label has about those of the pool.
+      num_targets: The number of targets of EPIG, which is the mean information of a point's label about the targets'
+        labels.
       batch_size: How many of the highest of each score are compared.
 
     Returns:
       A record. ``agreement`` (what the score adds to BALD), ``size_of_agreement`` (its absolute value) and ``score``
-      hold Spearman's rank correlation over all points with each quantity, None where one of the two is the same for
-      all points; ``overlap`` the share of the ``batch_size`` highest scores that are among the highest of each
-      quantity, too; ``spread`` and ``spread_of_bald`` the standard deviations of what is added and of BALD;
-      ``share_below_zero`` the share of points that what is added lowers; ``in_last_chunk`` and
-      ``highest_in_last_chunk`` the shares of the pool and of the highest scores that lie in the last of the chunks of
-      1,024 points, which is the smallest.
+      hold Spearman's rank correlation over all points with each quantity, None where one of the two is constant;
+      ``overlap`` the share of the ``batch_size`` highest scores that are among the highest of each quantity, too;
+      ``spread`` and ``spread_of_bald`` the standard deviations of what is added and of BALD; ``share_below_zero`` the
+      share of points that what is added lowers; ``in_last_chunk`` and ``highest_in_last_chunk`` the shares of the pool
+      and of the highest scores that lie in the last of the chunks of 1,024 points, which is the smallest.
     """
     quantities = {
         name: np.asarray(values, np.float64)
@@ -81,7 +81,8 @@ def _quantities(key: jax.Array, log_probs: jax.Array, *, num_targets: int) -> di
 def _covariance_with_class_counts(probs: jax.Array) -> jax.Array:
     """``Σ_c cov_k(p_nk(c), mean_j p_jk(c))`` of ``probs[N, K, C]``: ``[N]``.
 
-    It is large for a point that is of a class the more, the more of the pool the draw takes for that class.
+    It is large for a point whose probability of a class is higher in the draws that predict this class more often in
+    the pool.
     """
     deviations = probs - jnp.mean(probs, axis=1, keepdims=True)
     return jnp.sum(jnp.mean(deviations * jnp.mean(deviations, axis=0, keepdims=True), axis=1), axis=1)

@@ -16,7 +16,7 @@ from paper.approximation.estimates import estimate, is_exact
 from paper.approximation.predictions import Predictions, first_draws, merge_classes
 
 SIZES = (2, 3, 4, 5, 6, 10, 20, 50)
-# Of which the draws and classes are varied.
+# The batch sizes for which draws and classes are varied.
 SIZES_OF_VARIATIONS = (6, 20)
 NUM_DRAWS = (2, 5, 10, 20, 50, 100)
 NUM_CLASSES = (2, 5, 10, 20, 50, 100)
@@ -45,8 +45,8 @@ def measure(
       key: Random key, consumed.
       predictions: The predictions of a pool.
       variants: As `picks` takes them.
-      batch_size: The largest, at most ``N``.
-      repetitions: Batches of whatever is random.
+      batch_size: The largest batch size, at most ``N``.
+      repetitions: The number of random batches of each size, and of batches of each method that samples.
       num_samples: As `estimate` takes it.
 
     Returns:
@@ -72,13 +72,13 @@ def approximations(
 ) -> Iterator[Record]:
     """Measures batches of random points and of the points with the highest BALD, in sizes up to ``batch_size``.
 
-    For all draws and classes in all of `SIZES`; in `SIZES_OF_VARIATIONS` also for only the first draws, and for merged
-    classes.
+    Batches of all `SIZES` are measured with all draws and classes; those of `SIZES_OF_VARIATIONS` also with only the
+    first draws, and with merged classes.
 
     Args:
       key: Random key, consumed.
       predictions: The predictions of a pool.
-      batch_size: The largest, at most ``N``.
+      batch_size: The largest batch size, at most ``N``.
       repetitions: Random batches of each size.
       num_samples: As `estimate` takes it.
 
@@ -121,8 +121,8 @@ def picks(
       key: Random key, consumed.
       predictions: The predictions of a pool.
       variants: As `lbb_jax.experiment.parse_methods` returns them; options that are not named have their defaults.
-      batch_size: The largest, at most ``N``.
-      repetitions: Batches of a method that samples; of the others there is one.
+      batch_size: The largest batch size, at most ``N``.
+      repetitions: The number of batches of a method that samples; other methods have one.
       num_samples: As `estimate` takes it.
 
     Yields:
@@ -135,7 +135,7 @@ def picks(
     pick_key, sample_key = jax.random.split(key)
     of_batch_bald = {"method": "batch_bald"}
     of_batch_bald = next((fields for fields in acquisitions if fields["method"] == "batch_bald"), of_batch_bald)
-    # The key of a first repetition, of which there is one.
+    # The key of the first repetition; BatchBALD has no other.
     reference = _pick(jax.random.fold_in(pick_key, 0), log_probs, of_batch_bald, batch_size)
     measure_batch = _batch_measurer(predictions, log_probs, num_samples=num_samples)
     for fields, variant in zip(acquisitions, analysis.variant_names(acquisitions), strict=True):
@@ -150,7 +150,7 @@ def picks(
 
 
 def _sizes(largest: int) -> list[int]:
-    """Those of `SIZES` below ``largest``, and this."""
+    """The `SIZES` below ``largest``, and ``largest``."""
     return [*_up_to(largest - 1, SIZES), largest]
 
 
@@ -166,7 +166,7 @@ def _pick(key: jax.Array, log_probs: jax.Array, fields: Mapping[str, Any], batch
 
 
 def _batch_measurer(predictions: Predictions, log_probs: jax.Array, *, num_samples: int) -> Callable[..., Record]:
-    """A function of a key and the indices of a batch in ``log_probs[N, K, C]``, to what is measured of the batch."""
+    """A function from a key and the indices of a batch in ``log_probs[N, K, C]`` to the measurements of the batch."""
     num_points, num_draws, num_classes = log_probs.shape
     added = np.asarray(_agreement(log_probs, jnp.ones(num_points, bool)))
 
@@ -180,7 +180,7 @@ def _batch_measurer(predictions: Predictions, log_probs: jax.Array, *, num_sampl
             "is_exact": is_exact(len(indices), num_classes),
             **{name: round(float(value), 6) for name, value in values._asdict().items()},
             "pairs_twice": round(2 * float(values.pairs_once), 6),
-            # The released score adds to BALD what a redundancy would be taken off it.
+            # A redundancy is subtracted from BALD; what the released score adds is a redundancy with the opposite sign.
             "released": round(-float(added[indices].sum()), 6),
         }
 

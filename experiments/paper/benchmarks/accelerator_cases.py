@@ -29,7 +29,7 @@ class Sizes(NamedTuple):
 
     Attributes:
       paper_pool: Points of the paper's Table 2.
-      batches: Its batches.
+      batches: The batch sizes on this pool.
       many_classes: Points, classes and batch of the pool with many classes.
       large_pool: Points of the largest pool.
       members: Numbers of networks that are trained.
@@ -82,7 +82,7 @@ class Made(NamedTuple):
     Attributes:
       call: What is timed.
       cost: What it takes, as XLA counts it.
-      memory: The bytes of its arguments, results and what lies between, as XLA plans them.
+      memory: The bytes of its arguments, results and temporaries, as XLA plans them.
     """
 
     call: Callable[[], Any]
@@ -104,7 +104,7 @@ def groups(sizes: Sizes) -> tuple[tuple[Case, ...], ...]:
 
 
 def measure(name: str, dtype: str, made: Made, rates: Rates, *, repetitions: int) -> Record:
-    """Times a case that is compiled, beside what the device needs at least."""
+    """Times a compiled case, and gives the least time that the device needs."""
     seconds_of(made.call)
     milliseconds = 1e3 * min(seconds_of(made.call) for _ in range(repetitions))
     least = 1e3 * least_seconds(made.cost, rates, dtype)
@@ -148,7 +148,7 @@ def _power_lbb(key: jax.Array, log_probs: jax.Array, available: jax.Array, **opt
     return pick_power_lbb(variates, log_probs, available, **options)
 
 
-# Where the form can be told.
+# The methods whose form, lazy or dense, can be chosen.
 _PICKS: Mapping[str, Callable[..., Any]] = {
     "lbb": lambda key, *pool, **options: pick_lbb(*pool, **options),
     "power_lbb": _power_lbb,
@@ -198,7 +198,7 @@ def _training_case(name: str, num_members: int, dtype: str, sizes: Sizes) -> Cas
             num_steps=sizes.steps,
             compute_dtype=jnp.dtype(dtype),
         )
-        # One step of all networks is counted.
+        # XLA counts one step of all networks.
         return Made(fit, cost_of(compiled).times(sizes.steps), _memory(compiled))
 
     return Case(f"training, {name}, {num_members} networks, {sizes.steps} steps of 64", dtype, make)
@@ -307,7 +307,7 @@ def _stage_by_stage(data: Data, settings: loop.Settings) -> jax.Array:
 
 
 class _CountedPrograms:
-    """Counts the programs that are compiled meanwhile."""
+    """Counts the programs that are compiled inside the context."""
 
     def __enter__(self) -> "_CountedPrograms":
         self.number = 0

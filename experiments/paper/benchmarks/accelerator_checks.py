@@ -21,10 +21,10 @@ from paper.benchmarks.timing import Record
 
 _NUM_POINTS, _NUM_DRAWS, _NUM_CLASSES, _BATCH_SIZE = 3_000, 5, 10, 10
 _NUM_EMBEDDING_POINTS = 300
-# Picks may differ where two points are this close, as a share of the score; more where labels are sampled, one of which
-# may come out otherwise by rounding.
+# Picks may differ where two points are this close, as a share of the score. The second number is for sampled labels,
+# which rounding can change.
 _RESOLUTION, _RESOLUTION_OF_SAMPLES = 1e-4, 2e-2
-# Of probabilities after a few steps of training: matrix products are rounded to ten bits on some accelerators.
+# For probabilities after a few steps of training: matrix products are rounded to ten bits on some accelerators.
 _TOLERANCE = 0.03
 _OPTIONS = {
     "batch_bald": ({"num_samples": 1_000},),
@@ -123,12 +123,12 @@ def _fit_and_predict(posterior: Any, device: jax.Device) -> jax.Array:
 
 
 def _differences(name: str, picked: Any, expected: Any, resolution: float = _RESOLUTION) -> Record:
-    """Whether picks are the same up to the first for which two points came too close."""
+    """Whether picks are the same up to the first step at which the scores of two points are too close."""
     indices, scores = (np.asarray(leaf) for leaf in picked)
     expected_indices, expected_scores = (np.asarray(leaf) for leaf in expected)
     differ = np.flatnonzero(indices != expected_indices)
     same = int(differ[0]) if len(differ) else len(indices)
-    # A pick where the two part must be worth as much.
+    # The first picks that differ must have equal scores.
     compared = slice(0, same + 1)
     scale = np.maximum(np.abs(expected_scores[compared]), 1e-3)
     difference = np.abs(scores[compared] - expected_scores[compared]) / scale

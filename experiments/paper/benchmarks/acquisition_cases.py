@@ -21,7 +21,7 @@ class Case(NamedTuple):
     """What is timed.
 
     Attributes:
-      method: A method of `acquire`; with ``checked`` by `acquire` itself, otherwise as a jit'ed pure function.
+      method: A method of `acquire`, timed through `acquire` if ``checked``, otherwise as a jit'ed pure function.
       batch_size: ``b``.
       options: The options of the method.
       checked: Whether the checks of `acquire` are timed too.
@@ -50,7 +50,7 @@ PAPER_POOL = (
     *(Case("batch_bald", size, _SAMPLES) for size in (2, 5, 10, 20, 50, 100)),
 )
 
-# What the cost depends on the pool for.
+# Methods whose cost depends on the pool.
 POOLS = tuple(
     Case(method, size, options)
     for method, options in (
@@ -164,7 +164,7 @@ def _power_lbb(key: jax.Array, log_probs: jax.Array, available: jax.Array, **opt
     return pick_power_lbb(variates, log_probs, available, **options)
 
 
-# The functions that count what they evaluate, for those that do not.
+# From functions to their variants that count what they evaluate.
 _COUNTING: dict[Callable[..., Any], Callable[..., Any]] = {
     acquisition.large_batch_bald: lambda key, *pool, **options: pick_lbb(*pool, **options),
     acquisition.power_large_batch_bald: _power_lbb,

@@ -44,8 +44,8 @@ def standard_errors(log_probs: jax.Array, *, batch_size: int, num_samples: int, 
     Args:
       log_probs: A pool ``[N, K, C]``, small, as the peer is run ``num_keys`` times.
       batch_size: Points in a batch, enough for configurations to be sampled.
-      num_samples: Configurations of either.
-      num_keys: Runs of either.
+      num_samples: Configurations of each program.
+      num_keys: Runs of each program.
     """
     double = torch.from_numpy(np.asarray(log_probs, np.float64))
 

@@ -12,7 +12,7 @@ _NUM_FEATURES = 16
 _DISTANCE_OF_CLASSES = 1.2
 _SHARPNESS = 1.6
 _DISAGREEMENT = 0.35
-# Of the pool of points that are nearly certain.
+# Sizes for the pool of points that are nearly certain.
 _LOGIT_SIZE = 10.0
 _MAP_SIZE = 0.1
 _NOISE_SIZE = 0.1

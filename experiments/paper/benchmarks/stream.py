@@ -1,4 +1,4 @@
-"""A long stream, acquired from in one pass, beside a pass of BALD alone over the same stream."""
+"""Acquisition from a long stream in one pass, compared with a pass of BALD over the same stream."""
 
 import functools
 import resource
@@ -18,15 +18,17 @@ _BLOCK, _GENERATED = 2**17, 8
 _BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
-def run(num_points: int, num_draws: int, num_classes: int, *, batch_size: int, num_candidates: int) -> dict[str, Any]:
-    """Times the making of a stream, that and BALD of every block, and that and LBB by the tree bound.
+def run(
+    num_points: int, num_draws: int, num_classes: int, *, batch_size: int, num_candidates: int | None
+) -> dict[str, Any]:
+    """Times the generation of a stream: alone, with BALD of every block, and with LBB by the tree bound.
 
     Args:
       num_points: Points in the stream.
       num_draws: ``K``.
       num_classes: ``C``.
       batch_size: Points to pick.
-      num_candidates: Points kept.
+      num_candidates: Most points kept, None for the default.
 
     Returns:
       Seconds, ratios, whether the picks are certified, and the peak memory of this process.
@@ -43,8 +45,8 @@ def run(num_points: int, num_draws: int, num_classes: int, *, batch_size: int, n
     result = {}
 
     def seconds(consume: Callable[[Iterable[jax.Array]], Any]) -> float:
-        # A short stream first, so that everything is compiled.
-        consume(stream(2 * _BLOCK))
+        # A first time, so that everything is compiled.
+        consume(stream(num_points))
         return seconds_of(lambda: result.update(last=consume(stream(num_points))))
 
     made = seconds(_wait_for_each)

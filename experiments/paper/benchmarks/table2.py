@@ -24,7 +24,7 @@ POOL = (49_980, 5, 10)
 
 
 def compare(records: Sequence[Record]) -> pd.DataFrame:
-    """The two side by side, in seconds, as text: a row for each method, nothing for what ``records`` do not hold."""
+    """The paper's times and ours in seconds, as text: a row for each method, empty where ``records`` have no time."""
     rows = []
     for name, (method, options, paper) in PAPER.items():
         row: Record = {"method": name}
@@ -44,7 +44,7 @@ def compare(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def sections(paths: Sequence[str]) -> list[Section]:
-    """The two side by side as a section of a report; none where no file in ``paths`` was timed on `POOL`."""
+    """The paper's times and ours as a section of a report; none where no file in ``paths`` was timed on `POOL`."""
     timed = [record for path in paths for record in read_times(path)]
     on_pool = [record for record in timed if (record["N"], record["K"], record["C"]) == POOL]
     entries = []

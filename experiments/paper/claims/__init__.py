@@ -1,4 +1,4 @@
-"""The paper's claims, decided from the results that are there."""
+"""The paper's claims, decided from the stored results."""
 
 from paper.claims.of_runs import FORMS
 from paper.claims.table import Finding, decide_all, section, to_markdown

@@ -203,7 +203,7 @@ def _infeasible(root: Path) -> dict[str, list[Bound]]:
     }
 
 
-_BENCHMARK = "python experiments/paper/benchmark_acquisition.py"
+_BENCHMARK = "python experiments/benchmark_acquisition.py"
 
 MEASURED_CLAIMS = (
     MeasuredClaim(
@@ -214,7 +214,7 @@ MEASURED_CLAIMS = (
         "Eq. 2.9 to 2.11",
         "the sum of pairwise mutual information approximates the total correlation well (within 10 %)",
         _approximation,
-        "python experiments/paper/approximation.py",
+        "python experiments/approximation.py",
     ),
     MeasuredClaim(3, "Table 1", "the cost of LBB is linear in b, and quadratic in the pool", _growth, _BENCHMARK),
     MeasuredClaim(4, "2.4", "batches of hundreds come at no significant cost", _large_batches, _BENCHMARK),

@@ -1,7 +1,7 @@
 """The paper's claims that runs decide, each as the differences that it is about.
 
 "LBB" may stand for three things: Eq. 2.12 ("pairwise"), the tree bound ("tree"), and the score that the paper's code
-computed ("released"). Each is judged by itself. What samples, samples with the paper's α = 5.
+computed ("released"). Each is judged by itself. Methods that sample use the paper's α = 5.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ FORMS = tuple(_FORMS)
 
 
 def _run(name: str, form: str, posterior: str) -> Run:
-    """The run that a name of the paper's stands for."""
+    """The run that a name in the paper stands for."""
     lbb, options, power_lbb, sampling = _FORMS[form]
     runs = {
         "LBB": (lbb, options),

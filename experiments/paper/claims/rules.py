@@ -63,7 +63,7 @@ class Part:
       text: What is claimed: "LBB above BALD".
       terms: Weights and runs.
       side: Where the sum is claimed to lie.
-      measure: What is taken of each run.
+      measure: The number that is computed from each run's curve.
     """
 
     text: str
@@ -97,14 +97,14 @@ class RunClaim:
 
 @dataclass(frozen=True)
 class ProfileClaim:
-    """A claim about errors on all experiments, which are what is drawn at random here, not seeds.
+    """A claim about errors on all experiments; the random sample is the experiments here, not the seeds.
 
     Attributes:
       number: The claim's number.
       source: Where the paper makes it.
       text: What it says.
-      parts: As those of `RunClaim`; of each run the final accuracy is taken, and a run is above another if its error is
-        the smaller.
+      parts: As those of `RunClaim`. They compare the final accuracies of runs; a run is above another if its error is
+        smaller.
       command: What makes the runs.
     """
 
@@ -178,7 +178,7 @@ class Row(NamedTuple):
 
 
 def load_curves(root: Path) -> list[Curves]:
-    """The runs in all folders below ``root``, those of one folder held against one another as figures hold them."""
+    """The runs in all folders below ``root``, those of one folder compared with one another as in figures."""
     folders = sorted({config.parent.parent for config in root.rglob("config.json")})
     return [curves for folder in folders for curves in _of_folder(folder)]
 

@@ -1,4 +1,4 @@
-"""What holds of each claim, and why, as a table."""
+"""The verdict on each claim, and the reasons, as a table."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from paper.claims.rules import Row, decide_claim, decide_profile, load_curves
 
 
 class Finding(NamedTuple):
-    """What holds of a claim, or of one form of LBB in it.
+    """The verdict on a claim, or on one form of LBB in it.
 
     Attributes:
       number: The claim's number.
@@ -108,7 +108,7 @@ def _capitalised(text: str) -> str:
 
 
 def section(findings: Sequence[Finding]) -> Section:
-    """What holds of each claim, as a section of a report."""
+    """The verdict on each claim, as a section of a report."""
     note = (
         "LBB as printed (pairwise), with the tree bound, and with the score of the released code, where a claim is "
         "about it. A claim holds if the 95 % interval of each difference that it is about lies on the claimed side."
