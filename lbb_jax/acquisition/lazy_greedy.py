@@ -131,8 +131,10 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
         return has_stale_leader(search) & (num_open > _MANY_BLOCKS * size)
 
     def refresh_crowd(search: Search) -> Search:
-        front, opened = search.front, is_open(search.front)
-        fresh = rules.refresh(search.points, front, search.details)
+        # XLA would move what depends on the details alone out of the loop, and compute it where no crowd is open.
+        front, details = jax.lax.optimization_barrier((search.front, search.details))
+        opened = is_open(front)
+        fresh = rules.refresh(search.points, front, details)
         num_evaluations = search.num_evaluations + count(fresh, front, opened)
         front = jax.tree.map(lambda old, new: _where(opened, new, old), front, fresh)
         return search._replace(front=front, num_evaluations=num_evaluations)
