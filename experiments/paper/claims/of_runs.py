@@ -157,7 +157,8 @@ RUN_CLAIMS = (
             ("Power LBB", Side.ABOVE, "PowerBALD"),
             posteriors=(ENSEMBLE,),
         ),
-        "python experiments/sweep.py --config=configs/cifar10.py:ensemble,repeated --also=configs/cifar100.py:ensemble,repeated",
+        "python experiments/sweep.py --config=configs/cifar10.py:ensemble,repeated "
+        "--also=configs/cifar100.py:ensemble,repeated",
         batch_size=100,
     ),
     RunClaim(
