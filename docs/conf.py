@@ -7,9 +7,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(1, str(Path(__file__).parents[1] / "experiments"))
 
-from generate import api_pages, architecture, method_table, references, speed_table, toy_pool
-
-from paper import claims
+from generate import (
+    api_pages,
+    architecture,
+    findings,
+    method_table,
+    references,
+    reproduction,
+    results,
+    speed_table,
+    toy_pool,
+)
 
 GENERATED = Path(__file__).parent / "generated"
 RESULTS = Path(__file__).parents[1] / "results"
@@ -30,7 +38,7 @@ extensions = [
 ]
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb", ".rst": "restructuredtext"}
 # What is included in other pages is no page.
-exclude_patterns = ["generate", "_build", "generated/*.md"]
+exclude_patterns = ["generate", "_build", "generated/*.md", "generated/results", "generated/findings"]
 # Notebooks are shown as they are stored; `make notebooks` executes them.
 nb_execution_mode = "off"
 nb_merge_streams = True
@@ -65,9 +73,12 @@ html_theme_options = {
 def _generate(app):
     api_pages.write(GENERATED / "api")
     architecture.write(GENERATED / "architecture.svg")
-    (GENERATED / "claims.md").write_text(claims.to_markdown(claims.decide_all(RESULTS)), encoding="utf-8")
+    reproduction.write(GENERATED / "claims.md", RESULTS)
+    results.write(GENERATED / "results.md", RESULTS)
+    findings.write(GENERATED / "findings", RESULTS)
     method_table.write(GENERATED / "methods.md")
     speed_table.write(GENERATED / "speed.md", RESULTS / "benchmark" / "paper.jsonl")
+    speed_table.draw(GENERATED / "speed.svg", RESULTS / "benchmark" / "paper.jsonl")
     toy_pool.write(GENERATED / "toy_pool.png", RESULTS / "benchmark" / "paper.jsonl")
 
 

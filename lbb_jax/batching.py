@@ -1,10 +1,10 @@
 """Mapping a function over the rows of arrays, some of them at a time."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Int32, PyTree, Shaped
 
 
 def rows_per_chunk(row_size: int, num_rows: int, budget: int = 2**20) -> int:
@@ -12,7 +12,9 @@ def rows_per_chunk(row_size: int, num_rows: int, budget: int = 2**20) -> int:
     return max(1, min(num_rows, budget // max(1, row_size)))
 
 
-def map_chunks(function: Callable[[jax.Array], Any], num_rows: int, chunk_size: int) -> Any:
+def map_chunks(
+    function: Callable[[Int32[Array, ""]], PyTree], num_rows: int, chunk_size: int
+) -> PyTree[Shaped[Array, "{num_rows} ..."]]:
     """Applies ``function`` to the start of every chunk and joins the results along their leading axis.
 
     All chunks have the same length; the last one starts early enough to be whole, so that nothing is padded.
@@ -37,7 +39,9 @@ def map_chunks(function: Callable[[jax.Array], Any], num_rows: int, chunk_size: 
     return jax.tree.map(join, jax.lax.map(function, starts))
 
 
-def map_some_at_once(function: Callable[[Any], Any], rows: Any, *, at_once: int) -> Any:
+def map_some_at_once(
+    function: Callable[[PyTree], PyTree], rows: PyTree[Shaped[Array, "n ..."]], *, at_once: int
+) -> PyTree[Shaped[Array, "n ..."]]:
     """``vmap`` of ``function`` over ``at_once`` rows at a time, one group of rows after another.
 
     Args:

@@ -6,10 +6,11 @@ compiled program serves all of them.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32, PyTree
 
 from lbb_jax import arguments, labelled_set, metrics
 from lbb_jax import examples as example_lib
@@ -79,7 +80,7 @@ class State(NamedTuple):
 
     key: jax.Array
     labelled: LabelledSet
-    round: jax.Array
+    round: Int32[Array, ""]
 
 
 class Predictions(NamedTuple):
@@ -91,9 +92,9 @@ class Predictions(NamedTuple):
       labels: The labels of the whole pool, ``[N]`` int32; None for all methods but an oracle.
     """
 
-    log_probs: jax.Array
-    embeddings: jax.Array | None = None
-    labels: jax.Array | None = None
+    log_probs: Float[Array, "N K C"]
+    embeddings: Float[Array, "N D"] | None = None
+    labels: Int32[Array, " N"] | None = None
 
 
 class Batch(NamedTuple):
@@ -108,8 +109,8 @@ class Batch(NamedTuple):
     """
 
     picked: Acquisition
-    num_labelled: jax.Array
-    num_faults: jax.Array
+    num_labelled: Int32[Array, ""]
+    num_faults: Int32[Array, ""]
 
 
 class Round(NamedTuple):
@@ -123,10 +124,10 @@ class Round(NamedTuple):
       batch: What was acquired; nothing in the last round.
     """
 
-    round: jax.Array
-    labels: jax.Array
+    round: Int32[Array, ""]
+    labels: Int32[Array, ""]
     metrics: Metrics
-    losses: jax.Array
+    losses: Float[Array, "members units"]
     batch: Batch
 
 
@@ -176,7 +177,7 @@ def _stage_key(state: State, stage: int) -> jax.Array:
     return jax.random.fold_in(jax.random.fold_in(state.key, state.round), stage)
 
 
-def train(state: State, data: Data, settings: Settings) -> tuple[Any, jax.Array]:
+def train(state: State, data: Data, settings: Settings) -> tuple[PyTree, Float[Array, "members units"]]:
     """Trains the posterior anew on the labelled points: parameters, and losses ``[members, units]``."""
     init_key, fit_key = jax.random.split(_stage_key(state, 0))
     one_input = example_lib.inputs(data.pool, jnp.zeros(1, jnp.int32))
@@ -184,14 +185,14 @@ def train(state: State, data: Data, settings: Settings) -> tuple[Any, jax.Array]
     return settings.posterior.fit(fit_key, params, data, state.labelled)
 
 
-def evaluate(state: State, params: Any, data: Data, settings: Settings) -> Metrics:
+def evaluate(state: State, params: PyTree, data: Data, settings: Settings) -> Metrics:
     """Metrics of the trained posterior on the test examples."""
     key = _stage_key(state, 1)
     log_probs = settings.posterior.sample(key, params, data.test, num_draws=settings.posterior.num_test_draws)
     return metrics.evaluate(log_probs, example_lib.all_labels(data.test))
 
 
-def predict(state: State, params: Any, data: Data, settings: Settings) -> Predictions:
+def predict(state: State, params: PyTree, data: Data, settings: Settings) -> Predictions:
     """What the method needs to know of the whole pool."""
     if settings.uses_predictions:
         log_probs = settings.posterior.sample(_stage_key(state, 2), params, data.pool)

@@ -5,10 +5,11 @@ has one length for all of them.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Integer, PyTree
 
 from lbb_jax import arguments, loop
 from lbb_jax.batching import map_some_at_once
@@ -16,7 +17,7 @@ from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.loop import Data, Round, Settings, State
 
 
-def init(seeds: jax.Array, data: Data, settings: Settings) -> State:
+def init(seeds: Integer[ArrayLike, " S"], data: Data, settings: Settings) -> State:
     """The states of the seeds ``[S]`` (integers) before the first round, each leaf with a leading axis ``[S]``.
 
     Raises:
@@ -30,7 +31,9 @@ def init(seeds: jax.Array, data: Data, settings: Settings) -> State:
     return jax.vmap(lambda seed: loop.init(jax.random.key(seed), data, settings))(seeds)
 
 
-def for_each(function: Callable[[State, Any, Any], Any], *, at_once: int) -> Callable[[State, Any, Any], Any]:
+def for_each(
+    function: Callable[[State, PyTree, PyTree], PyTree], *, at_once: int
+) -> Callable[[State, PyTree, PyTree], PyTree]:
     """A function of one seed as a function of several.
 
     Args:
@@ -43,10 +46,10 @@ def for_each(function: Callable[[State, Any, Any], Any], *, at_once: int) -> Cal
     """
     at_once = arguments.check_positive_integer("at_once", at_once)
 
-    def for_all(states: State, of_seeds: Any, data: Any) -> Any:
+    def for_all(states: State, of_seeds: PyTree, data: PyTree) -> PyTree:
         size, round_number = states.labelled.size[0], states.round[0]
 
-        def for_one(arguments: tuple) -> Any:
+        def for_one(arguments: tuple) -> PyTree:
             key, indices, of_seed = arguments
             return function(State(key, LabelledSet(indices, size), round_number), of_seed, data)
 

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Bool, Float32, PyTree, Shaped
 
 from lbb_jax import arguments
 from lbb_jax.acquisition import checks
@@ -39,7 +40,9 @@ def _devices(devices: Any) -> list[jax.Device]:
     return list(devices)
 
 
-def shard_pool(log_probs: Any, available: Any = None, *, mesh: Mesh | None = None) -> tuple[jax.Array, jax.Array]:
+def shard_pool(
+    log_probs: Any, available: Any = None, *, mesh: Mesh | None = None
+) -> tuple[Float32[Array, "rows K C"], Bool[Array, " rows"]]:
     """Spreads the points of a pool over the devices of a mesh.
 
     Args:
@@ -91,17 +94,19 @@ def seed_mesh(num_seeds: int, devices: Sequence[jax.Device] | None = None) -> Me
     return jax.make_mesh((size,), (SEED_AXIS,), axis_types=(AxisType.Auto,), devices=devices[:size])
 
 
-def shard_seeds(states: Any, mesh: Mesh) -> Any:
+def shard_seeds(states: PyTree[Shaped[Array, "S ..."]], mesh: Mesh) -> PyTree[Shaped[Array, "S ..."]]:
     """Spreads arrays with a leading axis of seeds over the devices of `seed_mesh`."""
     return jax.device_put(states, NamedSharding(mesh, PartitionSpec(SEED_AXIS)))
 
 
-def replicate(data: Any, mesh: Mesh) -> Any:
+def replicate(data: PyTree, mesh: Mesh) -> PyTree[Array]:
     """Puts arrays whole on every device of a mesh."""
     return jax.device_put(data, NamedSharding(mesh, PartitionSpec()))
 
 
-def over_seeds(function: Callable[[Any, Any, Any], Any], mesh: Mesh) -> Callable[[Any, Any, Any], Any]:
+def over_seeds(
+    function: Callable[[PyTree, PyTree, PyTree], PyTree], mesh: Mesh
+) -> Callable[[PyTree, PyTree, PyTree], PyTree]:
     """``function(states, of_seeds, data)`` with each device working on its own seeds.
 
     Args:

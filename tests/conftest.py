@@ -34,10 +34,37 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # What the pure modules return is held to the shapes in their signatures; what they are given, they check themselves.
-_SHAPED = ("chi_squared", "entropy", "examples", "information", "label_configurations", "labelled_set", "metrics")
-jaxtyping.install_import_hook(
-    [f"lbb_jax.{name}" for name in (*_SHAPED, "relative_entropy")], "shape_checks.check_returned"
+_SHAPED = (
+    "batching",
+    "chi_squared",
+    "entropy",
+    "examples",
+    "information",
+    "label_configurations",
+    "labelled_set",
+    "loop",
+    "metrics",
+    "relative_entropy",
+    "seeds",
+    "sharding",
+    "acquisition.badge",
+    "acquisition.bait",
+    "acquisition.batch_bald",
+    "acquisition.batch_epig",
+    "acquisition.cluster_margin",
+    "acquisition.core_set",
+    "acquisition.epig",
+    "acquisition.exponential_race",
+    "acquisition.greedy",
+    "acquisition.k_center",
+    "acquisition.k_means",
+    "acquisition.large_batch_bald_released",
+    "acquisition.pointwise",
+    "acquisition.sampling",
+    "acquisition.selection",
+    "acquisition.typiclust",
 )
+jaxtyping.install_import_hook([f"lbb_jax.{name}" for name in _SHAPED], "shape_checks.check_returned")
 
 # Where data sets are prepared, unless TFDS_DATA_DIR says otherwise.
 SHARED = Path(__file__).parents[2] / "shared" / "tfds"

@@ -1,5 +1,7 @@
 """What all methods promise, whatever they maximise: masking, exhaustion, chunks, prefixes, jit, vmap and keys."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -123,7 +125,7 @@ def test_masking_leaves_the_order_of_the_others_as_it_was(name):
 )
 def test_picks_do_not_depend_on_the_chunk_size(name, monkeypatch):
     whole = variants.pick(name, POOL, 4)
-    monkeypatch.setattr(batching.rows_per_chunk, "__defaults__", (1,))
+    monkeypatch.setattr(inspect.unwrap(batching.rows_per_chunk), "__defaults__", (1,))
     assert batching.rows_per_chunk(27 * 3, 12) < 12
     run = jax.jit(lambda *arrays: variants.function_of(name)(*arrays, batch_size=4))
     in_chunks = run(jax.random.key(0), LOG_PROBS, jnp.ones(12, bool))

@@ -56,10 +56,15 @@ def whole(name, log_probs, *, seed=0, **more):
     )
 
 
-def streamed(name, batches, *, seed=0, num_candidates=NUM_POINTS, batch_size=BATCH_SIZE):
+def streamed(name, batches, *, seed=0, num_candidates=NUM_POINTS, batch_size=BATCH_SIZE, **more):
     method, options = METHODS[name]
     return acquisition.acquire_stream(
-        jax.random.key(seed), batches, method=method, batch_size=batch_size, num_candidates=num_candidates, **options
+        jax.random.key(seed),
+        batches,
+        method=method,
+        batch_size=batch_size,
+        num_candidates=num_candidates,
+        **{**options, **more},
     )
 
 
@@ -187,6 +192,51 @@ def test_a_stream_may_fill_the_same_array_again_and_again():
                 array[:] = 0
 
         assert_same(streamed("lbb tree", blocks()), whole("lbb tree", pool()))
+
+
+@pytest.mark.parametrize(
+    "name",
+    slow_but(["lbb", "lbb tree", "power_lbb", "power_lbb tree", "log_det", "batch_bald"], "lbb", "power_lbb tree"),
+)
+def test_a_stream_that_can_be_read_again_is_certified(name, monkeypatch):
+    # Some twenty challengers at a time, beside contenders of which there may be 32.
+    monkeypatch.setattr(streaming, "_CHALLENGERS_PER_PICK", 2)
+    monkeypatch.setattr(streaming, "_NUMBERS_OF_CHALLENGERS", 20 * 18)
+    num_passes = []
+    for seed, order in itertools.product(range(3), ORDERS):
+        log_probs, available = ordered_pool(order, seed)
+        parts = list(zip(np.split(log_probs, 8), np.split(available, 8), strict=True))
+        picked = streamed(name, lambda parts=parts: iter(parts), seed=seed, num_candidates=BATCH_SIZE + 1)
+        assert picked.certified
+        assert picked.slack == 0
+        assert_same(picked, whole(name, log_probs, seed=seed, available=available))
+        num_passes.append(picked.num_passes)
+    assert max(num_passes) > 1
+
+
+def test_a_file_is_read_again_until_its_picks_are_certified(tmp_path):
+    path = tmp_path / "log_probs.npy"
+    np.save(path, pool())
+    for max_passes in (1, 2, 8):
+        picked = streamed("lbb", path, num_candidates=SOME, max_passes=max_passes)
+        assert picked.num_passes <= max_passes
+        if picked.certified:
+            assert_same(picked, whole("lbb", pool()))
+        else:
+            assert picked.num_passes == max_passes
+            assert picked.slack > 0
+    assert picked.certified
+
+
+def test_an_iterator_is_read_once():
+    picked = streamed("lbb", iter([pool()]), num_candidates=SOME)
+    assert (picked.certified, picked.num_passes) == (False, 1)
+
+
+def test_a_stream_that_holds_other_points_when_read_again_is_an_error():
+    lengths = iter([200, 150])
+    with pytest.raises(ValueError, match="held 200 points when it was read first, and 150 when it was read again"):
+        streamed("lbb", lambda: [pool()[: next(lengths)]], num_candidates=SOME)
 
 
 def test_what_cannot_be_certified_says_how_far_it_is():

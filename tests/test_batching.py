@@ -1,3 +1,5 @@
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -64,7 +66,7 @@ def test_as_many_rows_as_the_budget_allows_and_at_least_one(row_size, num_rows, 
 def test_results_do_not_depend_on_the_chunk_size(function, budget, monkeypatch):
     log_probs = jnp.asarray(reference.log32(reference.random_probs(0, 5, 4, 3, "zeros")))
     whole = jax.jit(lambda x: function(x))(log_probs)
-    monkeypatch.setattr(batching.rows_per_chunk, "__defaults__", (budget,))
+    monkeypatch.setattr(inspect.unwrap(batching.rows_per_chunk), "__defaults__", (budget,))
     assert batching.rows_per_chunk(9, 5) < 5
     np.testing.assert_allclose(jax.jit(lambda x: function(x))(log_probs), whole, rtol=0, atol=2e-6)
 
@@ -73,7 +75,7 @@ def test_results_do_not_depend_on_the_chunk_size(function, budget, monkeypatch):
 def test_gradients_pass_through_chunks(function, monkeypatch):
     log_probs = jnp.asarray(reference.log32(reference.random_probs(1, 5, 4, 3, "zeros")))
     whole = jax.jit(jax.grad(lambda x: jnp.sum(function(x))))(log_probs)
-    monkeypatch.setattr(batching.rows_per_chunk, "__defaults__", (20,))
+    monkeypatch.setattr(inspect.unwrap(batching.rows_per_chunk), "__defaults__", (20,))
     in_chunks = jax.jit(jax.grad(lambda x: jnp.sum(function(x))))(log_probs)
     np.testing.assert_allclose(in_chunks, whole, rtol=0, atol=2e-6)
 

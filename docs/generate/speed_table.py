@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+from lbb_jax import figures
+from lbb_jax.report import read_times
+
 _SHOWN = (10, 20, 100)
 _NAMES = {
     "bald": "BALD",
@@ -21,6 +24,11 @@ def write(path: Path, benchmark: Path) -> None:
     rows = [json.loads(line) for line in benchmark.read_text(encoding="utf-8").splitlines()]
     shown = [row for row in rows if row["case"] in _NAMES and row["b"] in _SHOWN]
     path.write_text(_HEADING + "".join(_line(row) for row in shown), encoding="utf-8")
+
+
+def draw(path: Path, benchmark: Path) -> None:
+    """Draws the times against the size of the batch into ``path``, from the lines of ``benchmark``."""
+    figures.save(figures.time_against_batch_size(read_times(benchmark)), path)
 
 
 def _line(row: dict) -> str:

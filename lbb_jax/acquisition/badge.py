@@ -8,6 +8,8 @@ apart.
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int
 
 from lbb_jax import arguments, entropy
 from lbb_jax.acquisition.k_center import pick_centres
@@ -17,7 +19,12 @@ from lbb_jax.acquisition.selection import Acquisition, highest
 
 
 def badge(
-    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, embeddings: jax.Array
+    key: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
+    *,
+    batch_size: int,
+    embeddings: Float[ArrayLike, "N D"],
 ) -> Acquisition:
     """Picks points by k-means++ seeding on ``g = (p - onehot(argmax_c p)) ⊗ h``.
 
@@ -57,14 +64,16 @@ def badge(
     )
 
 
-def _residuals(log_probs: jax.Array) -> jax.Array:
-    """``p - onehot(argmax_c p)`` of the predictive mean of ``log_probs[N, K, C]``: ``[N, C]``."""
+def _residuals(log_probs: Float[Array, "N K C"]) -> Float[Array, "N C"]:
+    """``p - onehot(argmax_c p)`` of the predictive means."""
     mean = mean_probs(log_probs)
     return mean - jax.nn.one_hot(jnp.argmax(mean, axis=-1), mean.shape[-1], dtype=mean.dtype)
 
 
-def _squared_distances(residuals: jax.Array, embeddings: jax.Array, index: jax.Array) -> jax.Array:
-    """Squared distances ``|r_n ⊗ h_n - r_i ⊗ h_i|²`` of all points to the point ``index``, ``[N]``.
+def _squared_distances(
+    residuals: Float[Array, "N C"], embeddings: Float[Array, "N D"], index: Int[Array, ""]
+) -> Float[Array, " N"]:
+    """Squared distances ``|r_n ⊗ h_n - r_i ⊗ h_i|²`` of all points to the point ``index``.
 
     With differences Δ and midpoints the two gradients differ by ``Δr ⊗ h̄ + r̄ ⊗ Δh``. This does not cancel where the
     points are close, as the expanded square would, and it is exactly 0 for copies.
@@ -75,12 +84,10 @@ def _squared_distances(residuals: jax.Array, embeddings: jax.Array, index: jax.A
     return jnp.maximum(squared, 0)
 
 
-def _differences_and_midpoints(rows: jax.Array, index: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Squares of the difference and the midpoint of each of ``rows[N, d]`` with row ``index``, and their product.
-
-    Returns:
-      Three arrays ``[N]``.
-    """
+def _differences_and_midpoints(
+    rows: Float[Array, "N d"], index: Int[Array, ""]
+) -> tuple[Float[Array, " N"], Float[Array, " N"], Float[Array, " N"]]:
+    """Squares of the difference and the midpoint of each of ``rows`` with row ``index``, and their product."""
     row = rows[index][None]
     differences, midpoints = rows - row, (rows + row) / 2
     return (

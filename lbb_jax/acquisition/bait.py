@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax import arguments
 from lbb_jax.acquisition.pointwise import embeddings_or_mean_probs, mean_probs
@@ -36,12 +38,12 @@ _ROUNDING = 1e-2
 
 def bait(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
-    embeddings: jax.Array | None = None,
-    regularizer: jax.Array | float = 1.0,
+    embeddings: Float[ArrayLike, "N D"] | None = None,
+    regularizer: Float[Array, ""] | float = 1.0,
 ) -> Acquisition:
     """Picks a batch by forward greedy and backward removal on ``tr(M⁻¹ F)``.
 
@@ -99,37 +101,39 @@ def bait(
 
 
 class _Pool(NamedTuple):
-    """Predictive means ``[N, C]`` and embeddings ``[N, D]``, both 0 for points that are left out."""
+    """Predictive means and embeddings, both 0 for points that are left out."""
 
-    probs: jax.Array
-    embeddings: jax.Array
+    probs: Float[Array, "N C"]
+    embeddings: Float[Array, "N D"]
 
 
 class _Points(NamedTuple):
-    """``G_x`` and ``T_x``, ``[N, C, C]``."""
+    """``G_x`` and ``T_x``."""
 
-    known: jax.Array
-    wanted: jax.Array
+    known: Float[Array, "N C C"]
+    wanted: Float[Array, "N C C"]
 
 
 class _State(NamedTuple):
-    """What changes from pick to pick.
+    """What changes from pick to pick; ``CD`` stands for ``C D``.
 
     Attributes:
       points: All points.
-      inverse: ``M⁻¹``, ``[C D, C D]``.
-      fisher: ``F``, ``[C D, C D]``.
-      scale: What ``V_x`` is multiplied by for ``M``: ``1 / √(|labelled| + b)``; ``[]``.
+      inverse: ``M⁻¹``.
+      fisher: ``F``.
+      scale: What ``V_x`` is multiplied by for ``M``: ``1 / √(|labelled| + b)``.
     """
 
     points: _Points
-    inverse: jax.Array
-    fisher: jax.Array
-    scale: jax.Array
+    inverse: Float[Array, "CD CD"]
+    fisher: Float[Array, "CD CD"]
+    scale: Float[Array, ""]
 
 
-def _read(log_probs: jax.Array, available: jax.Array, embeddings: jax.Array) -> tuple[_Pool, jax.Array]:
-    """The pool, and which of its points are labelled, ``[N]`` bool."""
+def _read(
+    log_probs: Float[Array, "N K C"], available: Bool[Array, " N"], embeddings: Float[Array, "N D"]
+) -> tuple[_Pool, Bool[Array, " N"]]:
+    """The pool, and which of its points are labelled."""
     probs = mean_probs(log_probs)
     is_whole = jnp.all(jnp.isfinite(embeddings), axis=1) & (jnp.abs(jnp.sum(probs, axis=1) - 1) < _ROUNDING)
     included = available | is_whole
@@ -138,7 +142,11 @@ def _read(log_probs: jax.Array, available: jax.Array, embeddings: jax.Array) -> 
 
 
 def _start(
-    pool: _Pool, available: jax.Array, labelled: jax.Array, batch_size: int, regularizer: jax.Array | float
+    pool: _Pool,
+    available: Bool[Array, " N"],
+    labelled: Bool[Array, " N"],
+    batch_size: int,
+    regularizer: Float[Array, ""] | float,
 ) -> _State:
     """The state before the first pick."""
     dtype = pool.probs.dtype
@@ -154,8 +162,8 @@ def _start(
     return _State(points, inverse, fisher, scale)
 
 
-def _fisher(pool: _Pool, weights: jax.Array) -> jax.Array:
-    """``Σ_x weight_x F_x``, ``[C D, C D]``."""
+def _fisher(pool: _Pool, weights: Float[Array, " N"]) -> Float[Array, "CD CD"]:
+    """``Σ_x weight_x F_x``."""
     (num_points, num_classes), num_features = pool.probs.shape, pool.embeddings.shape[1]
     size = rows_per_chunk(num_classes**2 * num_features, num_points, _LARGEST_CHUNK)
     num_chunks = -(-num_points // size)
@@ -174,8 +182,8 @@ def _fisher(pool: _Pool, weights: jax.Array) -> jax.Array:
     return total.reshape(num_classes * num_features, -1)
 
 
-def _forms(pool: _Pool, matrix: jax.Array) -> jax.Array:
-    """``V_xᵀ A V_x`` of every point, where ``A`` is the symmetric ``matrix[C D, C D]``: ``[N, C, C]``."""
+def _forms(pool: _Pool, matrix: Float[Array, "CD CD"]) -> Float[Array, "N C C"]:
+    """``V_xᵀ A V_x`` of every point, where ``A`` is the symmetric ``matrix``."""
     (num_points, num_classes), num_features = pool.probs.shape, pool.embeddings.shape[1]
     size = rows_per_chunk(num_classes**2 * num_features, num_points, _LARGEST_CHUNK)
     blocks = matrix.reshape(num_classes, num_features, num_classes, num_features)
@@ -190,22 +198,22 @@ def _forms(pool: _Pool, matrix: jax.Array) -> jax.Array:
     return map_chunks(of_chunk, num_points, size)
 
 
-def _residual_products(probs: jax.Array, columns: jax.Array) -> jax.Array:
-    """``√p(y) (column_y - Σ_c p(c) column_c)``: the part of ``V_xᵀ`` that acts on classes, for ``columns[n, C, r]``."""
+def _residual_products(probs: Float[Array, "n C"], columns: Float[Array, "n C r"]) -> Float[Array, "n C r"]:
+    """``√p(y) (column_y - Σ_c p(c) column_c)``: the part of ``V_xᵀ`` that acts on classes."""
     mean = jnp.einsum("nc,ncr->nr", probs, columns, precision=_HIGHEST)
     return jnp.sqrt(probs)[:, :, None] * (columns - mean[:, None])
 
 
-def _factor(pool: _Pool, point: jax.Array) -> jax.Array:
-    """``V_x`` of the point with the index ``point``, ``[C D, C]``; 0 if the index is -1."""
+def _factor(pool: _Pool, point: Int32[Array, ""]) -> Float[Array, "CD C"]:
+    """``V_x`` of the point with the index ``point``; 0 if the index is -1."""
     probs, row = pool.probs[point], pool.embeddings[point]
     residuals = (jnp.eye(len(probs), dtype=probs.dtype) - probs[:, None]) * jnp.sqrt(probs)[None]
     factor = (residuals[:, None, :] * row[None, :, None]).reshape(-1, len(probs))
     return jnp.where(point == NO_POINT, 0, factor)
 
 
-def _project(pool: _Pool, columns: jax.Array) -> jax.Array:
-    """``V_xᵀ U`` of every point, where ``U`` is ``columns[C D, r]``: ``[N, C, r]``."""
+def _project(pool: _Pool, columns: Float[Array, "CD r"]) -> Float[Array, "N C r"]:
+    """``V_xᵀ U`` of every point, where ``U`` is ``columns``."""
     num_points, num_classes = pool.probs.shape
     blocks = columns.reshape(num_classes, -1, columns.shape[1])
     size = rows_per_chunk(num_classes * columns.shape[1], num_points, _LARGEST_CHUNK)
@@ -217,7 +225,7 @@ def _project(pool: _Pool, columns: jax.Array) -> jax.Array:
     return map_chunks(of_chunk, num_points, size)
 
 
-def _change(state: _State, pool: _Pool, point: jax.Array, sign: float) -> _State:
+def _change(state: _State, pool: _Pool, point: Int32[Array, ""], sign: float) -> _State:
     """The state after a point was added (``sign`` 1) or removed (-1)."""
     factor = _factor(pool, point) * state.scale
     solved = jnp.matmul(state.inverse, factor, precision=_HIGHEST)
@@ -240,20 +248,20 @@ def _change(state: _State, pool: _Pool, point: jax.Array, sign: float) -> _State
     return state._replace(points=points, inverse=inverse)
 
 
-def _lowered_by(state: _State) -> jax.Array:
-    """By how much adding each point lowers the trace, ``[N]``."""
+def _lowered_by(state: _State) -> Float[Array, " N"]:
+    """By how much adding each point lowers the trace."""
     return _trace(
         jnp.eye(state.points.known.shape[1], dtype=state.scale.dtype)[None] + state.points.known, state.points
     )
 
 
-def _raised_by(points: _Points) -> jax.Array:
-    """By how much removing each of ``points`` raises the trace, ``[n]``."""
+def _raised_by(points: _Points) -> Float[Array, " n"]:
+    """By how much removing each of ``points`` raises the trace."""
     return _trace(jnp.eye(points.known.shape[1], dtype=points.known.dtype)[None] - points.known, points)
 
 
-def _trace(matrices: jax.Array, points: _Points) -> jax.Array:
-    """``tr(A_x⁻¹ T_x)``, ``[n]``."""
+def _trace(matrices: Float[Array, "n C C"], points: _Points) -> Float[Array, " n"]:
+    """``tr(A_x⁻¹ T_x)`` of the matrices ``A_x``."""
     lower = jnp.linalg.cholesky(matrices)
     half = jax.scipy.linalg.solve_triangular(lower, points.wanted, lower=True)
     whole = jax.scipy.linalg.solve_triangular(lower, jnp.swapaxes(half, 1, 2), lower=True)

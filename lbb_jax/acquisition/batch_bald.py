@@ -26,6 +26,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int, Int32
 
 from lbb_jax import arguments, entropy, information, label_configurations
 from lbb_jax.acquisition import lazy
@@ -44,7 +46,12 @@ _GROUP_SIZE = 16
 
 
 def batch_bald(
-    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, num_samples: int = 10_000
+    key: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
+    *,
+    batch_size: int,
+    num_samples: int = 10_000,
 ) -> Acquisition:
     """Picks the point that adds most to the batch's joint information about the parameters, repeatedly.
 
@@ -82,13 +89,18 @@ class BatchBaldPicks(NamedTuple):
     """
 
     acquisition: Acquisition
-    num_configurations: jax.Array
-    num_evaluated: jax.Array
-    most_per_bald: jax.Array
+    num_configurations: Int32[Array, " b"]
+    num_evaluated: Int32[Array, " b"]
+    most_per_bald: Float[Array, " b"]
 
 
 def pick_batch_bald(
-    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, num_samples: int = 10_000
+    key: jax.Array,
+    log_probs: Float[Array, "N K C"],
+    available: Bool[Array, " N"],
+    *,
+    batch_size: int,
+    num_samples: int = 10_000,
 ) -> BatchBaldPicks:
     """The picks of `batch_bald`, which has the same arguments, and the work that they took."""
     _, num_draws, num_classes = log_probs.shape
@@ -136,8 +148,13 @@ def _num_enumerated_picks(num_classes: int, batch_size: int, num_samples: int) -
     return picks
 
 
-def _pick(points: "_Points", remaining: jax.Array, log_likelihoods: jax.Array, weights: jax.Array) -> BatchBaldPicks:
-    """The point with the highest gain, given the configurations ``[M, K]`` of the batch so far and their weights."""
+def _pick(
+    points: "_Points",
+    remaining: Bool[Array, " N"],
+    log_likelihoods: Float[Array, "M K"],
+    weights: Float[Array, " M"],
+) -> BatchBaldPicks:
+    """The point with the highest gain, given the configurations of the batch so far and their weights."""
     posterior = _posterior(log_likelihoods)
     bounds = _conditional_information(points, *_merge_by_favourite(posterior, weights))
     num_points, num_classes = points.mean.shape
@@ -171,20 +188,22 @@ def _pick(points: "_Points", remaining: jax.Array, log_likelihoods: jax.Array, w
     return BatchBaldPicks(Acquisition(index, gain), jnp.int32(len(weights)), search.num_evaluations, most_per_bald)
 
 
-def _posterior(log_likelihoods: jax.Array) -> jax.Array:
-    """Weights of the draws under each configuration, ``[M, K]``; those of an impossible one are equal."""
+def _posterior(log_likelihoods: Float[Array, "M K"]) -> Float[Array, "M K"]:
+    """Weights of the draws under each configuration; those of an impossible one are equal."""
     possible = jnp.max(log_likelihoods, axis=-1, keepdims=True) > -jnp.inf
     return jax.nn.softmax(jnp.where(possible, log_likelihoods, 0), axis=-1)
 
 
-def _merge_by_favourite(posterior: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Merges configurations ``[M, K]`` that favour the same draw into one, with their average weights.
+def _merge_by_favourite(
+    posterior: Float[Array, "M K"], weights: Float[Array, " M"]
+) -> tuple[Float[Array, "m K"], Float[Array, " m"]]:
+    """Merges configurations that favour the same draw into one, with their average weights.
 
     Conditional information is a concave function of the posterior weights, so that merging never lowers it.
 
     Args:
-      posterior: Weights of the draws under each configuration, ``[M, K]``.
-      weights: Probability of each configuration, ``[M]``.
+      posterior: Weights of the draws under each configuration.
+      weights: Probability of each configuration.
 
     Returns:
       The posterior and the weights of no more than ``K`` configurations.
@@ -195,8 +214,10 @@ def _merge_by_favourite(posterior: jax.Array, weights: jax.Array) -> tuple[jax.A
     return _merge(posterior, weights, jnp.argmax(posterior, axis=-1), num_draws)
 
 
-def _merge_similar(posterior: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Merges groups of configurations ``[M, K]`` that favour the same draw about as much.
+def _merge_similar(
+    posterior: Float[Array, "M K"], weights: Float[Array, " M"]
+) -> tuple[Float[Array, "m K"], Float[Array, " m"]]:
+    """Merges groups of configurations that favour the same draw about as much.
 
     Returns:
       The posterior and the weights of ``M / 16`` configurations, rounded up.
@@ -207,15 +228,17 @@ def _merge_similar(posterior: jax.Array, weights: jax.Array) -> tuple[jax.Array,
     return _merge(posterior, weights, groups, num_groups)
 
 
-def _merge(posterior: jax.Array, weights: jax.Array, groups: jax.Array, num_groups: int) -> tuple[jax.Array, jax.Array]:
+def _merge(
+    posterior: Float[Array, "M K"], weights: Float[Array, " M"], groups: Int[Array, " M"], num_groups: int
+) -> tuple[Float[Array, "{num_groups} K"], Float[Array, " {num_groups}"]]:
     """The posterior and the weights of each group of configurations, merged into one."""
     merged_weights = jax.ops.segment_sum(weights, groups, num_groups)
     merged = jax.ops.segment_sum(weights[:, None] * posterior, groups, num_groups)
     return merged / jnp.where(merged_weights > 0, merged_weights, 1)[:, None], merged_weights
 
 
-def _unknown(posterior: jax.Array) -> jax.Array:
-    """Entropy of the draws under each configuration, nats, ``[M]``."""
+def _unknown(posterior: Float[Array, "M K"]) -> Float[Array, " M"]:
+    """Entropy of the draws under each configuration, nats."""
     return -jnp.sum(entropy.p_log_p(posterior), axis=1)
 
 
@@ -223,32 +246,31 @@ class _Points(NamedTuple):
     """Predictions relative to each point's mean prediction.
 
     Attributes:
-      mean: ``q(x)``, ``[N, C]``.
-      ratios: Centred ratios ``p_k(x) / q(x) - 1``, ``[N, K, C]``.
-      divergences: ``KL(p_k(x) ‖ q(x))``, ``[N, K]``, nats.
+      mean: ``q(x)``.
+      ratios: Centred ratios ``p_k(x) / q(x) - 1``.
+      divergences: ``KL(p_k(x) ‖ q(x))``, nats.
     """
 
-    mean: jax.Array
-    ratios: jax.Array
-    divergences: jax.Array
+    mean: Float[Array, "N C"]
+    ratios: Float[Array, "N K C"]
+    divergences: Float[Array, "N K"]
 
 
-def _relative_to_mean(log_probs: jax.Array) -> _Points:
-    """The predictions ``log_probs[N, K, C]`` relative to their means."""
+def _relative_to_mean(log_probs: Float[Array, "N K C"]) -> _Points:
+    """The predictions relative to their means."""
     mean, ratios = centre(log_probs)
     return _Points(mean, ratios, jnp.sum(mean[:, None] * psi(ratios), axis=-1))
 
 
-def _conditional_information(points: _Points, posterior: jax.Array, weights: jax.Array) -> jax.Array:
-    """What each point's label tells about the parameters once the batch's labels are known, on average.
+def _conditional_information(
+    points: _Points, posterior: Float[Array, "M K"], weights: Float[Array, " M"]
+) -> Float[Array, " N"]:
+    """What each point's label tells about the parameters once the batch's labels are known, on average, in nats.
 
     Args:
       points: ``N`` points.
-      posterior: Weights of the draws under each configuration, ``[M, K]``.
-      weights: Probability of each configuration, ``[M]``, sum 1.
-
-    Returns:
-      ``[N]``, nats.
+      posterior: Weights of the draws under each configuration.
+      weights: Probability of each configuration, sum 1.
     """
     # A label cannot tell more about the draws than their entropy; where that is 0, rounding must not give more.
     arrays = (points, posterior, weights, _unknown(posterior))
@@ -257,7 +279,9 @@ def _conditional_information(points: _Points, posterior: jax.Array, weights: jax
     return jax.lax.platform_dependent(*arrays, cpu=_expected_information_one_by_one, default=_expected_information)
 
 
-def _expected_information(points: _Points, posterior: jax.Array, weights: jax.Array, unknown: jax.Array) -> jax.Array:
+def _expected_information(
+    points: _Points, posterior: Float[Array, "M K"], weights: Float[Array, " M"], unknown: Float[Array, " M"]
+) -> Float[Array, " N"]:
     """`_conditional_information`, some points at a time with all configurations."""
     num_points, num_classes = points.mean.shape
 
@@ -274,8 +298,8 @@ def _expected_information(points: _Points, posterior: jax.Array, weights: jax.Ar
 
 
 def _expected_information_one_by_one(
-    points: _Points, posterior: jax.Array, weights: jax.Array, unknown: jax.Array
-) -> jax.Array:
+    points: _Points, posterior: Float[Array, "M K"], weights: Float[Array, " M"], unknown: Float[Array, " M"]
+) -> Float[Array, " N"]:
     """`_conditional_information`, each point with some configurations at a time."""
     num_configurations, num_classes = len(weights), points.mean.shape[1]
     size = rows_per_chunk(num_classes, num_configurations, _CACHED_PREDICTIONS)

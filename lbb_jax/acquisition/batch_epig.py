@@ -21,6 +21,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax import arguments, label_configurations
 from lbb_jax.acquisition import lazy
@@ -38,14 +40,14 @@ _RESOLUTION = 1e-5
 
 def batch_epig(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
-    targets: jax.Array | None = None,
+    targets: Float[ArrayLike, "T K C"] | None = None,
     num_targets: int = 100,
     num_samples: int = 50,
-    target_weights: jax.Array | None = None,
+    target_weights: Float[ArrayLike, " C"] | None = None,
 ) -> Acquisition:
     """Picks the point that tells most about the targets, given the labels of those picked before, repeatedly.
 
@@ -116,9 +118,13 @@ class _About(NamedTuple):
 
 
 def _pick(
-    pool: Centred, about: _About, remaining: jax.Array, log_likelihoods: jax.Array, weights: jax.Array
+    pool: Centred,
+    about: _About,
+    remaining: Bool[Array, " N"],
+    log_likelihoods: Float[Array, "M K"],
+    weights: Float[Array, " M"],
 ) -> Acquisition:
-    """The point with the highest gain, given the configurations ``[M, K]`` of the batch so far and their weights."""
+    """The point with the highest gain, given the configurations of the batch so far and their weights."""
     posterior = _posterior(log_likelihoods)
     bounds = jnp.where(remaining, _bounds(pool, about, posterior, weights), -jnp.inf)
 
@@ -136,22 +142,28 @@ def _pick(
     return Acquisition(index, gain)
 
 
-def _posterior(log_likelihoods: jax.Array) -> jax.Array:
-    """Weights of the draws under each configuration, ``[M, K]``; those of an impossible one are equal."""
+def _posterior(log_likelihoods: Float[Array, "M K"]) -> Float[Array, "M K"]:
+    """Weights of the draws under each configuration; those of an impossible one are equal."""
     possible = jnp.max(log_likelihoods, axis=-1, keepdims=True) > -jnp.inf
     return jax.nn.softmax(jnp.where(possible, log_likelihoods, 0), axis=-1)
 
 
-def _under(points: Centred, draw_weights: jax.Array) -> Centred:
-    """The predictions relative to their means under the weights ``[K]`` of the draws."""
+def _under(points: Centred, draw_weights: Float[Array, " K"]) -> Centred:
+    """The predictions relative to their means under the weights of the draws."""
     shift = jnp.einsum("k,nkc->nc", draw_weights, points.ratios, precision=_HIGHEST)
     possible = shift > -1
     ratios = (points.ratios - shift[:, None]) / jnp.where(possible, 1 + shift, 1)[:, None]
     return Centred(points.mean * jnp.where(possible, 1 + shift, 0), jnp.where(possible[:, None], ratios, 0))
 
 
-def _gains(block: Centred, places: jax.Array, about: _About, posterior: jax.Array, weights: jax.Array) -> jax.Array:
-    """``E_m mean_j I(y_x; y_j | m)`` of the points of ``block``, whose indices are ``places[n]``, in nats: ``[n]``."""
+def _gains(
+    block: Centred,
+    places: Int32[Array, " n"],
+    about: _About,
+    posterior: Float[Array, "M K"],
+    weights: Float[Array, " M"],
+) -> Float[Array, " n"]:
+    """``E_m mean_j I(y_x; y_j | m)`` of the points of ``block``, whose indices are ``places``, in nats."""
     num_targets, _, num_classes = about.points.ratios.shape
     chunk_size = rows_per_chunk(len(places) * num_classes**2, num_targets)
 
@@ -173,8 +185,10 @@ def _gains(block: Centred, places: jax.Array, about: _About, posterior: jax.Arra
     return mean_over_others(pairs, places, about.targets)
 
 
-def _bounds(pool: Centred, about: _About, posterior: jax.Array, weights: jax.Array) -> jax.Array:
-    """``E_m log(1 + mean_j χ²_xj)``, which no gain exceeds, as the logarithm is concave: ``[N]``."""
+def _bounds(
+    pool: Centred, about: _About, posterior: Float[Array, "M K"], weights: Float[Array, " M"]
+) -> Float[Array, " N"]:
+    """``E_m log(1 + mean_j χ²_xj)``, which no gain exceeds, as the logarithm is concave."""
     num_points, num_draws, num_classes = pool.ratios.shape
     of_targets = about.targets.weights
     # The mean is over the other targets, whose weights add up to less.

@@ -77,6 +77,20 @@ def read_blocks(batches: Any) -> Iterator[Block]:
         yield Block(_own(whole), mask, num_points, filled)
 
 
+def can_be_read_again(batches: Any) -> bool:
+    """Whether a stream is a path or a callable, which gives the same points whenever it is read."""
+    return isinstance(batches, (str, os.PathLike)) or _is_opened_by_a_call(batches)
+
+
+def open_stream(batches: Any) -> Any:
+    """A stream from its beginning, where a callable opens it; any other as it is."""
+    return batches() if _is_opened_by_a_call(batches) else batches
+
+
+def _is_opened_by_a_call(batches: Any) -> bool:
+    return callable(batches) and not isinstance(batches, Iterable)
+
+
 def _own(log_probs: arguments.Array) -> jax.Array:
     """The predictions on the device, in memory that nobody writes to."""
     # Rows that are not available may hold NaN, which is no fault of any program.

@@ -10,6 +10,8 @@ those of the round, and points that cannot be picked have no part in the cluster
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int, Int32
 
 from lbb_jax import arguments
 from lbb_jax.acquisition import exponential_race
@@ -19,11 +21,11 @@ from lbb_jax.acquisition.selection import NO_POINT, Acquisition, highest
 
 def cluster_margin(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
-    embeddings: jax.Array | None = None,
+    embeddings: Float[ArrayLike, "N D"] | None = None,
     candidates_per_pick: int = 10,
     mean_cluster_size: int = 10,
 ) -> Acquisition:
@@ -64,13 +66,17 @@ def cluster_margin(
     return jax.tree.map(lambda leaf: leaf[first], candidates)
 
 
-def _turns(clusters: jax.Array, order: jax.Array, is_candidate: jax.Array) -> jax.Array:
-    """In which turn each candidate is picked, by ``order[m]`` within its cluster: ``[m]``."""
+def _turns(
+    clusters: Int32[Array, " m"], order: Float[Array, " m"], is_candidate: Bool[Array, " m"]
+) -> Int[Array, " m"]:
+    """In which turn each candidate is picked, by ``order`` within its cluster."""
     is_together = (clusters[:, None] == clusters[None]) & is_candidate[None]
     return jnp.sum(is_together & (order[None] < order[:, None]), axis=1)
 
 
-def average_linkage(rows: jax.Array, included: jax.Array, num_clusters: jax.Array) -> jax.Array:
+def average_linkage(
+    rows: Float[Array, "m D"], included: Bool[Array, " m"], num_clusters: Int32[Array, ""]
+) -> Int32[Array, " m"]:
     """Repeatedly joins the two clusters with the least mean distance (Sokal and Michener, 1958).
 
     Args:

@@ -6,6 +6,8 @@ approach" (ICLR 2018), on the inputs of a network's last layer. It looks at no p
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float
 
 from lbb_jax import arguments, entropy
 from lbb_jax.acquisition.k_center import SquaredDistances, add_centre, pick_centres
@@ -13,7 +15,12 @@ from lbb_jax.acquisition.selection import Acquisition, highest
 
 
 def core_set(
-    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, embeddings: jax.Array
+    key: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
+    *,
+    batch_size: int,
+    embeddings: Float[ArrayLike, "N D"],
 ) -> Acquisition:
     """Picks, one after the other, the point farthest from its nearest centre; each pick becomes a centre.
 
@@ -55,13 +62,15 @@ def core_set(
     return picked._replace(scores=jnp.where(picked.indices >= 0, distances, -jnp.inf))
 
 
-def _squared_distances(embeddings: jax.Array, centre: jax.Array) -> jax.Array:
-    """Squared distances of ``embeddings[N, D]`` to ``centre[D]``, not expanded and so exactly 0 for copies: ``[N]``."""
+def _squared_distances(embeddings: Float[Array, "N D"], centre: Float[Array, " D"]) -> Float[Array, " N"]:
+    """Squared distances of ``embeddings`` to ``centre``, not expanded and so exactly 0 for copies."""
     return entropy.sum_of_terms(jnp.square(embeddings - centre[None]))
 
 
-def _to_labelled_points(embeddings: jax.Array, available: jax.Array, squared_distances: SquaredDistances) -> jax.Array:
-    """Squared distance of each point to the nearest point that is not available, ``[N]``; infinite if all are."""
+def _to_labelled_points(
+    embeddings: Float[Array, "N D"], available: Bool[Array, " N"], squared_distances: SquaredDistances
+) -> Float[Array, " N"]:
+    """Squared distance of each point to the nearest point that is not available; infinite if all are."""
     num_points = len(embeddings)
     labelled = jnp.flatnonzero(~available, size=num_points)
     return jax.lax.fori_loop(
@@ -72,7 +81,7 @@ def _to_labelled_points(embeddings: jax.Array, available: jax.Array, squared_dis
     )
 
 
-def _mean(embeddings: jax.Array, available: jax.Array) -> jax.Array:
-    """Mean of the available rows of ``embeddings[N, D]``: ``[D]``."""
+def _mean(embeddings: Float[Array, "N D"], available: Bool[Array, " N"]) -> Float[Array, " D"]:
+    """Mean of the available rows of ``embeddings``."""
     count = jnp.maximum(jnp.sum(available), 1).astype(embeddings.dtype)
     return jnp.sum(jnp.where(available[:, None], embeddings, 0), axis=0) / count

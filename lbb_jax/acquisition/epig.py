@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax import arguments, information, label_configurations
 from lbb_jax.acquisition import lazy
@@ -37,15 +39,15 @@ _MARGIN = 1e-5
 
 def epig(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
-    targets: jax.Array | None = None,
+    targets: Float[ArrayLike, "T K C"] | None = None,
     num_targets: int = 500,
-    target_weights: jax.Array | None = None,
+    target_weights: Float[ArrayLike, " C"] | None = None,
     sampling: str = "top",
-    alpha: jax.Array | float = 1.0,
+    alpha: Float[Array, ""] | float = 1.0,
 ) -> Acquisition:
     """Picks by ``mean_j I(y_x; y_j)`` over the targets.
 
@@ -98,7 +100,7 @@ class EpigPicks(NamedTuple):
     """
 
     acquisition: Acquisition
-    num_evaluations: jax.Array
+    num_evaluations: Int32[Array, ""]
 
 
 class Targets(NamedTuple):
@@ -110,18 +112,18 @@ class Targets(NamedTuple):
       indices: Their indices in the pool, ``[T]`` int32; ``N`` for targets outside the pool.
     """
 
-    log_probs: jax.Array
-    weights: jax.Array
-    indices: jax.Array
+    log_probs: Float[Array, "T K C"]
+    weights: Float[Array, " T"]
+    indices: Int32[Array, " T"]
 
 
 def choose_targets(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
-    targets: jax.Array | None,
+    log_probs: Float[Array, "N K C"],
+    available: Bool[Array, " N"],
+    targets: Float[ArrayLike, "T K C"] | None,
     num_targets: int,
-    target_weights: jax.Array | None,
+    target_weights: Float[ArrayLike, " C"] | None,
 ) -> tuple[jax.Array, Targets]:
     """The targets that the arguments of `epig` ask for, and a key for what comes after."""
     num_targets = arguments.check_positive_integer("num_targets", num_targets)
@@ -136,8 +138,8 @@ def choose_targets(
     return key, Targets(targets, _weights(targets, target_weights), indices)
 
 
-def _weights(targets: jax.Array, target_weights: jax.Array | None) -> jax.Array:
-    """The weight of each of ``targets[T, K, C]``, from the weights ``[C]`` of the classes: ``[T]``."""
+def _weights(targets: Float[Array, "T K C"], target_weights: Float[ArrayLike, " C"] | None) -> Float[Array, " T"]:
+    """The weight of each target, from the weights of the classes."""
     if target_weights is None:
         return jnp.any(targets > -jnp.inf, axis=(1, 2)).astype(targets.dtype)
     of_classes = jnp.asarray(arguments.as_class_weights("target_weights", target_weights, targets.shape[2]))
@@ -145,8 +147,10 @@ def _weights(targets: jax.Array, target_weights: jax.Array | None) -> jax.Array:
 
 
 def mean_information_about(
-    log_probs: jax.Array, targets: jax.Array, target_weights: jax.Array | None = None
-) -> jax.Array:
+    log_probs: Float[Array, "N K C"],
+    targets: Float[Array, "T K C"],
+    target_weights: Float[ArrayLike, " C"] | None = None,
+) -> Float[Array, " N"]:
     """``mean_j I(y_n; y_j)`` over the targets, in nats.
 
     Args:
@@ -162,8 +166,8 @@ def mean_information_about(
     return _mean_information_about_others(log_probs, chosen)
 
 
-def _mean_information_about_others(log_probs: jax.Array, targets: Targets) -> jax.Array:
-    """``mean_j I(y_n; y_j)`` over the targets that are not the point itself, ``[N]``; 0 where there is no other."""
+def _mean_information_about_others(log_probs: Float[Array, "N K C"], targets: Targets) -> Float[Array, " N"]:
+    """``mean_j I(y_n; y_j)`` over the targets that are not the point itself; 0 where there is no other."""
     num_points = len(log_probs)
     chunk_size = rows_per_chunk(len(targets.weights), num_points)
 
@@ -173,13 +177,13 @@ def _mean_information_about_others(log_probs: jax.Array, targets: Targets) -> ja
     return map_chunks(of_chunk, num_points, chunk_size)
 
 
-def _scores_of(log_probs: jax.Array, points: jax.Array, targets: Targets) -> jax.Array:
-    """`_mean_information_about_others` of ``points[n]``, ``[n]``."""
+def _scores_of(log_probs: Float[Array, "N K C"], points: Int32[Array, " n"], targets: Targets) -> Float[Array, " n"]:
+    """`_mean_information_about_others` of some points, by index."""
     pairs = information.pairwise_mutual_information(log_probs[points], targets.log_probs)
     return mean_over_others(pairs, points, targets)
 
 
-def mean_over_others(pairs: jax.Array, points: jax.Array, targets: Targets) -> jax.Array:
+def mean_over_others(pairs: Float[Array, "n T"], points: Int32[Array, " n"], targets: Targets) -> Float[Array, " n"]:
     """Mean of ``pairs[n, T]`` over the targets that are not the point itself, by index ``points[n]``: ``[n]``."""
     is_itself = targets.indices[None] == points[:, None]
     # The point's own term is subtracted from the sum, not left out of it, so that exact copies have equal sums.
@@ -194,11 +198,11 @@ class _Merged(NamedTuple):
 
     Attributes:
       groups: One point, whose classes are the groups.
-      lost: How much of the labels' information about the parameters the merging loses, nats, ``[]``.
+      lost: How much of the labels' information about the parameters the merging loses, nats.
     """
 
     groups: Centred
-    lost: jax.Array
+    lost: Float[Array, ""]
 
 
 def _merge(targets: Targets, num_groups: int) -> _Merged:
@@ -220,14 +224,16 @@ def _merge(targets: Targets, num_groups: int) -> _Merged:
     return _Merged(Centred(mean[None], merged.T[None]), lost)
 
 
-def _shares(weights: jax.Array) -> jax.Array:
-    """The share of each of ``weights[T]`` in their sum, ``[T]``."""
+def _shares(weights: Float[Array, " T"]) -> Float[Array, " T"]:
+    """The share of each weight in their sum."""
     total = jnp.sum(weights)
     return weights / jnp.where(total > 0, total, 1)
 
 
-def _upper_bounds(log_probs: jax.Array, points: jax.Array, targets: Targets, merged: _Merged) -> jax.Array:
-    """Upper bounds of the scores of ``points[n]``, ``[n]``."""
+def _upper_bounds(
+    log_probs: Float[Array, "N K C"], points: Int32[Array, " n"], targets: Targets, merged: _Merged
+) -> Float[Array, " n"]:
+    """Upper bounds of the scores of some points, by index."""
     block = log_probs[points]
     about_groups = information.information_of_pairs(centre(block), merged.groups)[:, 0]
     most = jnp.minimum(about_groups + merged.lost, information.mutual_information(block)) * (1 + _MARGIN)
@@ -239,13 +245,13 @@ def _upper_bounds(log_probs: jax.Array, points: jax.Array, targets: Targets, mer
 
 def pick_epig(
     key: jax.Array,
-    log_probs: jax.Array,
+    log_probs: Float[Array, "N K C"],
     targets: Targets,
-    available: jax.Array,
+    available: Bool[Array, " N"],
     *,
     batch_size: int,
     sampling: str,
-    alpha: jax.Array | float,
+    alpha: Float[Array, ""] | float,
 ) -> EpigPicks:
     """The picks of `pick_by_score`, found by scoring only points that can be among them; not for "softrank"."""
     num_points, _, num_classes = log_probs.shape
@@ -289,7 +295,9 @@ def pick_epig(
     return EpigPicks(acquisition, search.num_evaluations)
 
 
-def _draw_targets(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, num_targets: int) -> jax.Array:
+def _draw_targets(
+    key: jax.Array, log_probs: Float[Array, "N K C"], available: Bool[Array, " N"], *, num_targets: int
+) -> Int32[Array, " T"]:
     """Draws available points uniformly without replacement.
 
     Returns:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
 from lbb_jax import arguments
 
@@ -28,11 +29,11 @@ class Variates(NamedTuple):
       uniform: Uniform variates, ``[N]``: the order of the points of rate 0.
     """
 
-    gumbel: jax.Array
-    uniform: jax.Array
+    gumbel: Float[Array, " N"]
+    uniform: Float[Array, " N"]
 
 
-def variates(key: jax.Array, points: jax.Array, dtype: jnp.dtype) -> Variates:
+def variates(key: jax.Array, points: Int[Array, " n"], dtype: jnp.dtype) -> Variates:
     """The variates of the points with the indices ``points[n]``, whatever other points there are.
 
     Args:
@@ -51,7 +52,7 @@ def variates(key: jax.Array, points: jax.Array, dtype: jnp.dtype) -> Variates:
     return jax.vmap(one_point)(points)
 
 
-def log_rate(gain: jax.Array, alpha: jax.Array | float) -> jax.Array:
+def log_rate(gain: Float[Array, "*shape"], alpha: Float[Array, ""] | float) -> Float[Array, "*shape"]:
     """Logarithm of the rate ``gain**alpha`` at which power sampling picks a point (Eq. 2.13).
 
     Gains of 0 and below have rate 0. With ``alpha`` 0 every point has rate 1, whatever its gain.
@@ -61,14 +62,18 @@ def log_rate(gain: jax.Array, alpha: jax.Array | float) -> jax.Array:
     return jnp.where(jnp.equal(alpha, 0), 0, jnp.where(positive, alpha * log_gain, -jnp.inf))
 
 
-def first_keys(variates: Variates, log_rates: jax.Array) -> jax.Array:
+def first_keys(variates: Variates, log_rates: Float[Array, " n"]) -> Float[Array, " n"]:
     """Keys ``[n]`` of points at their first rates."""
     return _keys(variates.gumbel + log_rates, variates, log_rates)
 
 
 def later_keys(
-    keys: jax.Array, variates: Variates, log_rates: jax.Array, lowered_log_rates: jax.Array, picked_key: jax.Array
-) -> jax.Array:
+    keys: Float[Array, " n"],
+    variates: Variates,
+    log_rates: Float[Array, " n"],
+    lowered_log_rates: Float[Array, " n"],
+    picked_key: Float[Array, " n"],
+) -> Float[Array, " n"]:
     """Keys of points whose rates are lowered by a pick.
 
     Until the pick a point has waited at its former rate; what is left of its wait grows as the rate falls.
@@ -90,6 +95,6 @@ def later_keys(
     return jnp.where(changed, _keys(-log_arrival, variates, lowered_log_rates), keys)
 
 
-def _keys(keys: jax.Array, variates: Variates, log_rates: jax.Array) -> jax.Array:
+def _keys(keys: Float[Array, " n"], variates: Variates, log_rates: Float[Array, " n"]) -> Float[Array, " n"]:
     """``keys``, with the keys of points of rate 0 replaced by ones below all others."""
     return jnp.where(log_rates > _LOWEST_LOG_RATE, keys, -(1 + variates.uniform) * _KEY_WITHOUT_RATE)

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax.acquisition.selection import Acquisition, best, remove
 
@@ -17,10 +19,10 @@ Batch = TypeVar("Batch")
 
 
 def greedy(
-    gains: Callable[[Batch], jax.Array],
-    add: Callable[[Batch, jax.Array], Batch],
+    gains: Callable[[Batch], Float[Array, " N"]],
+    add: Callable[[Batch, Int32[Array, ""]], Batch],
     batch: Batch,
-    available: jax.Array,
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
     resolution: float = 0.0,

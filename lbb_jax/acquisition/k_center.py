@@ -7,16 +7,19 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
 
 from lbb_jax.acquisition.selection import Acquisition, remove
 
-# From the index ``[]`` of a point to the squared distances of all points to it, ``[N]``.
-SquaredDistances = Callable[[jax.Array], jax.Array]
-# ``(key, nearest[N], available[N])`` to a pick ``[1]``, where ``nearest`` are squared distances to the nearest centre.
-Choose = Callable[[jax.Array, jax.Array, jax.Array], Acquisition]
+# From the index of a point to the squared distances of all points to it.
+SquaredDistances = Callable[[Int[Array, ""]], Float[Array, " N"]]
+# ``(key, nearest, available)`` to a pick ``[1]``, where ``nearest`` are squared distances to the nearest centre.
+Choose = Callable[[jax.Array, Float[Array, " N"], Bool[Array, " N"]], Acquisition]
 
 
-def add_centre(nearest: jax.Array, squared_distances: SquaredDistances, index: jax.Array) -> jax.Array:
+def add_centre(
+    nearest: Float[Array, " N"], squared_distances: SquaredDistances, index: Int[Array, ""]
+) -> Float[Array, " N"]:
     """The squared distances ``nearest[N]`` to the nearest centre, after the point ``index`` became one, too.
 
     A centre whose distances are NaN changes nothing.
@@ -27,8 +30,8 @@ def add_centre(nearest: jax.Array, squared_distances: SquaredDistances, index: j
 def pick_centres(
     key: jax.Array,
     first: Acquisition,
-    nearest: jax.Array,
-    available: jax.Array,
+    nearest: Float[Array, " N"],
+    available: Bool[Array, " N"],
     *,
     batch_size: int,
     squared_distances: SquaredDistances,

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax.acquisition.sampling import pick_by_score
 from lbb_jax.batching import map_chunks, rows_per_chunk
@@ -19,15 +20,15 @@ class Clusters(NamedTuple):
       assignments: The cluster of each point, ``[N]`` int32; ``k`` for points that are left out.
     """
 
-    centres: jax.Array
-    assignments: jax.Array
+    centres: Float[Array, "k D"]
+    assignments: Int32[Array, " N"]
 
 
 def k_means(
     key: jax.Array,
-    embeddings: jax.Array,
-    included: jax.Array,
-    num_clusters: jax.Array,
+    embeddings: Float[Array, "N D"],
+    included: Bool[Array, " N"],
+    num_clusters: Int32[Array, ""],
     *,
     most_clusters: int,
     num_iterations: int,
@@ -63,9 +64,13 @@ def k_means(
 
 
 def _seed(
-    key: jax.Array, embeddings: jax.Array, included: jax.Array, num_clusters: jax.Array, most_clusters: int
-) -> tuple[jax.Array, jax.Array]:
-    """Centres ``[k, D]``, drawn by their squared distance to the nearest centre before, and how many there are."""
+    key: jax.Array,
+    embeddings: Float[Array, "N D"],
+    included: Bool[Array, " N"],
+    num_clusters: Int32[Array, ""],
+    most_clusters: int,
+) -> tuple[Float[Array, "{most_clusters} D"], Int32[Array, ""]]:
+    """Centres, drawn by their squared distance to the nearest centre before, and how many there are."""
     num_points = len(embeddings)
 
     def draw(key: jax.Array, weights: jax.Array) -> jax.Array:
@@ -88,8 +93,13 @@ def _seed(
     return centres, found
 
 
-def _assign(embeddings: jax.Array, included: jax.Array, centres: jax.Array, num_clusters: jax.Array) -> jax.Array:
-    """For each point the nearest of the first ``num_clusters`` centres, the lowest among equals: ``[N]`` int32."""
+def _assign(
+    embeddings: Float[Array, "N D"],
+    included: Bool[Array, " N"],
+    centres: Float[Array, "k D"],
+    num_clusters: Int32[Array, ""],
+) -> Int32[Array, " N"]:
+    """For each point the nearest of the first ``num_clusters`` centres, the lowest among equals."""
     most_clusters, num_points = len(centres), len(embeddings)
     exists = jnp.arange(most_clusters, dtype=jnp.int32) < num_clusters
     half_lengths = jnp.sum(jnp.square(centres), axis=1) / 2

@@ -1,13 +1,13 @@
 """The points of a stream that may still be picked, in the host's memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 _NOTHING = np.float32(-np.inf)
+# One place more for so many that are asked for.
 _SPARE = 4
-_FEWEST_PLACES = 2**12
 
 
 class Kept(NamedTuple):
@@ -15,13 +15,35 @@ class Kept(NamedTuple):
 
     Attributes:
       worth: What each is worth by itself, ``-inf`` in free places, ``[M]`` float32.
-      points: Their positions in the stream, ascending, ``[M]`` int32; the largest int32 in free places.
+      points: Their positions in the stream, ``[M]`` int32; the largest int32 in free places.
       log_probs: Their predictions, ``[M, K, C]`` float32.
     """
 
     worth: np.ndarray
     points: np.ndarray
     log_probs: np.ndarray
+
+    def at(self, rows: np.ndarray | slice) -> "Kept":
+        """The points in the places ``rows``, an index of any kind."""
+        return Kept(self.worth[rows], self.points[rows], self.log_probs[rows])
+
+
+def join(parts: Sequence[Kept]) -> Kept:
+    """The points of all parts."""
+    return Kept(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def lay_out(kept: Kept, num_places: int) -> Kept:
+    """The points in the order of the stream, and free places up to ``num_places``."""
+    laid_out = Kept(
+        np.full(num_places, _NOTHING),
+        np.full(num_places, np.iinfo(np.int32).max, np.int32),
+        np.zeros((num_places, *kept.log_probs.shape[1:]), np.float32),
+    )
+    order = np.argsort(kept.points)
+    for places, rows in zip(laid_out, kept, strict=True):
+        np.take(rows, order, axis=0, out=places[: len(order)])
+    return laid_out
 
 
 class KeptPoints:
@@ -43,12 +65,14 @@ class KeptPoints:
     """
 
     def __init__(self, num_places: int, num_draws: int, num_classes: int):
-        self._num_places = num_places
+        self.num_places = num_places
         capacity = num_places + -(-num_places // _SPARE)
         # The system gives memory as places are filled.
-        self._worth = np.empty(capacity, np.float32)
-        self._points = np.empty(capacity, np.int32)
-        self._log_probs = np.empty((capacity, num_draws, num_classes), np.float32)
+        self._places = Kept(
+            np.empty(capacity, np.float32),
+            np.empty(capacity, np.int32),
+            np.empty((capacity, num_draws, num_classes), np.float32),
+        )
         self.size = 0
         # Below every number but what marks points that are not available.
         self.threshold = np.finfo(np.float32).min
@@ -64,48 +88,32 @@ class KeptPoints:
         """
         rows = self._above_threshold(worth, np.arange(len(worth)))
         while len(rows):
-            if self.size == len(self._worth):
+            if self.size == len(self._places.worth):
                 self._keep_best()
                 rows = self._above_threshold(worth, rows)
                 continue
-            new, rows = np.split(rows, [len(self._worth) - self.size])
-            places = slice(self.size, self.size + len(new))
-            self._worth[places] = worth[new]
-            self._points[places] = first_point + new
-            self._log_probs[places] = take(new)
-            self.size = places.stop
+            new, rows = np.split(rows, [len(self._places.worth) - self.size])
+            mine = self._places.at(slice(self.size, self.size + len(new)))
+            mine.worth[:], mine.points[:], mine.log_probs[:] = worth[new], first_point + new, take(new)
+            self.size += len(new)
 
     def raise_threshold(self, threshold: float) -> None:
         """Leaves out what is worth less than ``threshold``."""
         self.threshold = max(self.threshold, np.float32(threshold))
-        self._keep(self._worth[: self.size] >= self.threshold)
+        self._keep(self._places.worth[: self.size] >= self.threshold)
 
     def settle(self) -> None:
         """Leaves out what there are only spare places for."""
-        if self.size > self._num_places:
+        if self.size > self.num_places:
             self._keep_best()
 
-    def best(self, num_points: int) -> Kept:
-        """The best ``num_points`` of those at hand, of which there are as many, in the order of the stream."""
-        places = np.argpartition(-self._worth[: self.size], num_points - 1)[:num_points]
-        return self._at(places, num_points)
-
     def all(self) -> Kept:
-        """All points at hand, in the order of the stream, with free places up to one of a few sizes."""
-        size = max(_FEWEST_PLACES, 1 << (self.size - 1).bit_length()) if self.size else 1
-        return self._at(np.arange(self.size), max(self.size, min(self._num_places, size)))
+        """All points at hand, in any order."""
+        return self._places.at(slice(self.size))
 
-    def _at(self, places: np.ndarray, num_places: int) -> Kept:
-        """The points at ``places``, in the order of the stream, and free places up to ``num_places``."""
-        places = places[np.argsort(self._points[places])]
-        kept = Kept(
-            np.full(num_places, _NOTHING),
-            np.full(num_places, np.iinfo(np.int32).max, np.int32),
-            np.zeros((num_places, *self._log_probs.shape[1:]), np.float32),
-        )
-        for rows, mine in zip(kept, (self._worth, self._points, self._log_probs), strict=True):
-            rows[: len(places)] = mine[places]
-        return kept
+    def best(self, num_points: int) -> Kept:
+        """The best ``num_points`` of those at hand, of which there are as many, in any order."""
+        return self._places.at(np.argpartition(-self._places.worth[: self.size], num_points - 1)[:num_points])
 
     def _above_threshold(self, worth: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Those of ``rows`` that are worth the threshold."""
@@ -115,11 +123,11 @@ class KeptPoints:
 
     def _keep_best(self) -> None:
         """Keeps as many points as there are places for, and raises the threshold to the next number above the least."""
-        worth = self._worth[: self.size]
-        least = np.partition(worth, self.size - self._num_places)[self.size - self._num_places]
+        worth, points, _ = self.all()
+        least = np.partition(worth, self.size - self.num_places)[self.size - self.num_places]
         stays = worth > least
         equal = np.flatnonzero(worth == least)
-        first = np.argsort(self._points[equal])[: self._num_places - np.count_nonzero(stays)]
+        first = np.argsort(points[equal])[: self.num_places - np.count_nonzero(stays)]
         stays[equal[first]] = True
         self._keep(stays)
         # What comes later and is worth as much comes after points that are.
@@ -127,10 +135,10 @@ class KeptPoints:
 
     def _keep(self, stays: np.ndarray) -> None:
         """Keeps the points of ``stays[size]``: the last ones move to the places that become free."""
-        self._leave_out(self._worth[: self.size][~stays])
+        self._leave_out(self._places.worth[: self.size][~stays])
         self.size = int(np.count_nonzero(stays))
         free, moved = np.flatnonzero(~stays[: self.size]), self.size + np.flatnonzero(stays[self.size :])
-        for array in (self._worth, self._points, self._log_probs):
+        for array in self._places:
             array[free] = array[moved]
 
     def _leave_out(self, worth: np.ndarray) -> None:

@@ -7,6 +7,8 @@ that happen to lie near it in the pool, and picks all points at once. `large_bat
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float
 
 from lbb_jax import arguments, information
 from lbb_jax.acquisition.sampling import pick_by_score
@@ -18,12 +20,12 @@ CHUNK_SIZE = 1024
 
 def large_batch_bald_released(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
     sampling: str = "top",
-    alpha: jax.Array | float = 1.0,
+    alpha: Float[Array, ""] | float = 1.0,
 ) -> Acquisition:
     """Picks by the score of the released code.
 
@@ -52,7 +54,7 @@ def large_batch_bald_released(
     return pick_by_score(key, scores, available, batch_size=batch_size, sampling=sampling, alpha=alpha)
 
 
-def agreement(log_probs: jax.Array, available: jax.Array) -> jax.Array:
+def agreement(log_probs: Float[Array, "N K C"], available: Bool[Array, " N"]) -> Float[Array, " N"]:
     """What the released code adds to BALD, ``Σ_c a_ic (log(1 + a_ic) - log(1 + e_ic))``.
 
     Args:
@@ -75,8 +77,8 @@ def agreement(log_probs: jax.Array, available: jax.Array) -> jax.Array:
     return jnp.zeros(num_points, log_probs.dtype).at[points].set(terms.reshape(-1), mode="drop")
 
 
-def _agreement_in_chunk(probs: jax.Array) -> jax.Array:
-    """``Σ_c a_ic (log(1 + a_ic) - log(1 + e_ic))`` among the points ``probs[n, K, C]``, ``[n]``.
+def _agreement_in_chunk(probs: Float[Array, "n K C"]) -> Float[Array, " n"]:
+    """``Σ_c a_ic (log(1 + a_ic) - log(1 + e_ic))`` among the points of a chunk.
 
     Points whose probabilities are all 0 change nothing.
     """
@@ -89,6 +91,6 @@ def _agreement_in_chunk(probs: jax.Array) -> jax.Array:
     return jnp.sum(together * jnp.log1p(covariance / (1 + expected)), axis=-1)
 
 
-def _sum_over_others(values: jax.Array) -> jax.Array:
-    """For each point of ``values[n, ...]`` the sum of the others, exactly 0 where all others are 0: ``[n, ...]``."""
+def _sum_over_others(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """For each point, along the first axis, the sum of the others, exactly 0 where all others are 0."""
     return jnp.sum(values, axis=0, keepdims=True) - values

@@ -14,6 +14,7 @@ the highest scores are picked, as by ``"top"``, for which it has no effect.
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.selection import Acquisition, highest
@@ -23,12 +24,12 @@ SAMPLINGS = ("top", "power", "softmax", "softrank")
 
 def pick_by_score(
     key: jax.Array,
-    scores: jax.Array,
-    available: jax.Array,
+    scores: Float[Array, " N"],
+    available: Bool[Array, " N"],
     *,
     batch_size: int,
     sampling: str = "top",
-    alpha: jax.Array | float = 1.0,
+    alpha: Float[Array, ""] | float = 1.0,
 ) -> Acquisition:
     """Picks points by scores that no pick changes.
 
@@ -53,12 +54,12 @@ def pick_by_score(
 
 def rank(
     key: jax.Array,
-    points: jax.Array,
-    scores: jax.Array,
-    available: jax.Array,
+    points: Int32[Array, " n"],
+    scores: Float[Array, " n"],
+    available: Bool[Array, " N"],
     sampling: str,
-    alpha: jax.Array | float,
-) -> jax.Array:
+    alpha: Float[Array, ""] | float,
+) -> Float[Array, " n"]:
     """The values by which the points ``points[n]`` are picked, the highest first: ``[n]``.
 
     These are the scores for "top", and otherwise the keys of a race, which are logarithms. "softrank" needs ``points``
@@ -77,7 +78,7 @@ def rank(
     return exponential_race.first_keys(exponential_race.variates(key, points, scores.dtype), log_rates)
 
 
-def _ranks(scores: jax.Array, available: jax.Array) -> jax.Array:
-    """The rank of each of ``scores[N]``, from 1 for the highest that is available: ``[N]`` int32."""
+def _ranks(scores: Float[Array, " N"], available: Bool[Array, " N"]) -> Int32[Array, " N"]:
+    """The rank of each score, from 1 for the highest that is available."""
     order = jnp.argsort(jnp.where(available, scores, -jnp.inf), descending=True, stable=True)
     return jnp.zeros(len(scores), jnp.int32).at[order].set(jnp.arange(1, len(scores) + 1, dtype=jnp.int32))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int32
 
 NO_POINT = -1
 
@@ -20,23 +21,25 @@ class Acquisition(NamedTuple):
       scores: What each pick was worth to its method when it was picked, ``[b]`` float32.
     """
 
-    indices: jax.Array
-    scores: jax.Array
+    indices: Int32[Array, " b"]
+    scores: Float[Array, " b"]
 
 
-def remove(available: jax.Array, index: jax.Array) -> jax.Array:
+def remove(available: Bool[Array, " N"], index: Int32[Array, ""]) -> Bool[Array, " N"]:
     """The mask ``[N]`` without the point of ``index``; -1 removes nothing."""
     # A negative index would count from the end; one past the end is dropped.
     return available.at[jnp.where(index != NO_POINT, index, len(available))].set(False, mode="drop")
 
 
-def highest(scores: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
+def highest(scores: Float[Array, " N"], available: Bool[Array, " N"], *, batch_size: int) -> Acquisition:
     """The ``batch_size`` highest available scores, the lowest index first among equals."""
     top_scores, indices = jax.lax.top_k(jnp.where(available, scores, -jnp.inf), batch_size)
     return Acquisition(jnp.where(available[indices], indices, NO_POINT).astype(jnp.int32), top_scores)
 
 
-def best(scores: jax.Array, available: jax.Array, *, resolution: float = 0.0) -> tuple[jax.Array, jax.Array]:
+def best(
+    scores: Float[Array, " N"], available: Bool[Array, " N"], *, resolution: float = 0.0
+) -> tuple[Int32[Array, ""], Float[Array, ""]]:
     """The available point of the highest score, the lowest index first among equals.
 
     Args:

@@ -24,10 +24,11 @@ import numpy as np
 from lbb_jax import arguments
 from lbb_jax.acquisition import candidates as candidates_lib
 from lbb_jax.acquisition import checks
-from lbb_jax.acquisition.blocks import Block, read_blocks
+from lbb_jax.acquisition.blocks import Block, can_be_read_again, open_stream, read_blocks
 from lbb_jax.acquisition.candidates import Choice, Stream
+from lbb_jax.acquisition.contest import Contest
 from lbb_jax.acquisition.front_door import Static, split_options
-from lbb_jax.acquisition.kept_points import Kept, KeptPoints
+from lbb_jax.acquisition.kept_points import Kept, KeptPoints, join, lay_out
 from lbb_jax.acquisition.registry import Method, complete_options, find_method
 from lbb_jax.acquisition.selection import Acquisition
 
@@ -39,6 +40,8 @@ _FIRST_RISE = 2**16
 # Points that a batch is picked from to see what a pick is worth: so many, or so many for each pick.
 _SAMPLE, _SAMPLE_PER_PICK = 2**10, 16
 _MARGIN = 1e-5
+# Points that challenge a batch together: so many for each pick, or so many numbers in their predictions.
+_CHALLENGERS_PER_PICK, _NUMBERS_OF_CHALLENGERS = 4, 2**21
 _ROWS_TAKEN = 2**12
 _MOST_POINTS = 2**31 - 1
 
@@ -53,7 +56,8 @@ class StreamAcquisition(NamedTuple):
       slack: If they are not certified: the most by which a point left out could have been worth more than a pick, in
         nats; for the power methods the logarithm of how much earlier it could have arrived. 0 otherwise.
       num_points: Points in the stream, available or not.
-      num_candidates_needed: About how many candidates would have certified these picks.
+      num_candidates_needed: About how many candidates would have certified these picks in one pass.
+      num_passes: How often the stream was read.
     """
 
     indices: jax.Array
@@ -62,6 +66,7 @@ class StreamAcquisition(NamedTuple):
     slack: float
     num_points: int
     num_candidates_needed: int
+    num_passes: int = 1
 
 
 def acquire_stream(
@@ -71,6 +76,7 @@ def acquire_stream(
     method: str | Callable[..., Acquisition] | Method,
     batch_size: int,
     num_candidates: int | None = None,
+    max_passes: int = 8,
     **options: Any,
 ) -> StreamAcquisition:
     """Picks the next batch to label from predictions that arrive block by block, in one pass.
@@ -95,8 +101,9 @@ def acquire_stream(
     Args:
       key: Random key, consumed by the methods that sample. The picks are those of `acquire` for the same key.
       batches: Yields ``log_probs[n, K, C]`` of any length ``n``, or pairs of that and ``available[n]`` (bool); or the
-        path of a ``.npy`` file of ``[N, K, C]``, which is mapped and not read at once. Arrays are of the same kinds as
-        those of `acquire`.
+        path of a ``.npy`` file of ``[N, K, C]``, which is mapped and not read at once; or a callable without arguments
+        that returns such an iterable, the same points at every call. Arrays are of the same kinds as those of
+        `acquire`.
       method: As for `acquire`, but only a method that says how it is streamed (`Method.stream`). "lbb_released",
         those that need embeddings and, without ``targets``, "epig" score a point beside others of the pool, and
         ``sampling="softrank"`` ranks it among them: these are refused.
@@ -104,6 +111,10 @@ def acquire_stream(
       num_candidates: Most points kept, at most 4 GiB of predictions; None for 256 MiB, but at least 4096 points. How
         many it takes depends on the batch: from ten million points, with 5 draws and 10 classes, a hundred picks of LBB
         (tree) take about 300,000.
+      max_passes: Most times that a path or a callable is read, where one pass does not certify the picks. In further
+        passes all points that could have been picked challenge them, and a pass that changes none certifies them. Two
+        passes mostly do. Where very many points could have been picked, as with ``redundancy="pairwise"``, such a pass
+        takes many times as long as the first.
       **options: As for `acquire`.
 
     Returns:
@@ -125,6 +136,7 @@ def acquire_stream(
     if not 1 <= batch_size <= (num_candidates or _MOST_POINTS):
         most = f"num_candidates={num_candidates}" if num_candidates else f"{_MOST_POINTS:,}"
         raise ValueError(f"batch_size={batch_size}: must be between 1 and {most}")
+    max_passes = arguments.check_positive_integer("max_passes", max_passes)
     picker = _Picker(stream, key, batch_size, *split_options(checks.settle_arrays(values)))
 
     def begin(num_draws: int, num_classes: int) -> KeptPoints:
@@ -141,7 +153,7 @@ def acquire_stream(
         raise ValueError(
             f"batch_size={batch_size}: must be at most the {passed.num_available} available points of batches"
         )
-    return _certify(picker, picker.choose(passed.kept.all()), passed)
+    return _choose_and_certify(picker, batches, passed, max_passes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,6 +184,10 @@ class _Picker:
         """How many of the best points show what a pick is worth."""
         return max(_SAMPLE, _SAMPLE_PER_PICK * self.batch_size)
 
+    def challengers_at_once(self, shape: tuple[int, ...]) -> int:
+        """How many points of ``[n, K, C]`` challenge a batch together."""
+        return max(_CHALLENGERS_PER_PICK * self.batch_size, _NUMBERS_OF_CHALLENGERS // (shape[1] * shape[2]))
+
     def score(self, block: Block) -> jax.Array:
         """What each point of a block is worth by itself, ``[B]``, ``-inf`` for those that are not available."""
         first_point = np.int32(block.first_point)
@@ -181,14 +197,15 @@ class _Picker:
                 self.stream, self.static, self.key, first_point, block.log_probs, block.available, self.arrays
             )
 
-    def choose(self, kept: Kept) -> Choice:
-        """The batch from the points that are kept."""
+    def choose(self, kept: Kept, num_places: int) -> Choice:
+        """The batch from points, by a program for ``num_places`` of them."""
         with jax.debug_nans(False):
-            return _choose(self.stream, self.key, kept, self.batch_size, self.static, self.arrays)
+            pool = lay_out(kept, num_places)
+            return _choose(self.stream, self.key, pool, self.batch_size, self.static, self.arrays)
 
     def promise(self, kept: KeptPoints) -> float:
         """About half of what a pick is worth, as the batch from the best of the points kept shows it."""
-        threshold = float(self.choose(kept.best(self.sample_size)).threshold)
+        threshold = float(self.choose(kept.best(self.sample_size), self.sample_size).threshold)
         half = math.log(2) if self.are_logs else max(threshold, 0) / 2
         return threshold - half - _MARGIN * abs(threshold)
 
@@ -219,7 +236,7 @@ def _pass(picker: _Picker, batches: Any, begin: Callable[[int, int], KeptPoints]
     """
     kept, histogram, num_points, num_available = None, candidates_lib.no_points_counted(), 0, 0
     rises_at = max(_FIRST_RISE, 2 * picker.sample_size)
-    read = read_blocks(batches)
+    read = read_blocks(open_stream(batches))
     first = next(read, None)
     if first is None:
         raise ValueError("batches: holds no points; pass at least one block log_probs[n, K, C]")
@@ -348,18 +365,86 @@ def _score(
 
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))
 def _choose(
-    stream: Stream, key: jax.Array, kept: Kept, batch_size: int, static: Static, arrays: Mapping[str, jax.Array]
+    stream: Stream, key: jax.Array, kept: Any, batch_size: int, static: Static, arrays: Mapping[str, jax.Array]
 ) -> Choice:
     return candidates_lib.choose(stream, key, *kept, batch_size=batch_size, options={**dict(static), **arrays})
 
 
-def _certify(picker: _Picker, choice: Choice, passed: _Passed) -> StreamAcquisition:
-    """The result, with what is known of its exactness."""
-    indices, scores = choice.acquisition
+def _choose_and_certify(picker: _Picker, batches: Any, passed: _Passed, max_passes: int) -> StreamAcquisition:
+    """Picks from the points that one pass has kept, and reads the stream again where that certifies nothing."""
+    points, best_left_out, num_passes = passed.kept.all(), float(passed.kept.best_left_out), 1
+    choice = picker.choose(points, _num_places_in_use(passed.kept))
+    # Where no pick changes what others are worth, the best points by themselves are the batch.
+    certified = picker.stream.pick is None or bool(best_left_out < choice.threshold)
+    if not certified and can_be_read_again(batches):
+        contest = Contest(picker.choose, points, choice, picker.challengers_at_once(points.log_probs.shape))
+        # The picks are those of all points kept, which need not challenge them until they change.
+        below = float(passed.kept.threshold)
+        while not certified and num_passes < max_passes:
+            certified, best_left_out = _pass_again(picker, batches, contest, below, passed.num_points)
+            below, num_passes = math.inf, num_passes + 1
+        choice = contest.choice
+    return StreamAcquisition(
+        *choice.acquisition,
+        certified,
+        0.0 if certified else max(0.0, float(choice.slack(best_left_out))),
+        passed.num_points,
+        _num_candidates_needed(picker, passed, choice),
+        num_passes,
+    )
+
+
+def _pass_again(picker: _Picker, batches: Any, contest: Contest, below: float, num_points: int) -> tuple[bool, float]:
+    """Reads a stream once more and lets its points challenge the picks.
+
+    Args:
+      picker: The method.
+      batches: The stream.
+      contest: The picks.
+      below: Points worth as much or more by themselves need not be looked at.
+      num_points: Points that the stream held before.
+
+    Returns:
+      Whether no point won a place; and what the best point was worth that had none.
+
+    Raises:
+      ValueError: If the stream holds another number of points.
+    """
+    stands, best_left_out, num_read = True, -math.inf, 0
+    waiting: list[Kept] = []
+
+    def challenge() -> bool:
+        challengers, at_once = join(waiting), contest.challengers_at_once
+        waiting.clear()
+        parts = [slice(start, start + at_once) for start in range(0, len(challengers.points), at_once)]
+        return not any([len(contest.challenge(challengers.at(part)).points) for part in parts])
+
+    for block, worth in _scored(picker, read_blocks(open_stream(batches))):
+        num_read += block.num_points
+        points = block.first_point + np.arange(len(worth), dtype=np.int32)
+        is_out = ~np.isin(points, contest.contenders.points)
+        best_left_out = float(np.max(worth[is_out], initial=best_left_out))
+        rows = np.flatnonzero(is_out & contest.is_open_to(worth) & (worth < below))
+        if len(rows):
+            waiting.append(Kept(worth[rows], points[rows], _take(block.log_probs, rows)))
+        if sum(len(part.points) for part in waiting) >= contest.challengers_at_once:
+            stands &= challenge()
+    if num_read != num_points:
+        raise ValueError(
+            f"batches: held {num_points:,} points when it was read first, and {num_read:,} when it was read again; "
+            "must hold the same points at every time"
+        )
+    if waiting:
+        stands &= challenge()
+    return stands, best_left_out
+
+
+def _num_places_in_use(kept: KeptPoints) -> int:
+    """Places for the points kept: one of few numbers, each of which is a program of its own."""
+    return max(kept.size, min(kept.num_places, max(_FEWEST_KEPT, 1 << (kept.size - 1).bit_length())))
+
+
+def _num_candidates_needed(picker: _Picker, passed: _Passed, choice: Choice) -> int:
     if picker.stream.pick is None:
-        return StreamAcquisition(indices, scores, True, 0.0, passed.num_points, picker.batch_size)
-    best_left_out = passed.kept.best_left_out
-    certified = bool(best_left_out < choice.threshold)
-    slack = 0.0 if certified else max(0.0, float(choice.slack(best_left_out)))
-    needed = candidates_lib.count_at_least(passed.histogram, choice.threshold, are_logs=picker.are_logs)
-    return StreamAcquisition(indices, scores, certified, slack, passed.num_points, int(needed))
+        return picker.batch_size
+    return int(candidates_lib.count_at_least(passed.histogram, choice.threshold, are_logs=picker.are_logs))

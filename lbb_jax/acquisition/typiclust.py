@@ -6,6 +6,8 @@ Given embeddings, it looks at no prediction.
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int, Int32
 
 from lbb_jax import arguments
 from lbb_jax.acquisition.k_means import Clusters, k_means
@@ -22,7 +24,12 @@ _BLOCK_SIZE = 256
 
 
 def typiclust(
-    key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int, embeddings: jax.Array | None = None
+    key: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
+    *,
+    batch_size: int,
+    embeddings: Float[ArrayLike, "N D"] | None = None,
 ) -> Acquisition:
     """Picks the most typical point of the largest cluster among those with the fewest labelled points, repeatedly.
 
@@ -75,14 +82,16 @@ def typiclust(
     return picked
 
 
-def _least_covered(sizes: jax.Array, covered: jax.Array, num_available: jax.Array) -> jax.Array:
-    """The cluster to pick from, ``[]``: one with available points; not a small one if possible; then the one with the
+def _least_covered(
+    sizes: Int32[Array, " k"], covered: Int32[Array, " k"], num_available: Int32[Array, " k"]
+) -> Int[Array, ""]:
+    """The cluster to pick from: one with available points; not a small one if possible; then the one with the
     fewest labels, then the largest, then the first.
 
     Args:
-      sizes: Points in each cluster, ``[k]``.
-      covered: How many of them are labelled or picked, ``[k]``.
-      num_available: How many may be picked, ``[k]``.
+      sizes: Points in each cluster.
+      covered: How many of them are labelled or picked.
+      num_available: How many may be picked.
     """
     order = jnp.lexsort((-sizes, covered, sizes < _SMALLEST_CLUSTER, num_available == 0))
     return order[0]
@@ -91,7 +100,7 @@ def _least_covered(sizes: jax.Array, covered: jax.Array, num_available: jax.Arra
 class _Members:
     """The points of each cluster, one cluster after the other."""
 
-    def __init__(self, embeddings: jax.Array, clusters: Clusters):
+    def __init__(self, embeddings: Float[Array, "N D"], clusters: Clusters):
         self.embeddings = embeddings
         self.order = jnp.argsort(clusters.assignments, stable=True).astype(jnp.int32)
         most_clusters = len(clusters.centres)
@@ -100,7 +109,7 @@ class _Members:
         self.starts = self.ends - counts
         self.block_size = min(_BLOCK_SIZE, len(embeddings))
 
-    def most_typical(self, cluster: jax.Array, available: jax.Array) -> Acquisition:
+    def most_typical(self, cluster: Int[Array, ""], available: Bool[Array, " N"]) -> Acquisition:
         """The available point of a cluster that has the highest typicality, the lowest index among equals."""
         start, end = self.starts[cluster], self.ends[cluster]
 
@@ -119,13 +128,15 @@ class _Members:
         _, index, score = jax.lax.while_loop(lambda state: state[0] < end, search, nothing)
         return Acquisition(index, score)
 
-    def _block(self, place: jax.Array, end: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """The points from ``place`` on in the order of clusters, ``[n]``, and whether they come before ``end``."""
+    def _block(self, place: Int32[Array, ""], end: Int32[Array, ""]) -> tuple[Int32[Array, " n"], Bool[Array, " n"]]:
+        """The points from ``place`` on in the order of clusters, and whether they come before ``end``."""
         places = place + jnp.arange(self.block_size, dtype=jnp.int32)
         return self.order[jnp.minimum(places, len(self.order) - 1)], places < end
 
-    def _mean_distances(self, points: jax.Array, start: jax.Array, end: jax.Array) -> jax.Array:
-        """Mean distance of ``points[n]`` to the nearest others of the cluster from ``start`` to ``end``, ``[n]``."""
+    def _mean_distances(
+        self, points: Int32[Array, " n"], start: Int32[Array, ""], end: Int32[Array, ""]
+    ) -> Float[Array, " n"]:
+        """Mean distance of each of ``points`` to the nearest others of the cluster from ``start`` to ``end``."""
         num_neighbours = min(_NUM_NEIGHBOURS, len(self.order))
         rows = self.embeddings[points]
 

@@ -1,0 +1,25 @@
+"""Pieces of a page in Markdown."""
+
+from pathlib import Path
+
+import pandas as pd
+
+
+def table(frame: pd.DataFrame) -> str:
+    """A table with its index, which needs a name, as the first column; what is missing is left empty."""
+    frame = frame.reset_index().astype(object)
+    cells = frame.where(frame.notna(), "").to_numpy().tolist()
+    rows = [list(frame.columns), ["---"] * frame.shape[1], *cells]
+    return "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
+
+
+def folded(summary: str, text: str) -> str:
+    """What a click on the summary unfolds."""
+    return f"<details>\n<summary>{summary}</summary>\n\n{text.strip()}\n\n</details>\n"
+
+
+def figure(path: Path, description: str) -> str:
+    """A figure that a page of the site shows; a click opens it alone. Sources are relative to docs/."""
+    source = path.relative_to(Path(__file__).parents[1]).as_posix()
+    alt = description.replace("\n", "; ")
+    return f"```{{image}} {source}\n:alt: {alt}\n:target: {source}\n:class: drawn\n```\n"

@@ -1,0 +1,14 @@
+"""Writes what holds of the paper's claims."""
+
+from pathlib import Path
+
+import lbb_jax
+from generate import cache
+from paper import claims
+
+
+def write(path: Path, results: Path) -> None:
+    """Writes the claims, decided from the results, to ``path`` (Markdown, without a title)."""
+    measured = sorted(each for suffix in ("json", "jsonl") for each in results.rglob(f"*.{suffix}"))
+    package = sorted(Path(lbb_jax.__file__).parent.rglob("*.py"))
+    cache.make(path, [*measured, *package, *cache.code()], lambda: claims.to_markdown(claims.decide_all(results)))

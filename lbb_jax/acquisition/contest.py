@@ -1,0 +1,63 @@
+"""A batch held against points that it was not picked from.
+
+What a point is worth to a batch depends on the point, the picks so far and the random key. So at each pick the winner
+of a whole pool is the winner among the winners of its parts: a batch is that of the pool if no part of it, taken
+together with the batch, gives another one. The parts can be looked at one after the other, or each by another process.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from lbb_jax.acquisition.candidates import Choice
+from lbb_jax.acquisition.kept_points import Kept, join
+
+# Points that won once are kept, this many for each pick, before only the present winners are.
+_CONTENDERS_PER_PICK = 4
+# Two programs may round the worth of a point differently.
+_MARGIN = 1e-6
+
+
+class Contest:
+    """The batch from all points that were ever seen together with those that won before.
+
+    Args:
+      choose: From points to the batch that they give, for up to `num_places` points.
+      kept: Points that include those of ``choice``.
+      choice: The batch that they give.
+      challengers_at_once: Most points that challenge the batch together.
+
+    Attributes:
+      choice: The present batch.
+      contenders: Its points, and points that were once picked.
+      challengers_at_once: Most points that challenge the batch together.
+    """
+
+    def __init__(self, choose: Callable[[Kept, int], Choice], kept: Kept, choice: Choice, challengers_at_once: int):
+        self._choose = choose
+        self.choice = choice
+        self.challengers_at_once = challengers_at_once
+        self.contenders = kept.at(np.isin(kept.points, np.asarray(choice.acquisition.indices)))
+
+    def challenge(self, challengers: Kept) -> Kept:
+        """Lets points challenge the batch, and returns those that win a place in it.
+
+        Args:
+          challengers: Points of which none is a contender.
+        """
+        together = join([self.contenders, challengers])
+        most_contenders = _CONTENDERS_PER_PICK * len(self.choice.worth)
+        choice = self._choose(together, max(len(together.points), most_contenders + self.challengers_at_once))
+        indices = np.asarray(choice.acquisition.indices)
+        winners = challengers.at(np.isin(challengers.points, indices))
+        if len(winners.points):
+            self.choice = choice
+            self.contenders = join([self.contenders, winners])
+            if len(self.contenders.points) > most_contenders:
+                self.contenders = self.contenders.at(np.isin(self.contenders.points, indices))
+        return winners
+
+    def is_open_to(self, worth: np.ndarray) -> np.ndarray:
+        """Whether points that are ``worth[n]`` by themselves could be picked, ``[n]`` bool."""
+        threshold = float(self.choice.threshold)
+        return worth >= threshold - _MARGIN * abs(threshold)
