@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from lbb_jax import entropy
-from lbb_jax.acquisition.large_batch_bald import PAIRS, REDUNDANCIES
 from lbb_jax.acquisition.sampling import SAMPLINGS
 from lbb_jax.acquisition.selection import Acquisition
+from lbb_jax.acquisition.shared_information import PAIRS, REDUNDANCIES
 from lbb_jax.arguments import (
     Array,
     are_known,

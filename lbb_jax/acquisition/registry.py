@@ -141,7 +141,7 @@ def _pick_lbb(_: jax.Array, __: jax.Array, *pool: jax.Array, **options: Any) -> 
     if options.pop("order") == 3 and options["redundancy"] == "pairwise":
         raise ValueError("order=3: is not streamed, since no bound of its gains is known; use acquire")
     picks = pick_lbb(*pool, **options)
-    return Ranked(picks.acquisition, picks.bounds)
+    return Ranked(picks.acquisition, picks.ranks)
 
 
 def _pick_power_lbb(
@@ -149,7 +149,7 @@ def _pick_power_lbb(
 ) -> Ranked:
     variates = exponential_race.variates(key, points, log_probs.dtype)
     picks = pick_power_lbb(variates, log_probs, *mask, **options)
-    return Ranked(picks.acquisition, picks.bounds)
+    return Ranked(picks.acquisition, picks.ranks)
 
 
 def _pick_log_det(_: jax.Array, __: jax.Array, *pool: jax.Array, batch_size: int) -> Ranked:
