@@ -28,7 +28,7 @@ TESTS = {
     "entropy": ("entropy", "information", "information_precision"),
     "information": ("information", "information_precision", "entropy"),
     "relative_entropy": ("information_precision", "information"),
-    "chi_squared": ("information", "information_precision", "acquisition_lazy_greedy"),
+    "chi_squared": ("chi_squared", "acquisition_lazy_greedy"),
     "label_configurations": ("label_configurations", "entropy", "acquisition_batch_bald", "acquisition_epig"),
     "labelled_set": ("labelled_set", "loop"),
     "loop": ("loop", "seeds", "experiment"),
