@@ -58,8 +58,8 @@ def folder(tmp_path, monkeypatch):
     for name in ("configs", "experiments", "results"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "ids.txt").write_text("\n".join(labelling_projects.ids_of(50)))
-    np.savez("predictions.npz", log_probs=labelling_projects.predictions(50), ids=labelling_projects.ids_of(50))
+    (tmp_path / "ids.txt").write_text("\n".join(labelling_projects.ids_of(100)))
+    np.savez("predictions.npz", log_probs=labelling_projects.predictions(100), ids=labelling_projects.ids_of(100))
     return tmp_path
 
 
