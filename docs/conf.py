@@ -10,6 +10,7 @@ sys.path.insert(1, str(Path(__file__).parents[1] / "experiments"))
 from generate import (
     api_pages,
     architecture,
+    findings,
     method_table,
     references,
     reproduction,
@@ -37,7 +38,7 @@ extensions = [
 ]
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb", ".rst": "restructuredtext"}
 # What is included in other pages is no page.
-exclude_patterns = ["generate", "_build", "generated/*.md", "generated/results"]
+exclude_patterns = ["generate", "_build", "generated/*.md", "generated/results", "generated/findings"]
 # Notebooks are shown as they are stored; `make notebooks` executes them.
 nb_execution_mode = "off"
 nb_merge_streams = True
@@ -74,6 +75,7 @@ def _generate(app):
     architecture.write(GENERATED / "architecture.svg")
     reproduction.write(GENERATED / "claims.md", RESULTS)
     results.write(GENERATED / "results.md", RESULTS)
+    findings.write(GENERATED / "findings", RESULTS)
     method_table.write(GENERATED / "methods.md")
     speed_table.write(GENERATED / "speed.md", RESULTS / "benchmark" / "paper.jsonl")
     speed_table.draw(GENERATED / "speed.svg", RESULTS / "benchmark" / "paper.jsonl")

@@ -13,19 +13,21 @@ def rows_per_chunk(row_size: int, num_rows: int, budget: int = 2**20) -> int:
 
 
 def map_chunks(
-    function: Callable[[Int32[Array, ""]], PyTree], num_rows: int, chunk_size: int
-) -> PyTree[Shaped[Array, "{num_rows} ..."]]:
-    """Applies ``function`` to the start of every chunk and joins the results along their leading axis.
+    function: Callable[[Int32[Array, ""]], PyTree], num_rows: int, chunk_size: int, *, axis: int = 0
+) -> PyTree[Shaped[Array, "..."]]:
+    """Applies ``function`` to the start of every chunk and joins the results along one of their axes.
 
     All chunks have the same length; the last one starts early enough to be whole, so that nothing is padded.
 
     Args:
-      function: Takes the first row ``[]`` (int32) of a chunk and returns a pytree of arrays ``[chunk_size, ...]``.
+      function: Takes the first row ``[]`` (int32) of a chunk and returns a pytree of arrays whose ``axis`` has
+        ``chunk_size`` elements.
       num_rows: Number of rows in all, at least 1.
       chunk_size: Rows in a chunk, between 1 and ``num_rows``.
+      axis: 0 for results ``[chunk_size, ...]``, -1 for ``[..., chunk_size]``.
 
     Returns:
-      The pytree of arrays ``[num_rows, ...]``.
+      The pytree of arrays whose ``axis`` has ``num_rows`` elements.
     """
     if chunk_size == num_rows:
         return function(jnp.int32(0))
@@ -33,8 +35,11 @@ def map_chunks(
     length_of_last = num_rows - (len(starts) - 1) * chunk_size
 
     def join(chunks: jax.Array) -> jax.Array:
-        whole = chunks[:-1].reshape((len(starts) - 1) * chunk_size, *chunks.shape[2:])
-        return jnp.concatenate([whole, chunks[-1, chunk_size - length_of_last :]])
+        last = jax.lax.slice_in_dim(chunks[-1], chunk_size - length_of_last, chunk_size, axis=axis)
+        place = axis % last.ndim
+        whole = jnp.moveaxis(chunks[:-1], 0, place)
+        whole = whole.reshape(*last.shape[:place], (len(starts) - 1) * chunk_size, *last.shape[place + 1 :])
+        return jnp.concatenate([whole, last], axis=axis)
 
     return jax.tree.map(join, jax.lax.map(function, starts))
 

@@ -50,6 +50,7 @@ class Settings(NamedTuple):
       final_size: Labels that it ends with.
       uses_predictions: Whether ``acquire`` looks at ``log_probs``; where it does not, the pool is not predicted.
       uses_embeddings: Whether ``acquire`` takes ``embeddings``; where it does not, the pool is not embedded.
+      uses_labels: Whether ``acquire`` takes the ``labels`` of the pool, as an oracle does.
     """
 
     posterior: Posterior
@@ -60,6 +61,7 @@ class Settings(NamedTuple):
     final_size: int
     uses_predictions: bool = True
     uses_embeddings: bool = False
+    uses_labels: bool = False
 
     @property
     def num_rounds(self) -> int:
@@ -87,10 +89,12 @@ class Predictions(NamedTuple):
     Attributes:
       log_probs: The predictions of the whole pool, ``[N, K, C]``; uniform ones of one draw where the method needs none.
       embeddings: The embeddings of the whole pool, ``[N, D]``; None where the method needs none.
+      labels: The labels of the whole pool, ``[N]`` int32; None for all methods but an oracle.
     """
 
     log_probs: Float[Array, "N K C"]
     embeddings: Float[Array, "N D"] | None = None
+    labels: Int32[Array, " N"] | None = None
 
 
 class Batch(NamedTuple):
@@ -194,11 +198,12 @@ def predict(state: State, params: PyTree, data: Data, settings: Settings) -> Pre
         log_probs = settings.posterior.sample(_stage_key(state, 2), params, data.pool)
     else:
         log_probs = jnp.full((data.pool.num_examples, 1, settings.num_classes), -jnp.log(settings.num_classes))
+    labels = example_lib.all_labels(data.pool) if settings.uses_labels else None
     if not settings.uses_embeddings:
-        return Predictions(log_probs, None)
+        return Predictions(log_probs, None, labels)
     if settings.posterior.embed is None:
         raise ValueError("posterior: has no embeddings, which the method needs")
-    return Predictions(log_probs, settings.posterior.embed(params, data.pool))
+    return Predictions(log_probs, settings.posterior.embed(params, data.pool), labels)
 
 
 def acquire(state: State, predictions: Predictions, settings: Settings) -> tuple[State, Batch]:
@@ -209,13 +214,16 @@ def acquire(state: State, predictions: Predictions, settings: Settings) -> tuple
     num_points = len(predictions.log_probs)
     available = ~labelled_set.contains(state.labelled, num_points)
     more = {"embeddings": predictions.embeddings} if settings.uses_embeddings else {}
+    if settings.uses_labels:
+        more["labels"] = predictions.labels
     picked = settings.acquire(
         _stage_key(state, 3), predictions.log_probs, available, batch_size=settings.batch_size, **more
     )
     last_size = min(settings.final_size, num_points)
     count = jnp.minimum(settings.batch_size, last_size - state.labelled.size)
     labelled = labelled_set.add(state.labelled, picked.indices, count)
-    num_faults = sum((jnp.sum(jnp.isnan(leaf), dtype=jnp.int32) for leaf in jax.tree.leaves(predictions)), jnp.int32(0))
+    leaves = jax.tree.leaves(predictions._replace(labels=None))
+    num_faults = sum((jnp.sum(jnp.isnan(leaf), dtype=jnp.int32) for leaf in leaves), jnp.int32(0))
     return State(state.key, labelled, state.round + 1), Batch(picked, count, num_faults)
 
 

@@ -9,7 +9,7 @@ import pytest
 import reference
 from slow_parts import slow_but
 
-from lbb_jax.acquisition import lazy
+from lbb_jax.acquisition import lazy_greedy
 from lbb_jax.acquisition.log_det import _Pool, _whitening, gains_by_themselves, pick_log_det
 from paper.benchmarks import predictions
 
@@ -101,12 +101,12 @@ def test_small_gains_are_right_in_proportion(shape):
 def test_what_a_point_adds_only_falls_as_the_batch_grows():
     log_probs = reference.log32(reference.random_probs(5, 12, 5, 4, "sharp"))
     pool = _Pool(jnp.asarray(log_probs))
-    points, batch, last = np.arange(12), jnp.eye(5), np.full(12, np.inf)
+    points, batch, last = np.arange(12), pool.empty_batch(), np.full(12, np.inf)
     for added in range(6):
-        gains = np.asarray(pool.gains(_whitening(batch), points, pool.features))
-        bounds = pool.lower(_whitening(batch), jnp.full(12, jnp.inf), pool.features, pool.traces)
+        gains = np.asarray(pool.gains(_whitening(batch), points, pool.moments_of(points)))
+        bounds = pool.lower(_whitening(batch), jnp.full(12, jnp.inf), pool.moments, pool.traces)
         assert np.all((gains >= 0) & (gains <= last * (1 + 1e-6)) & (gains <= bounds))
-        last, batch = gains, batch + pool.products(added, pool.features[added])
+        last, batch = gains, batch + pool.products(added, pool.moments[:, added])
 
 
 def test_a_long_batch_stays_exact():
@@ -122,5 +122,5 @@ def test_a_long_batch_stays_exact():
 
 def test_few_determinants_are_evaluated():
     log_probs = predictions.generate(jax.random.key(0), 20_000, 5, 10)
-    picked = pick(log_probs, 20, front_size=lazy.FRONT_SIZE)
+    picked = pick(log_probs, 20, front_size=lazy_greedy.FRONT_SIZE)
     assert 20 <= picked.num_evaluations < 20 * 20_000 / 50

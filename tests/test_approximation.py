@@ -45,6 +45,7 @@ def test_small_batches_are_exact():
         0,
         reference.bald(batch).sum(),
         reference.pairwise_total_correlation(batch),
+        reference.third_order_total_correlation(batch),
         reference.tree_total_correlation(batch),
     )
     np.testing.assert_allclose(result, expected, atol=2e-6)
@@ -97,6 +98,8 @@ def test_the_measurements_of_every_batch_keep_the_identities(records):
         if record["b"] == 2:
             assert record["tree"] == pytest.approx(record["total_correlation"], abs=1e-5)
             assert record["pairs_once"] == pytest.approx(record["total_correlation"], abs=1e-5)
+        if record["b"] <= 3:
+            assert record["pairs_and_triples"] == pytest.approx(record["total_correlation"], abs=1e-5)
 
 
 def test_the_highest_bald_of_fewer_draws_is_that_of_the_first_draws(records):

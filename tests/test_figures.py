@@ -7,7 +7,7 @@ import run_folders
 from tables_of_runs import of_curves
 
 from lbb_jax import acquisition, analysis, figures
-from lbb_jax.acquisition.large_batch_bald import REDUNDANCIES
+from lbb_jax.acquisition.shared_information import REDUNDANCIES
 
 
 def runs(variants=("Random", "BALD"), seeds=(0, 1), reduced=""):

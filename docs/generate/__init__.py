@@ -1,1 +1,1 @@
-"""What the site takes from the code and the results: written anew into docs/generated/ by every build."""
+"""Writes what the site takes from the code and the results into docs/generated/, at every build."""

@@ -9,8 +9,8 @@ from generate.public_names import PublicModule, public_modules
 
 _INDEX = """# API
 
-Every public name, from the docstrings in the code. Shapes: `N` pool points, `K` draws of the model parameters, `C`
-classes, `b` points in a batch, `M` label configurations. Information is in nats.
+These pages list every public name, from the docstrings in the code. Letters in shapes: `N` pool points, `K` draws of
+the model parameters, `C` classes, `b` points in a batch, `M` label configurations. Information is in nats.
 
 | module | what it holds |
 |---|---|
@@ -38,7 +38,7 @@ def write(folder: Path) -> None:
 
 
 def page_of(module: PublicModule) -> str:
-    """The reStructuredText of a module's page: what it is, a table of its names, and each of them."""
+    """The reStructuredText of a module's page: the module's docstring, and an entry for each of its names."""
     title = module.name.removeprefix("lbb_jax.").replace("_", " ").capitalize()
     lines = [title, "=" * len(title), "", f".. automodule:: {module.name}", "   :no-members:", ""]
     lines += [f".. currentmodule:: {module.name}", ""]

@@ -1,4 +1,4 @@
-"""Draws the parts of the package, each above all that it imports."""
+"""Draws the parts of the package, each above all parts that it imports."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def write(path: Path) -> None:
 
 
 def _rows(graph: dict[str, set[str]]) -> list[list[str]]:
-    """The parts by height, each row ordered so that a part stands near what it imports."""
+    """The parts by height, each row ordered so that a part is near the parts that it imports."""
     height = imports.heights(graph)
     rows: list[list[str]] = []
     middle: dict[str, float] = {}

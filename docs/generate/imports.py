@@ -1,4 +1,4 @@
-"""Which part of the package imports which, read off its source."""
+"""Finds which part of the package imports which other part, from the source."""
 
 import ast
 import graphlib
@@ -17,7 +17,7 @@ def parts() -> list[str]:
 
 
 def imports_of_parts() -> dict[str, set[str]]:
-    """By part: the other parts that a file of it imports, at the top of the file or anywhere in it."""
+    """For each part: the other parts that its files import, at the top of a file or anywhere in it."""
     names = parts()
     found = {name: set() for name in names}
     for name in names:
@@ -28,7 +28,7 @@ def imports_of_parts() -> dict[str, set[str]]:
 
 
 def without_circles(graph: dict[str, set[str]]) -> dict[str, set[str]]:
-    """The graph with parts that import each other, directly or not, as one; its name lists them, a line each."""
+    """The graph with parts that import each other, directly or not, merged into one; its name has a line for each."""
     reached = {name: _reached(graph, name) for name in graph}
     whole = {
         name: "\n".join(sorted({name} | {other for other in reached[name] if name in reached[other]})) for name in graph
@@ -45,7 +45,7 @@ def without_shortcuts(graph: dict[str, set[str]]) -> dict[str, set[str]]:
 
 
 def heights(graph: dict[str, set[str]]) -> dict[str, int]:
-    """By part: 0 if it imports no other, otherwise one more than the highest part that it imports."""
+    """For each part: 0 if it imports no other, otherwise 1 plus the largest height of the parts that it imports."""
     height: dict[str, int] = {}
     for name in graphlib.TopologicalSorter(graph).static_order():
         height[name] = max((height[other] + 1 for other in graph[name]), default=0)

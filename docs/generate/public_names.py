@@ -1,4 +1,4 @@
-"""Which names of the package are public: what the API pages list and the tests look for."""
+"""Finds the public names of the package, which the API pages list and the tests check."""
 
 import functools
 import importlib

@@ -1,4 +1,4 @@
-"""Draws what each method picks on a pool of points in the plane, beside what it costs on a large pool."""
+"""Draws what each method picks on a pool of points in the plane, with its cost on a large pool."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ _COLUMNS = 4
 
 
 def pool() -> np.ndarray:
-    """Points ``[N, 2]``: the labelled ones, three classes, and last the near-copies."""
+    """Points ``[N, 2]``: the labelled points, then the points of three classes, then the near-copies."""
     rng = np.random.default_rng(0)
     spread = np.concatenate([centre + 0.6 * rng.normal(size=(120, 2)) for centre in _CENTRES])
     return np.concatenate([labelled()[0], spread, _CLUMP + 0.04 * rng.normal(size=(_SIZE_OF_CLUMP, 2))])
@@ -47,7 +47,7 @@ def log_probs(points: np.ndarray) -> np.ndarray:
 
 
 def variants() -> dict[str, dict]:
-    """The methods drawn, by title: the arguments of `acquire`."""
+    """The arguments of `acquire` for each panel, by the title of the panel."""
     found = {}
     for name, method in acquisition.METHODS.items():
         options = {"embeddings": pool()} if "embeddings" in method.options else {}
@@ -58,7 +58,7 @@ def variants() -> dict[str, dict]:
 
 
 def write(path: Path, benchmark: Path) -> None:
-    """Draws the picture into ``path``, unless it is newer than all it is drawn from.
+    """Draws the picture into ``path``, unless the file is newer than everything it is drawn from.
 
     Args:
       path: The PNG to write.
@@ -98,7 +98,7 @@ def _draw(axes, points, scores, indices) -> None:
 
 
 def _costs(benchmark: Path) -> dict[tuple[str, str | None], str]:
-    """By method and redundancy: how many times as long as BALD a batch of ten takes."""
+    """The time of a batch of ten as a multiple of BALD's time, by method and redundancy."""
     rows = [json.loads(line) for line in benchmark.read_text(encoding="utf-8").splitlines()]
     # The measurements of LBB without the field are of its default.
     has_redundancy = {name for name, method in acquisition.METHODS.items() if "redundancy" in method.options}

@@ -18,8 +18,9 @@ from lbb_jax.acquisition.greedy import greedy
 from lbb_jax.acquisition.large_batch_bald import large_batch_bald, power_large_batch_bald
 from lbb_jax.acquisition.large_batch_bald_released import large_batch_bald_released
 from lbb_jax.acquisition.log_det import log_det
+from lbb_jax.acquisition.oracle import oracle
 from lbb_jax.acquisition.pointwise import bald, least_confident, margin, max_entropy, power_bald, random
-from lbb_jax.acquisition.registry import METHODS, Method, check_options, find_method, options_with_effect
+from lbb_jax.acquisition.registry import METHODS, ORACLE, Method, check_options, find_method, options_with_effect
 from lbb_jax.acquisition.sampling import SAMPLINGS, pick_by_score
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.acquisition.streaming import StreamAcquisition, acquire_stream
@@ -27,6 +28,7 @@ from lbb_jax.acquisition.typiclust import typiclust
 
 __all__ = [
     "METHODS",
+    "ORACLE",
     "SAMPLINGS",
     "Acquisition",
     "Method",
@@ -53,6 +55,7 @@ __all__ = [
     "margin",
     "max_entropy",
     "options_with_effect",
+    "oracle",
     "pick_by_score",
     "power_bald",
     "power_large_batch_bald",

@@ -14,12 +14,12 @@ therefore computed from relative entropies to ``q(x) = mean_k p_k(x)``, which ar
 
     E_m [ Σ_k w_mk KL(p_k(x) ‖ q(x)) - KL(Σ_k w_mk p_k(x) ‖ q(x)) ].
 
-Only points that can still win are evaluated (`lbb_jax.acquisition.lazy`). Once configurations are sampled, earlier
-gains are bounds only on average, and they are loose. The bound used is the formula itself, with all configurations that
-favour the same draw merged into one. The relative entropy is convex, so the bound is never below the gain, whatever was
-sampled, and it costs ``K`` configurations instead of thousands. Where evaluating one point takes millions of numbers,
-the points that this bound leaves open get a second bound, with small groups of similar configurations merged, before
-one is evaluated.
+Only points that can still win are evaluated (`lbb_jax.acquisition.lazy_greedy`). Once configurations are sampled,
+earlier gains are bounds only on average, and they are loose. The bound used is the formula itself, with all
+configurations that favour the same draw merged into one. The relative entropy is convex, so the bound is never below
+the gain, whatever was sampled, and it costs ``K`` configurations instead of thousands. Where evaluating one point takes
+millions of numbers, the points that this bound leaves open get a second bound, with small groups of similar
+configurations merged, before one is evaluated.
 """
 
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, Int32
 
 from lbb_jax import arguments, entropy, information, label_configurations
-from lbb_jax.acquisition import lazy
+from lbb_jax.acquisition import lazy_greedy
 from lbb_jax.acquisition.selection import Acquisition, highest, remove
 from lbb_jax.batching import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import centre, psi
@@ -163,7 +163,8 @@ def _pick(
     num_levels = 2 if block_size == 1 and len(weights) > _GROUP_SIZE * posterior.shape[1] else 1
     groups = _merge_similar(posterior, weights)
 
-    def refresh(places: jax.Array, known: lazy.Known, details: Any) -> tuple[lazy.Known, Any]:
+    def refresh(places: jax.Array, known: lazy_greedy.Known, details: Any) -> lazy_greedy.Known:
+        del details
         block = jax.tree.map(lambda leaf: leaf[places], points)
         if num_levels == 1:
             gains = _conditional_information(block, posterior, weights)
@@ -173,16 +174,16 @@ def _pick(
                 lambda: jnp.minimum(known.bounds, _conditional_information(block, *groups) * (1 + _RESOLUTION)),
                 lambda: _conditional_information(block, posterior, weights),
             )
-        return known._replace(bounds=gains, num_seen=known.num_seen + 1), details
+        return known._replace(bounds=gains, num_seen=known.num_seen + 1)
 
-    def is_evaluated(new: lazy.Known, old: lazy.Known) -> jax.Array:
+    def is_evaluated(new: lazy_greedy.Known, old: lazy_greedy.Known) -> jax.Array:
         del old
         return (new.num_seen == num_levels).astype(jnp.int32)
 
-    rules = lazy.Rules(refresh, count=is_evaluated)
-    search = lazy.begin(jnp.where(remaining, bounds, -jnp.inf), (), rules)
-    search = lazy.settle(search, rules, num_levels, block_size=block_size)
-    index, gain, _, _, search = lazy.take_best(search, num_levels, resolution=_RESOLUTION)
+    rules = lazy_greedy.Rules(refresh, count=is_evaluated)
+    search = lazy_greedy.begin(jnp.where(remaining, bounds, -jnp.inf), (), rules)
+    search = lazy_greedy.settle(search, rules, num_levels, block_size=block_size)
+    index, gain, _, _, search = lazy_greedy.take_best(search, num_levels, resolution=_RESOLUTION)
     # The gain is at most `Σ_k w̄_k KL(p_k ‖ q)`, and BALD is the same with the weights `1 / K`.
     most_per_bald = posterior.shape[1] * jnp.max(weights @ posterior)
     return BatchBaldPicks(Acquisition(index, gain), jnp.int32(len(weights)), search.num_evaluations, most_per_bald)

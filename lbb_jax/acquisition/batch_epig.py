@@ -14,7 +14,7 @@ gain of a batch is due to Bickford Smith et al. (AISTATS 2023); the estimate by 
 With ``x_k(c) = (p_k(c) - p̄(c)) / p̄(c)`` relative to the weighted mean ``p̄ = Σ_k w_k p_k``, and
 ``D_cd = Σ_k w_k x_xk(c) x_jk(d)``, the information of a pair is ``Σ_cd p̄_x(c) p̄_j(d) ψ(D_cd)``, at most ``log(1 + χ²)``
 with ``χ² = Σ_cd p̄_x(c) p̄_j(d) D_cd²``. The mean of χ² over all targets is a quadratic form in the draws and needs no
-loop over targets. Only points that this bound cannot rule out are evaluated (`lbb_jax.acquisition.lazy`).
+loop over targets. Only points that this bound cannot rule out are evaluated (`lbb_jax.acquisition.lazy_greedy`).
 """
 
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax import arguments, label_configurations
-from lbb_jax.acquisition import lazy
+from lbb_jax.acquisition import lazy_greedy
 from lbb_jax.acquisition.epig import Targets, choose_targets, mean_over_others
 from lbb_jax.acquisition.selection import Acquisition, remove
 from lbb_jax.batching import map_chunks, rows_per_chunk
@@ -128,17 +128,18 @@ def _pick(
     posterior = _posterior(log_likelihoods)
     bounds = jnp.where(remaining, _bounds(pool, about, posterior, weights), -jnp.inf)
 
-    def refresh(places: jax.Array, known: lazy.Known, details: Any) -> tuple[lazy.Known, Any]:
+    def refresh(places: jax.Array, known: lazy_greedy.Known, details: Any) -> lazy_greedy.Known:
+        del details
         block = jax.tree.map(lambda leaf: leaf[places], pool)
         gains = _gains(block, places, about, posterior, weights)
-        return known._replace(bounds=gains, num_seen=known.num_seen + 1), details
+        return known._replace(bounds=gains, num_seen=known.num_seen + 1)
 
-    rules = lazy.Rules(refresh)
-    search = lazy.begin(bounds, (), rules)
+    rules = lazy_greedy.Rules(refresh)
+    search = lazy_greedy.begin(bounds, (), rules)
     num_targets, _, num_classes = about.points.ratios.shape
     block_size = rows_per_chunk(num_targets * num_classes**2, len(bounds))
-    search = lazy.settle(search, rules, 1, block_size=block_size)
-    index, gain, _, _, _ = lazy.take_best(search, 1, resolution=_RESOLUTION)
+    search = lazy_greedy.settle(search, rules, 1, block_size=block_size)
+    index, gain, _, _, _ = lazy_greedy.take_best(search, 1, resolution=_RESOLUTION)
     return Acquisition(index, gain)
 
 

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from lbb_jax import entropy
-from lbb_jax.acquisition.large_batch_bald import PAIRS, REDUNDANCIES
 from lbb_jax.acquisition.sampling import SAMPLINGS
 from lbb_jax.acquisition.selection import Acquisition
+from lbb_jax.acquisition.shared_information import PAIRS, REDUNDANCIES
 from lbb_jax.arguments import (
     Array,
     are_known,
@@ -270,6 +270,14 @@ def check_embeddings(name: str, value: Any) -> Array:
     return as_embeddings(name, read(name, value))
 
 
+def check_labels(name: str, value: Any) -> Array:
+    """Integers ``[N]``; their values are not checked here."""
+    labels = read(name, value)
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"{name} has dtype {labels.dtype} and shape {labels.shape}: must be integers [N]")
+    return labels
+
+
 def check_target_weights(name: str, value: Any) -> Array:
     """Weights of the classes; their number and values are not checked."""
     return read(name, value)
@@ -283,6 +291,17 @@ def check_shapes_agree(options: dict[str, Any], shape: tuple[int, ...]) -> None:
         as_class_weights("target_weights", options["target_weights"], shape[2])
     if options.get("embeddings") is not None:
         check_rows_agree("embeddings", options["embeddings"], shape)
+    if options.get("labels") is not None:
+        check_labels_agree(options["labels"], shape)
+
+
+def check_labels_agree(labels: Array, shape: tuple[int, ...]) -> None:
+    """Raises ValueError unless ``labels[N]`` are classes, one for each point of predictions of ``shape``."""
+    num_points, _, num_classes = shape
+    if len(labels) != num_points:
+        raise ValueError(f"labels has shape {labels.shape}: must be [{num_points}], one for each point of log_probs")
+    if np.any((np.asarray(labels) < 0) | (np.asarray(labels) >= num_classes)):
+        raise ValueError(f"labels: must be from 0 to {num_classes - 1}, the classes of log_probs")
 
 
 def check_samples_fit(options: dict[str, Any], shape: tuple[int, ...], batch_size: int) -> None:
@@ -318,6 +337,8 @@ def settle_arrays(options: dict[str, Any], available: jax.Array | None = None) -
         # pyrefly: ignore[bad-argument-type]: with embeddings there is a mask.
         _check_range("embeddings", embeddings, available)
         settled["embeddings"] = embeddings
+    if options.get("labels") is not None:
+        settled["labels"] = jnp.asarray(np.asarray(options["labels"]), jnp.int32)
     return settled
 
 

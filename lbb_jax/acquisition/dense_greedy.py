@@ -1,7 +1,7 @@
 """Greedy picking that evaluates every point at every step, for hardware that a whole pool keeps busy.
 
-Lazy evaluation (`lbb_jax.acquisition.lazy`) saves most of the arithmetic, and pays with loops that end when the data
-say so. An accelerator waits for the host at every turn of such a loop, about 10 microseconds, and a batch takes
+Lazy evaluation (`lbb_jax.acquisition.lazy_greedy`) saves most of the arithmetic, and pays with loops that end when the
+data say so. An accelerator waits for the host at every turn of such a loop, about 10 microseconds, and a batch takes
 hundreds of turns. Here a step is one pass over the pool, or a matrix-vector product, and an argmax. `is_chosen` is the
 one place that decides between the two forms; their picks are the same.
 """

@@ -11,7 +11,7 @@ merged, ``G = g(V)``, the score is bounded from both sides at little cost (the c
     I(y_x; G) ≤ I(y_x; V) ≤ I(y_x; G) + I(θ; V) - I(θ; G).
 
 So where the targets have many labels in all, only points that these bounds cannot rule out are evaluated
-(`lbb_jax.acquisition.lazy`).
+(`lbb_jax.acquisition.lazy_greedy`).
 """
 
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax import arguments, information, label_configurations
-from lbb_jax.acquisition import lazy
+from lbb_jax.acquisition import lazy_greedy
 from lbb_jax.acquisition.pointwise import mean_probs, random
 from lbb_jax.acquisition.sampling import pick_by_score, rank
 from lbb_jax.acquisition.selection import NO_POINT, Acquisition
@@ -267,7 +267,8 @@ def pick_epig(
     def bounds_of_chunk(start: jax.Array) -> jax.Array:
         return _upper_bounds(log_probs, start + jnp.arange(chunk_size, dtype=jnp.int32), targets, groups)
 
-    def refresh(points: jax.Array, known: lazy.Known, details: Any) -> tuple[lazy.Known, Any]:
+    def refresh(points: jax.Array, known: lazy_greedy.Known, details: Any) -> lazy_greedy.Known:
+        del details
         if num_levels == 1:
             scores = _scores_of(log_probs, points, targets)
         else:
@@ -276,21 +277,21 @@ def pick_epig(
                 lambda: jnp.minimum(known.state, _upper_bounds(log_probs, points, targets, small_groups)),
                 lambda: _scores_of(log_probs, points, targets),
             )
-        return lazy.Known(rank_by(scores, points), known.num_seen + 1, scores), details
+        return lazy_greedy.Known(rank_by(scores, points), known.num_seen + 1, scores)
 
-    def is_evaluated(new: lazy.Known, old: lazy.Known) -> jax.Array:
+    def is_evaluated(new: lazy_greedy.Known, old: lazy_greedy.Known) -> jax.Array:
         del old
         return (new.num_seen == num_levels).astype(jnp.int32)
 
-    def pick(search: lazy.Search, _: object) -> tuple[lazy.Search, Acquisition]:
-        search = lazy.settle(search, rules, num_levels, block_size=block_size)
-        index, _, score, _, search = lazy.take_best(search)
+    def pick(search: lazy_greedy.Search, _: object) -> tuple[lazy_greedy.Search, Acquisition]:
+        search = lazy_greedy.settle(search, rules, num_levels, block_size=block_size)
+        index, _, score, _, search = lazy_greedy.take_best(search)
         return search, Acquisition(index, jnp.where(index != NO_POINT, score, -jnp.inf))
 
     chunk_size = rows_per_chunk(num_classes * _NUM_GROUPS, num_points)
     scores = map_chunks(bounds_of_chunk, num_points, chunk_size)
-    rules = lazy.Rules(refresh, count=is_evaluated)
-    search = lazy.begin(jnp.where(available, rank_by(scores, points), -jnp.inf), scores, rules)
+    rules = lazy_greedy.Rules(refresh, count=is_evaluated)
+    search = lazy_greedy.begin(jnp.where(available, rank_by(scores, points), -jnp.inf), scores, rules)
     search, acquisition = jax.lax.scan(pick, search, length=batch_size)
     return EpigPicks(acquisition, search.num_evaluations)
 

@@ -1,8 +1,8 @@
 """The plain greedy loop: the gain of every point at every step, and the point of the highest gain.
 
 It defines what `large_batch_bald`, `log_det` and `batch_bald` compute. These evaluate only points that can still win
-(`lbb_jax.acquisition.lazy`), and pick the same points. Use the plain loop on accelerators, which evaluate a whole pool
-at once, and for a gain that does not fall as the batch grows.
+(`lbb_jax.acquisition.lazy_greedy`), and pick the same points. Use the plain loop on accelerators, which evaluate a
+whole pool at once, and for a gain that does not fall as the batch grows.
 """
 
 from collections.abc import Callable

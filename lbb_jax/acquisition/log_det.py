@@ -1,17 +1,18 @@
 """Log-det: the joint information of a batch in closed form, with the draws taken as Gaussian.
 
 With ``Z_x(k,c) = (p_k(c) - p̄(c)) / √(K p̄(c))`` a batch ``S`` is worth ``½ log det M``, ``M = I + Σ_{x∈S} Z_x Z_xᵀ``,
-and the gain of a point is ``½ log det(I + Z_xᵀ M⁻¹ Z_x)`` (matrix determinant lemma), a determinant of ``min(K, C)``
-rows. The sum is monotone and submodular: gains are never negative and only fall as the batch grows. It needs no
-sampling, and it does not end at ``log K`` as joint information does.
+and the gain of a point is ``½ log det(I + Z_xᵀ M⁻¹ Z_x)`` (matrix determinant lemma), a determinant of
+``min(K - 1, C)`` rows, as ``K - 1`` coordinates hold deviations from the mean (`lbb_jax.chi_squared.coordinates`). The
+sum is monotone and submodular: gains are never negative and only fall as the batch grows. It needs no sampling, and it
+does not end at ``log K`` as joint information does.
 
 Points are evaluated lazily. The ``r = min(K, C) - 1`` eigenvalues of ``Z_xᵀ M⁻¹ Z_x`` that can differ from 0 have the
 mean ``t / r`` with ``t = tr(M⁻¹ Z_x Z_xᵀ)``, and the logarithm is concave, so
 
     gain ≤ ½ r log(1 + t / r) ≤ ½ t.
 
-``t`` is an inner product of the features of `lbb_jax.chi_squared`, which hold ``Z_x Z_xᵀ``: bounds of the whole pool
-are a matrix-vector product, and determinants are computed only where these leave the winner open.
+``t`` is an inner product of ``M⁻¹`` with the second moments of `lbb_jax.chi_squared`, which are ``Z_x Z_xᵀ``: bounds of
+the whole pool are a matrix-vector product, and determinants are computed only where these leave the winner open.
 """
 
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lbb_jax import arguments, chi_squared
-from lbb_jax.acquisition import dense_greedy, lazy
+from lbb_jax.acquisition import dense_greedy, lazy_greedy
 from lbb_jax.acquisition.greedy import greedy
 from lbb_jax.acquisition.selection import NO_POINT, Acquisition
 from lbb_jax.batching import map_chunks, rows_per_chunk
@@ -73,11 +74,11 @@ def log_det(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch
 def gains_by_themselves(log_probs: jax.Array) -> jax.Array:
     """``½ log det(I + Z_x Z_xᵀ)`` of each point of ``log_probs[N, K, C]``, in nats, ``[N]``."""
     pool = _Pool(log_probs)
-    identity = jnp.eye(log_probs.shape[1], dtype=log_probs.dtype)
+    identity = pool.empty_batch()
 
     def of_chunk(start: jax.Array) -> jax.Array:
         points = start + jnp.arange(size, dtype=jnp.int32)
-        return pool.gains(identity, points, pool.features[points])
+        return pool.gains(identity, points, pool.moments_of(points))
 
     num_points, num_draws, num_classes = log_probs.shape
     size = rows_per_chunk(num_draws * max(num_draws, num_classes), num_points)
@@ -89,7 +90,7 @@ def pick_log_det(
     available: jax.Array,
     *,
     batch_size: int,
-    front_size: int = lazy.FRONT_SIZE,
+    front_size: int = lazy_greedy.FRONT_SIZE,
     form: str = "auto",
 ) -> LogDetPicks:
     """The picks of `log_det`, whose arguments these are, with what they took.
@@ -100,17 +101,17 @@ def pick_log_det(
     if dense_greedy.is_chosen(form, pool.numbers_per_step):
         return _pick_evaluating_all(pool, available, batch_size)
     bounds = jnp.where(available, pool.bounds(pool.traces, pool.traces), -jnp.inf)
-    batch = jnp.eye(log_probs.shape[1], dtype=log_probs.dtype)
-    search = lazy.begin(bounds, (), _rules(pool, _whitening(batch), jnp.int32(0)), front_size=front_size)
+    batch = pool.empty_batch()
+    search = lazy_greedy.begin(bounds, (), _rules(pool, _whitening(batch), jnp.int32(0)), front_size=front_size)
 
-    def pick(carry: tuple[lazy.Search, jax.Array], num_picked: jax.Array) -> tuple[Any, Acquisition]:
+    def pick(carry: tuple[lazy_greedy.Search, jax.Array], num_picked: jax.Array) -> tuple[Any, Acquisition]:
         search, batch = carry
         # What is known before the first evaluation are bounds, so evaluations are numbered from 1 on.
         whitening, num_seen = _whitening(batch), num_picked + 1
         search = _lower_front(pool, whitening, search)
-        search = lazy.settle(search, _rules(pool, whitening, num_seen), num_seen, block_size=pool.block_size)
-        index, gain, _, features, search = lazy.take_best(search, num_seen, resolution=_RESOLUTION)
-        batch = batch + jnp.where(index != NO_POINT, pool.products(index, features), 0)
+        search = lazy_greedy.settle(search, _rules(pool, whitening, num_seen), num_seen, block_size=pool.block_size)
+        index, gain, _, moments, search = lazy_greedy.take_best(search, num_seen, resolution=_RESOLUTION)
+        batch = batch + jnp.where(index != NO_POINT, pool.products(index, moments), 0)
         return (search, batch), Acquisition(index, gain)
 
     (search, _), acquisition = jax.lax.scan(pick, (search, batch), jnp.arange(batch_size, dtype=jnp.int32))
@@ -121,74 +122,85 @@ class _Pool:
     """The pool's predictions, and the arithmetic of gains over them.
 
     Attributes:
-      features: ``Z_x Z_xᵀ`` of each point, as `chi_squared.features` hold it, ``[N, K (K + 1) / 2]``; ``[N, 0]`` where
-        that is more than the predictions, of many draws and few classes.
+      moments: ``Z_x Z_xᵀ`` of each point, as `chi_squared.second_moments` hold it, ``[D, N]``; ``[0, N]`` where that is
+        more than the predictions, of many draws and few classes.
       traces: ``tr Z_x Z_xᵀ``, ``[N]``.
     """
 
     def __init__(self, log_probs: jax.Array):
         self.log_probs = log_probs
         num_points, num_draws, num_classes = log_probs.shape
-        self.has_features = chi_squared.costs_less_than_pairs(num_draws, num_classes)
+        self.has_moments = chi_squared.costs_less_than_pairs(num_draws, num_classes)
         self.rank = max(1, min(num_draws, num_classes) - 1)
-        self.rows, self.columns = np.tril_indices(num_draws)
-        chunk_size = rows_per_chunk(num_draws * max(num_draws, num_classes), num_points, _LARGEST_CHUNK)
+        self.num_coordinates = chi_squared.num_coordinates(num_draws)
+        self.rows, self.columns = np.tril_indices(self.num_coordinates)
+        if self.has_moments:
+            self.moments = chi_squared.second_moments(log_probs)
+            self.traces = jnp.sum(self.moments[self.rows == self.columns], axis=0)
+        else:
+            size = rows_per_chunk(num_draws * num_classes, num_points, _LARGEST_CHUNK)
 
-        def of_chunk(start: jax.Array) -> tuple[jax.Array, jax.Array]:
-            chunk = jax.lax.dynamic_slice_in_dim(log_probs, start, chunk_size)
-            if not self.has_features:
-                return jnp.zeros((chunk_size, 0), log_probs.dtype), jnp.sum(jnp.square(_deviations(chunk)), axis=(1, 2))
-            features = chi_squared.features(centre(chunk))
-            return features, jnp.sum(features[:, self.rows == self.columns], axis=1)
+            def traces_of_chunk(start: jax.Array) -> jax.Array:
+                chunk = jax.lax.dynamic_slice_in_dim(log_probs, start, size)
+                return jnp.sum(jnp.square(_deviations(chunk)), axis=(1, 2))
 
-        self.features, self.traces = map_chunks(of_chunk, num_points, chunk_size)
-        size = num_draws if self.has_features else num_classes
+            self.moments = jnp.zeros((0, num_points), log_probs.dtype)
+            self.traces = map_chunks(traces_of_chunk, num_points, size)
+        size = self.num_coordinates if self.has_moments else num_classes
         self.numbers_per_step = num_points * size**3
         self.block_size = max(_FEWEST_AT_A_TIME, rows_per_chunk(size**2, num_points, _NUMBERS_AT_A_TIME))
+
+    def empty_batch(self) -> jax.Array:
+        """``M`` of the empty batch."""
+        return jnp.eye(self.num_coordinates, dtype=self.log_probs.dtype)
+
+    def moments_of(self, points: jax.Array) -> jax.Array:
+        """The moments of ``points[m]``, a row for each, ``[m, D]``."""
+        return self.moments[:, points].T
 
     def bounds(self, traces: jax.Array, traces_alone: jax.Array) -> jax.Array:
         """Upper bounds of gains from ``tr(M⁻¹ Z Zᵀ)``, and from ``tr(Z Zᵀ)``, in proportion to which it is rounded."""
         most = jnp.maximum(traces, 0) * (1 + _MARGIN) + traces_alone * _MARGIN_OF_TRACE
         return self.rank / 2 * jnp.log1p(most / self.rank)
 
-    def lower(self, whitening: jax.Array, bounds: jax.Array, features: jax.Array, traces: jax.Array) -> jax.Array:
-        """Lowers the ``bounds[n]`` of points that the batch has left behind."""
+    def lower(self, whitening: jax.Array, bounds: jax.Array, moments: jax.Array, traces: jax.Array) -> jax.Array:
+        """Lowers the ``bounds[n]`` of points of ``moments[D, n]`` that the batch has left behind."""
         # A point that the batch tells nothing of may gain as much as before, and rounding makes that more or less.
         most = bounds * (1 + _MARGIN)
-        if self.has_features:
+        if self.has_moments:
             inverse = jnp.matmul(whitening.T, whitening, precision=_HIGHEST)
-            left = jnp.matmul(features, self._pack(inverse), precision=_HIGHEST)
+            left = jnp.matmul(self._pack(inverse), moments, precision=_HIGHEST)
             most = jnp.minimum(most, self.bounds(left, traces))
         return jnp.where(bounds > -jnp.inf, most, -jnp.inf)
 
-    def gains(self, whitening: jax.Array, points: jax.Array, features: jax.Array, *, unroll: bool = False) -> jax.Array:
-        """The gains of ``points[m]``, ``[m]``."""
-        if self.has_features:
-            products = self._unpack(features)
+    def gains(self, whitening: jax.Array, points: jax.Array, moments: jax.Array, *, unroll: bool = False) -> jax.Array:
+        """The gains ``[m]`` of ``points[m]``, whose moments are ``[m, D]``."""
+        if self.has_moments:
+            products = self._unpack(moments)
             half = jnp.einsum("ik,nkl->nil", whitening, products, precision=_HIGHEST)
             return _half_log_det(jnp.einsum("nil,jl->nij", half, whitening, precision=_HIGHEST), unroll)
         deviations = jnp.einsum("ik,nkc->nic", whitening, _deviations(self.log_probs[points]), precision=_HIGHEST)
         return _half_log_det(jnp.einsum("nkc,nkd->ncd", deviations, deviations, precision=_HIGHEST), unroll)
 
-    def products(self, point: jax.Array, features: jax.Array) -> jax.Array:
-        """``Z Zᵀ`` of one point, ``[K, K]``."""
-        if self.has_features:
-            return self._unpack(features[None])[0]
+    def products(self, point: jax.Array, moments: jax.Array) -> jax.Array:
+        """``Z Zᵀ`` of one point, whose moments are ``[D]``."""
+        if self.has_moments:
+            return self._unpack(moments[None])[0]
         deviations = _deviations(self.log_probs[point][None])[0]
         return jnp.matmul(deviations, deviations.T, precision=_HIGHEST)
 
     def _pack(self, matrix: jax.Array) -> jax.Array:
-        """The features whose inner products are those of the symmetric ``matrix[K, K]``."""
+        """The numbers ``[D]`` whose inner products with moments are those of the symmetric ``matrix``."""
         scale = np.where(self.rows == self.columns, 1, np.sqrt(2))
         return matrix[self.rows, self.columns] * jnp.asarray(scale, matrix.dtype)
 
-    def _unpack(self, features: jax.Array) -> jax.Array:
-        """The symmetric matrices ``[n, K, K]`` of ``features[n, D]``."""
-        num_draws = self.log_probs.shape[1]
-        places = np.zeros((num_draws, num_draws), int)
+    def _unpack(self, moments: jax.Array) -> jax.Array:
+        """The symmetric matrices ``[m, L, L]`` of ``moments[m, D]``."""
+        size = self.num_coordinates
+        places = np.zeros((size, size), int)
         places[self.rows, self.columns] = places[self.columns, self.rows] = np.arange(len(self.rows))
-        scale = np.where(np.eye(num_draws) > 0, 1, np.sqrt(0.5))
-        return features[:, places] * jnp.asarray(scale, features.dtype)[None]
+        scale = np.where(np.eye(size) > 0, 1, np.sqrt(0.5))
+        return moments[:, places] * jnp.asarray(scale, moments.dtype)[None]
 
 
 def _pick_evaluating_all(pool: _Pool, available: jax.Array, batch_size: int) -> LogDetPicks:
@@ -201,58 +213,52 @@ def _pick_evaluating_all(pool: _Pool, available: jax.Array, batch_size: int) -> 
 
         def of_chunk(start: jax.Array) -> jax.Array:
             points = start + jnp.arange(size, dtype=jnp.int32)
-            features = jax.lax.dynamic_slice_in_dim(pool.features, start, size)
-            return pool.gains(whitening, points, features, unroll=True)
+            moments = jax.lax.dynamic_slice_in_dim(pool.moments, start, size, axis=1).T
+            return pool.gains(whitening, points, moments, unroll=True)
 
         return map_chunks(of_chunk, num_points, size)
 
     def add(batch: jax.Array, index: jax.Array) -> jax.Array:
-        return batch + pool.products(index, pool.features[index])
+        return batch + pool.products(index, pool.moments[:, index])
 
-    acquisition = greedy(
-        gains,
-        add,
-        jnp.eye(num_draws, dtype=pool.log_probs.dtype),
-        available,
-        batch_size=batch_size,
-        resolution=_RESOLUTION,
-    )
+    acquisition = greedy(gains, add, pool.empty_batch(), available, batch_size=batch_size, resolution=_RESOLUTION)
     return LogDetPicks(acquisition, jnp.int32(min(batch_size * num_points, jnp.iinfo(jnp.int32).max)))
 
 
-def _rules(pool: _Pool, whitening: jax.Array, num_seen: jax.Array) -> lazy.Rules:
+def _rules(pool: _Pool, whitening: jax.Array, num_seen: jax.Array) -> lazy_greedy.Rules:
     """How points are evaluated, given the batch."""
 
-    def refresh(points: jax.Array, known: lazy.Known, features: jax.Array) -> tuple[lazy.Known, jax.Array]:
-        gains = pool.gains(whitening, points, features)
-        return known._replace(bounds=gains, num_seen=jnp.full_like(known.num_seen, num_seen)), features
+    def refresh(points: jax.Array, known: lazy_greedy.Known, moments: jax.Array) -> lazy_greedy.Known:
+        gains = pool.gains(whitening, points, moments)
+        return known._replace(bounds=gains, num_seen=jnp.full_like(known.num_seen, num_seen))
 
-    def lower(known: lazy.Known) -> lazy.Known:
-        lowered = pool.lower(whitening, known.bounds, pool.features, pool.traces)
+    def enter(points: jax.Array, known: lazy_greedy.Known) -> jax.Array:
+        del known
+        return pool.moments_of(points)
+
+    def lower(known: lazy_greedy.Known) -> lazy_greedy.Known:
+        lowered = pool.lower(whitening, known.bounds, pool.moments, pool.traces)
         return known._replace(bounds=jnp.where(known.num_seen < num_seen, lowered, known.bounds))
 
-    return lazy.Rules(refresh, lambda points, known: pool.features[points], lower)
+    return lazy_greedy.Rules(refresh, enter, lower)
 
 
-def _lower_front(pool: _Pool, whitening: jax.Array, search: lazy.Search) -> lazy.Search:
+def _lower_front(pool: _Pool, whitening: jax.Array, search: lazy_greedy.Search) -> lazy_greedy.Search:
     """The search with the bounds of its front lowered by the batch."""
-    lowered = pool.lower(whitening, search.front.bounds, search.details, pool.traces[search.points])
+    lowered = pool.lower(whitening, search.front.bounds, search.details.T, pool.traces[search.points])
     return search._replace(front=search.front._replace(bounds=lowered), rest_bound=search.rest_bound * (1 + _MARGIN))
 
 
 def _whitening(batch: jax.Array) -> jax.Array:
-    """The inverse Cholesky factor ``L⁻¹`` of ``M[K, K]``, up to what no point has a part in."""
-    num_draws = len(batch)
-    # Deviations from the mean add up to 0 over the draws. Along their mean M may be as large as elsewhere.
-    raised = batch + (jnp.trace(batch) / num_draws - 1) / num_draws
-    factor = jnp.linalg.cholesky(raised)
-    return jax.scipy.linalg.solve_triangular(factor, jnp.eye(num_draws, dtype=batch.dtype), lower=True)
+    """The inverse Cholesky factor ``L⁻¹`` of ``M``."""
+    factor = jnp.linalg.cholesky(batch)
+    return jax.scipy.linalg.solve_triangular(factor, jnp.eye(len(batch), dtype=batch.dtype), lower=True)
 
 
 def _deviations(log_probs: jax.Array) -> jax.Array:
-    """``Z[N, K, C]``."""
+    """``Z``, whose draws are held by coordinates, ``[N, L, C]``."""
     points = centre(log_probs)
-    return points.ratios * jnp.sqrt(points.mean / log_probs.shape[1])[:, None]
+    return chi_squared.coordinates(points.ratios) * jnp.sqrt(points.mean / log_probs.shape[1])[:, None]
 
 
 def _half_log_det(excess: jax.Array, unroll: bool) -> jax.Array:

@@ -28,6 +28,7 @@ from lbb_jax.acquisition.large_batch_bald import (
 )
 from lbb_jax.acquisition.large_batch_bald_released import large_batch_bald_released
 from lbb_jax.acquisition.log_det import gains_by_themselves, log_det, pick_log_det
+from lbb_jax.acquisition.oracle import oracle
 from lbb_jax.acquisition.pointwise import (
     bald,
     least_confident,
@@ -44,6 +45,7 @@ from lbb_jax.acquisition.typiclust import typiclust
 # Options that mean the same in every method that has them.
 _COMMON_CHECKS = {
     "embeddings": checks.check_embeddings,
+    "labels": checks.check_labels,
     "targets": checks.check_targets,
     "target_weights": checks.check_target_weights,
 }
@@ -55,7 +57,8 @@ class Method:
 
     Its options are the further arguments of its function. An option that is an array, or a number of NumPy's, is an
     argument of the compiled program; any other value is part of the program and must be hashable. A method with the
-    option ``embeddings`` is given ``[N, D]``, one with ``targets`` predictions ``[T, K, C]``; both are checked.
+    option ``embeddings`` is given ``[N, D]``, one with ``targets`` predictions ``[T, K, C]``; both are checked. One
+    with ``labels`` is given those of the pool ``[N]``, in experiments alone.
 
     >>> from lbb_jax import acquisition, information
     >>> def first_half(key, log_probs, available, *, batch_size):
@@ -114,6 +117,11 @@ class Method:
         return {value.name: value.default for value in named if value.name != "batch_size"}
 
     @property
+    def uses_labels(self) -> bool:
+        """Whether it takes the ``labels[N]`` of the pool, which only a simulation knows."""
+        return "labels" in self.options
+
+    @property
     def uses_embeddings(self) -> bool:
         """Whether it takes ``embeddings[N, D]`` of the pool."""
         return "embeddings" in self.options
@@ -133,7 +141,7 @@ def _pick_lbb(_: jax.Array, __: jax.Array, *pool: jax.Array, **options: Any) -> 
     if options.pop("order") == 3 and options["redundancy"] == "pairwise":
         raise ValueError("order=3: is not streamed, since no bound of its gains is known; use acquire")
     picks = pick_lbb(*pool, **options)
-    return Ranked(picks.acquisition, picks.bounds)
+    return Ranked(picks.acquisition, picks.ranks)
 
 
 def _pick_power_lbb(
@@ -141,7 +149,7 @@ def _pick_power_lbb(
 ) -> Ranked:
     variates = exponential_race.variates(key, points, log_probs.dtype)
     picks = pick_power_lbb(variates, log_probs, *mask, **options)
-    return Ranked(picks.acquisition, picks.bounds)
+    return Ranked(picks.acquisition, picks.ranks)
 
 
 def _pick_log_det(_: jax.Array, __: jax.Array, *pool: jax.Array, batch_size: int) -> Ranked:
@@ -268,6 +276,19 @@ METHODS: dict[str, Method] = {
         _row(typiclust, label="TypiClust", uses_predictions=False, samples=True, colours={"TypiClust": "#BBBBBB"}),
     )
 }
+
+
+# Not among `METHODS`: it sees the labels that it asks for. A configuration names it "lbb_jax.acquisition:ORACLE".
+ORACLE = Method(
+    oracle,
+    label="Oracle",
+    samples=True,
+    option_checks={
+        "num_candidates": arguments.check_positive_integer,
+        "num_held_out": arguments.check_positive_integer,
+        "prior_precision": checks.check_above_0,
+    },
+)
 
 
 def find_method(method: str | Callable[..., Acquisition] | Method) -> Method:

@@ -125,6 +125,7 @@ def assemble(config: ConfigDict) -> Parts:
         final_size=config.final_size,
         uses_predictions=method.uses_predictions,
         uses_embeddings=method.uses_embeddings,
+        uses_labels=method.uses_labels,
     )
     pretrained = None if dataset.encoder is None else {"encoder": dataset.encoder.params}
     data = Data(dataset.pool, dataset.test, dataset.validation, pretrained)

@@ -160,7 +160,7 @@ def _run_rounds(config: ConfigDict, parts: Parts, folder: RunFolder, on_round: O
 
 def _save_predictions(parts: Parts, states: loop.State, folder: RunFolder) -> None:
     """Trains the models of seed 0 in the last round again, and writes what they predict of the pool."""
-    settings = parts.settings._replace(uses_predictions=True, uses_embeddings=False)
+    settings = parts.settings._replace(uses_predictions=True, uses_embeddings=False, uses_labels=False)
 
     def predict(state: loop.State, data: loop.Data) -> jax.Array:
         params, _ = loop.train(state, data, settings)

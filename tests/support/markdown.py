@@ -21,8 +21,8 @@ def expand(words):
 
 
 def named_files(page):
-    """Files of the repository that the page names by their paths from its root."""
-    return sorted(set(re.findall(r"\b(?:experiments|configs|results|tests)/[\w/]+\.\w+", page)))
+    """Files of the repository that the page names by their paths from its root, but those that its build makes."""
+    return sorted(set(re.findall(r"(?<!generated/)\b(?:experiments|configs|results|tests)/[\w/]+\.\w+", page)))
 
 
 def _expand(word):

@@ -45,10 +45,10 @@ def main(arguments: list[str]) -> None:
 def picks_on(devices: list[jax.Device]) -> dict[str, list[int]]:
     """What each method picks, in order, from a pool spread over ``devices``."""
     from lbb_jax import acquisition, sharding
-    from lbb_jax.acquisition import lazy
+    from lbb_jax.acquisition import lazy_greedy
 
     # Smaller than the pool, so that points outside the front are brought in across devices.
-    lazy.FRONT_SIZE = 16
+    lazy_greedy.FRONT_SIZE = 16
     rng = np.random.default_rng(0)
     probs = rng.dirichlet(np.full(4, 0.3), size=(101, 6))
     available = np.arange(101) % 5 != 2

@@ -96,7 +96,7 @@ def settings(
     final_size=20,
     **options,
 ):
-    chosen = acquisition.METHODS[method]
+    chosen = acquisition.find_method(method)
     return Settings(
         posterior=posterior(posterior_name, training_name),
         acquire=functools.partial(chosen.function, **options),
@@ -106,6 +106,7 @@ def settings(
         final_size=final_size,
         uses_predictions=chosen.uses_predictions,
         uses_embeddings=chosen.uses_embeddings,
+        uses_labels=chosen.uses_labels,
     )
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from lbb_jax import information, label_configurations
+from lbb_jax import information, interaction, label_configurations
 
 EXACT_UP_TO = 6
 
@@ -19,6 +19,7 @@ class Estimates(NamedTuple):
       standard_error: The standard error of both; 0 where they are exact.
       sum_of_bald: ``Σ_i I(y_i; θ)``, the sum of total correlation and joint information.
       pairs_once: ``Σ_{i<j} I(y_i; y_j)``.
+      pairs_and_triples: ``Σ_{i<j} I(y_i; y_j) - Σ_{i<j<k} I(y_i; y_j; y_k)``.
       tree: The total correlation of the best dependence tree.
     """
 
@@ -27,6 +28,7 @@ class Estimates(NamedTuple):
     standard_error: jax.Array
     sum_of_bald: jax.Array
     pairs_once: jax.Array
+    pairs_and_triples: jax.Array
     tree: jax.Array
 
 
@@ -59,6 +61,7 @@ def estimate(key: jax.Array, log_probs: jax.Array, *, num_samples: int) -> Estim
         standard_error=standard_error,
         sum_of_bald=sum_of_bald,
         pairs_once=information.pairwise_total_correlation(log_probs),
+        pairs_and_triples=interaction.third_order_total_correlation(log_probs),
         tree=information.tree_total_correlation(log_probs),
     )
 

@@ -15,6 +15,7 @@ from lbb_jax.figures.titles import of_seeds, reductions
 _APPROXIMATIONS = {
     "pairs_twice": ("pairs twice (as printed)", {"color": COLOURS["LBB (pairwise)"], "linestyle": "--"}),
     "pairs_once": ("pairs once", {"color": COLOURS["LBB (pairwise)"]}),
+    "pairs_and_triples": ("pairs and triples", {"color": COLOURS["Log-det"]}),
     "tree": ("tree", {"color": COLOURS["LBB (tree)"]}),
     "released": ("released code", {"color": COLOURS["EPIG"]}),
 }
@@ -168,7 +169,8 @@ def _columns(table: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
 def _draw_approximations(axes: Axes, table: pd.DataFrame, *, x: str) -> None:
     """Draws the total correlation and its approximations in ``table`` against the column ``x``."""
     by_x = table.groupby(x)
-    for name, (label, style) in _APPROXIMATIONS.items():
+    # Older measurements have no triples.
+    for name, (label, style) in ((name, drawn) for name, drawn in _APPROXIMATIONS.items() if name in table):
         median = by_x[name].median()
         axes.plot(median.index, median, linewidth=1.8, label=label, **style)
     median, error = by_x["total_correlation"].median(), by_x["standard_error"].median()

@@ -110,8 +110,9 @@ def _capitalised(text: str) -> str:
 def section(findings: Sequence[Finding]) -> Section:
     """The verdict on each claim, as a section of a report."""
     note = (
-        "LBB as printed (pairwise), with the tree bound, and with the score of the released code, where a claim is "
-        "about it. A claim holds if the 95 % interval of each difference that it is about lies on the claimed side."
+        "A claim about LBB is judged for each form: the sum over pairs (pairwise), the tree bound (tree), and the "
+        "score of the released code (released). A claim holds if the 95 % interval of each difference that it is about "
+        "lies on the claimed side."
     )
     entries = []
     for claim, of_claim in _by_claim(findings):

@@ -11,7 +11,7 @@ import reference
 from slow_parts import slow_but
 
 from lbb_jax import acquisition
-from lbb_jax.acquisition import exponential_race, lazy
+from lbb_jax.acquisition import exponential_race, lazy_greedy
 from lbb_jax.acquisition.batch_bald import pick_batch_bald
 from lbb_jax.acquisition.large_batch_bald import pick_lbb, pick_power_lbb
 from paper.benchmarks import predictions
@@ -126,7 +126,7 @@ def test_side_by_side_as_one_by_one_and_with_all_points_in_the_front(name):
     function, options = METHODS[name]
     run = functools.partial(getattr(acquisition, function), batch_size=BATCH_SIZE, **options)
     keys, log_probs = (jnp.stack(values) for values in zip(*map(arguments_of, pools()), strict=True))
-    assert lazy.FRONT_SIZE > NUM_POINTS
+    assert lazy_greedy.FRONT_SIZE > NUM_POINTS
     together = jax.tree.map(np.asarray, jax.jit(jax.vmap(run, (0, 0, None)))(keys, log_probs, AVAILABLE))
     for place, pool in enumerate(pools()):
         picked = jax.tree.map(lambda leaf, place=place: leaf[place], together)
@@ -170,15 +170,15 @@ def test_few_configurations_are_evaluated():
 def test_without_redundancy_nothing_is_evaluated_twice():
     # Points that share nothing with each other: the order of BALD stands, and one look at each leader is enough.
     def refresh(points, known, details):
-        return known._replace(num_seen=known.num_seen + 1), details
+        return known._replace(num_seen=known.num_seen + 1)
 
-    rules = lazy.Rules(refresh)
+    rules = lazy_greedy.Rules(refresh)
 
     @jax.jit
     def two_picks(bounds):
-        search = lazy.begin(bounds, (), rules)
-        first, *_, search = lazy.take_best(lazy.settle(search, rules, 0, block_size=1))
-        second, *_, search = lazy.take_best(lazy.settle(search, rules, 1, block_size=1))
+        search = lazy_greedy.begin(bounds, (), rules)
+        first, *_, search = lazy_greedy.take_best(lazy_greedy.settle(search, rules, 0, block_size=1))
+        second, *_, search = lazy_greedy.take_best(lazy_greedy.settle(search, rules, 1, block_size=1))
         return first, second, search.num_evaluations
 
     assert tuple(map(int, two_picks(jnp.arange(5_000, 0, -1, dtype=jnp.float32)))) == (0, 1, 1)
@@ -189,15 +189,15 @@ def test_points_outside_the_front_are_brought_in_when_they_could_win():
 
     def refresh(points, known, details):
         # All that was in the first front turns out to be worth nothing.
-        bounds = jnp.where(points < lazy.FRONT_SIZE, 0.0, known.bounds)
-        return known._replace(bounds=bounds, num_seen=known.num_seen + 1), details
+        bounds = jnp.where(points < lazy_greedy.FRONT_SIZE, 0.0, known.bounds)
+        return known._replace(bounds=bounds, num_seen=known.num_seen + 1)
 
     @jax.jit
     def first_pick(bounds):
-        rules = lazy.Rules(refresh)
-        return lazy.take_best(lazy.settle(lazy.begin(bounds, (), rules), rules, 1, block_size=64))
+        rules = lazy_greedy.Rules(refresh)
+        return lazy_greedy.take_best(lazy_greedy.settle(lazy_greedy.begin(bounds, (), rules), rules, 1, block_size=64))
 
     index, worth, *_, search = first_pick(bounds)
-    assert int(index) == lazy.FRONT_SIZE
-    assert float(worth) == 5_000 - lazy.FRONT_SIZE
-    assert int(search.num_evaluations) <= lazy.FRONT_SIZE + 64
+    assert int(index) == lazy_greedy.FRONT_SIZE
+    assert float(worth) == 5_000 - lazy_greedy.FRONT_SIZE
+    assert int(search.num_evaluations) <= lazy_greedy.FRONT_SIZE + 64

@@ -45,7 +45,7 @@ class Search(NamedTuple):
       pool: All points; for those of the front, as they were when they joined it. ``[N]``.
       points: Indices of the front's points in the pool, ascending, ``[F]`` int32.
       front: What is known of the front's points, ``[F]``.
-      details: What a method keeps of the front's points alone, a pytree of arrays ``[F, ...]``.
+      details: What a method keeps of the front's points alone and never changes, a pytree of arrays ``[F, ...]``.
       rest_bound: Highest bound outside the front, ``[]``.
       rest_point: The lowest index with that bound, ``[]`` int32.
       num_evaluations: How many evaluations there were so far, ``[]`` int32.
@@ -70,8 +70,8 @@ class Rules(NamedTuple):
     """How a method evaluates points.
 
     Attributes:
-      refresh: Maps the indices ``[m]`` of points, what is known of them and their details to what is known, and the
-        details, once their evaluation has made ``num_seen`` grow.
+      refresh: Maps the indices ``[m]`` of points, what is known of them and their details to what is known once their
+        evaluation has made ``num_seen`` grow.
       enter: Maps the indices ``[m]`` of points that join the front, and what is known of them, to their details.
       lower: Maps the whole pool to the pool with bounds that are lower where that is cheap to know. Called whenever
         the front is chosen anew.
@@ -80,7 +80,7 @@ class Rules(NamedTuple):
         whose rounding does not depend on how many points there are, or exact copies would not tie.
     """
 
-    refresh: Callable[[jax.Array, Known, Any], tuple[Known, Any]]
+    refresh: Callable[[jax.Array, Known, Any], Known]
     enter: Callable[[jax.Array, Known], Any] = lambda points, known: ()
     lower: Callable[[Known], Known] = lambda pool: pool
     count: Callable[[Known, Known], jax.Array] = one_evaluation
@@ -131,22 +131,23 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
         return has_stale_leader(search) & (num_open > _MANY_BLOCKS * size)
 
     def refresh_crowd(search: Search) -> Search:
-        known, opened = (search.front, search.details), is_open(search.front)
-        fresh = rules.refresh(search.points, *known)
-        front, details = jax.tree.map(lambda old, new: _where(opened, new, old), known, fresh)
-        num_evaluations = search.num_evaluations + count(fresh[0], search.front, opened)
-        return search._replace(front=front, details=details, num_evaluations=num_evaluations)
+        # XLA would move what depends on the details alone out of the loop, and compute it where no crowd is open.
+        front, details = jax.lax.optimization_barrier((search.front, search.details))
+        opened = is_open(front)
+        fresh = rules.refresh(search.points, front, details)
+        num_evaluations = search.num_evaluations + count(fresh, front, opened)
+        front = jax.tree.map(lambda old, new: _where(opened, new, old), front, fresh)
+        return search._replace(front=front, num_evaluations=num_evaluations)
 
     def refresh_highest(search: Search) -> Search:
-        known = (search.front, search.details)
         urgency, places = jax.lax.top_k(jnp.where(is_stale(search.front), search.front.bounds, -jnp.inf), size)
-        rows = jax.tree.map(lambda leaf: leaf[places], known)
-        fresh = rules.refresh(search.points[places], *rows)
+        points, known, details = jax.tree.map(lambda leaf: leaf[places], (search.points, search.front, search.details))
+        fresh = rules.refresh(points, known, details)
         # Where fewer points are stale than the block has rows, the other rows change nothing.
         targets = jnp.where(urgency > -jnp.inf, places, len(search.points))
-        front, details = jax.tree.map(lambda leaf, rows: leaf.at[targets].set(rows, mode="drop"), known, fresh)
-        num_evaluations = search.num_evaluations + count(fresh[0], rows[0], urgency > -jnp.inf)
-        return search._replace(front=front, details=details, num_evaluations=num_evaluations)
+        front = jax.tree.map(lambda leaf, rows: leaf.at[targets].set(rows, mode="drop"), search.front, fresh)
+        num_evaluations = search.num_evaluations + count(fresh, known, urgency > -jnp.inf)
+        return search._replace(front=front, num_evaluations=num_evaluations)
 
     def has_stale_leader(search: Search) -> jax.Array:
         return _front_leads(search) & is_stale(search.front)[jnp.argmax(search.front.bounds)]
@@ -172,7 +173,7 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
         """Evaluates the points at ``places[m]`` of the pool, those past its end left out."""
         points = jnp.minimum(places, num_points - 1)
         known = jax.tree.map(lambda leaf: leaf[points], pool)
-        fresh, _ = rules.refresh(points, known, rules.enter(points, known))
+        fresh = rules.refresh(points, known, rules.enter(points, known))
         pool = jax.tree.map(lambda leaf, rows: leaf.at[places].set(rows, mode="drop"), pool, fresh)
         return pool, count(fresh, known, places < num_points)
 

@@ -1,0 +1,300 @@
+"""Writes the evidence on the page of findings: for each question a figure, and the numbers in it, folded."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from generate import cache, evidence, forest, markdown, stored_runs
+from generate.evidence import Comparison
+from lbb_jax import analysis, figures
+from lbb_jax.figures.style import COLOURS, draw_means, empty_panels, legend_below, line_styles
+
+ALPHAS = {
+    "PowerBALD": "BALD",
+    "Power LBB (pairwise)": "LBB (pairwise)",
+    "Power LBB (tree)": "LBB (tree)",
+}
+TUNED = "tuned α"
+_GREEDY = ("BALD", "LBB (pairwise)", "LBB (tree)", "BatchBALD")
+# A pick with less than this share of the first pick's gain tells hardly anything.
+_INFORMATIVE = 0.05
+
+QUESTIONS = {
+    "redundancy": (
+        Comparison("LBB (pairwise)", "BALD"),
+        Comparison("LBB (tree)", "BALD"),
+        Comparison("BatchBALD", "BALD"),
+    ),
+    "pairs": (Comparison("LBB (pairwise)", "LBB (tree)"), Comparison("LBB (pairwise)", "BatchBALD")),
+    "sampling": (
+        Comparison("PowerBALD, α = 5", "BALD"),
+        Comparison("Power LBB (pairwise), α = 5", "LBB (pairwise)"),
+        Comparison("Power LBB (tree), α = 5", "LBB (tree)"),
+    ),
+    "random": (
+        Comparison("BALD", "Random"),
+        Comparison("LBB (pairwise)", "Random"),
+        Comparison("Power LBB (pairwise), α = 5", "Random"),
+    ),
+    "released": (Comparison("LBB (released)", "LBB (pairwise)"), Comparison("LBB (released)", "BALD")),
+    "tuned": (
+        Comparison(f"Power LBB (pairwise), {TUNED}", f"PowerBALD, {TUNED}"),
+        Comparison(f"Power LBB (tree), {TUNED}", f"PowerBALD, {TUNED}"),
+        Comparison(f"PowerBALD, {TUNED}", "Random"),
+    ),
+    "alpha": tuple(Comparison(f"{score}, α = 5", f"{score}, α = 1") for score in ALPHAS),
+}
+
+
+def write(folder: Path, results: Path) -> None:
+    """Writes a piece of Markdown for each question into ``folder``, and its figures beside it."""
+    paths = [path for of_one in stored_runs.folders(results, results).values() for path in of_one]
+    sources = [*stored_runs.files(tuple(paths)), *sorted(results.rglob("diversity.csv")), *cache.code()]
+    pieces: dict[str, Callable[[Path], str]] = {
+        name: partial(_of_comparisons, name=name, results=results) for name in QUESTIONS
+    }
+    pieces |= {
+        "gains": partial(_gains, results=results),
+        "why": partial(_why, results=results),
+        "posteriors": partial(_posteriors, results=results),
+        "diversity": partial(_diversity, results=results),
+        "classes": partial(_many_classes, results=results),
+        "wins": partial(_wins, results=results),
+    }
+    for name, piece in pieces.items():
+        cache.make(folder / f"{name}.md", sources, partial(piece, folder / f"{name}.svg"))
+
+
+def compared(name: str, results: Path) -> pd.DataFrame:
+    """The paired differences that answer a question of `QUESTIONS`, as `evidence.compare` returns them."""
+    table = evidence.areas(results)
+    if name == "tuned":
+        return evidence.compare(with_tuned_alpha(_without(table, *evidence.AGAIN)), QUESTIONS[name])
+    return evidence.compare(_without(table, *evidence.AGAIN), QUESTIONS[name])
+
+
+def _without(table: pd.DataFrame, *folders: str) -> pd.DataFrame:
+    """Leaves out the folders, unless they are all that there is of an experiment."""
+    others = set(table.loc[~table["folder"].isin(folders), "where"])
+    return table[~(table["folder"].isin(folders) & table["where"].isin(others))]
+
+
+def _shown(path: Path, figure: Figure, description: str, numbers: pd.DataFrame, note: str = "") -> str:
+    figures.save(figure, path)
+    return markdown.figure(path, description) + note + "\n" + markdown.folded("The numbers", markdown.table(numbers))
+
+
+def _of_comparisons(path: Path, *, name: str, results: Path) -> str:
+    found = compared(name, results)
+    comparisons = " and ".join(map(str, QUESTIONS[name]))
+    note = f"\n{evidence.count(found)}"
+    return _shown(path, forest.draw(found), f"Differences: {comparisons}", evidence.as_text(found), note)
+
+
+def with_tuned_alpha(table: pd.DataFrame) -> pd.DataFrame:
+    """Adds what each score reaches with its exponent tuned, to the experiments that have two exponents of each score.
+
+    The exponent of a seed is that of the highest mean area of the other seeds, among those that were run and the
+    limit without sampling.
+    """
+    added = []
+    for _, of_one in table.groupby(["where", "folder"], sort=False):
+        areas = of_one.pivot(index="seed", columns="variant", values="area").dropna(axis="columns")
+        for score, limit in ALPHAS.items():
+            names = [name for name in areas if name.startswith(f"{score}, α")]
+            if len(names) < 2 or len(areas) < 2:
+                continue
+            names += [limit] if limit in areas else []
+            others = (areas[names].sum() - areas[names]) / (len(areas) - 1)
+            tuned = [areas.loc[seed, name] for seed, name in others.idxmax(axis="columns").items()]
+            first = of_one.drop_duplicates("seed").set_index("seed").loc[areas.index].reset_index()
+            added.append(first.assign(variant=f"{score}, {TUNED}", area=tuned))
+    return pd.concat([table, *added], ignore_index=True)
+
+
+def gains(experiment: stored_runs.Experiment) -> pd.DataFrame:
+    """The gain of each pick of the greedy methods, as a share of that of the first pick of its batch.
+
+    Returns:
+      The columns ``variant``, ``seed``, ``labels``, ``pick`` (from 1) and ``share``, of whole batches.
+    """
+    paths = experiment.runs.loc[experiment.runs["variant"].isin(_GREEDY), "path"].unique()
+    acquired = analysis.load_acquired(paths)
+    batches = acquired.groupby(["variant", "seed", "labels"], sort=False)
+    acquired = acquired.assign(pick=acquired["order"] + 1, share=acquired["gain"] / batches["gain"].transform("first"))
+    return acquired[batches["order"].transform("size") == experiment.runs["batch_size"].iloc[0]]
+
+
+def _with_greedy(results: Path) -> list[stored_runs.Experiment]:
+    """The experiments of several seeds that have LBB in both forms."""
+    return [
+        experiment
+        for experiment in stored_runs.all_experiments(results)
+        if {"LBB (pairwise)", "LBB (tree)"} <= set(experiment.runs["variant"])
+        and experiment.name not in evidence.AGAIN
+        and experiment.runs["seed"].nunique() > 1
+    ]
+
+
+def _gains(path: Path, *, results: Path) -> str:
+    experiments = _with_greedy(results)
+    rows = -(-len(experiments) // 3)
+    figure, panels = empty_panels(rows, 3, size=(10.0, 2.5 * rows + 0.5))
+    for axes, experiment in zip(panels.flat, experiments, strict=False):
+        draw_means(axes, gains(experiment), x="pick", y="share", band=False)
+        axes.set_title(evidence.where(experiment).replace(", deep", ",\ndeep").replace(", MC", ",\nMC"), fontsize=9)
+        axes.set_ylim(-0.05, 1.05)
+    for axes in list(panels.flat)[len(experiments) :]:
+        axes.set_axis_off()
+    figure.supxlabel("pick of the batch", fontsize=10)
+    figure.supylabel("gain, as a share of the first pick's", fontsize=10)
+    fullest = max(panels.flat, key=lambda axes: len(axes.lines))
+    legend_below(figure, fullest, num_columns=4)
+    figures.save(figure, path)
+    return markdown.figure(path, "The gain of each pick, as a share of the first pick's")
+
+
+def why(results: Path) -> pd.DataFrame:
+    """LBB (pairwise) less LBB (tree) beside what their batches are.
+
+    Returns:
+      A row for each experiment: ``b``, ``difference`` with its interval as text, ``verdict``, how many picks of a batch
+      have 5 % or more of the first pick's gain, and for both forms how many of the batch are distinct images, and the
+      entropy of its classes in nats (NaN where that is not stored).
+    """
+    found = compared("pairs", results)
+    found = found[found["comparison"] == str(QUESTIONS["pairs"][0])].set_index("folder")
+    rows = []
+    for experiment in _with_greedy(results):
+        shares = gains(experiment)
+        shares = shares[shares["variant"] == "LBB (pairwise)"]
+        informative = (shares["share"] >= _INFORMATIVE).groupby([shares["seed"], shares["labels"]]).sum().mean()
+        of_one = found.loc[experiment.name]
+        row = {
+            "experiment": evidence.where(experiment).rpartition(", b =")[0],
+            "b": experiment.runs["batch_size"].iloc[0],
+            "pairwise less tree": f"{of_one.difference:+.3f} ({of_one.low:+.3f} to {of_one.high:+.3f})",
+            "verdict": of_one.verdict,
+            "informative picks, pairwise": round(informative, 1),
+        }
+        stored = results / experiment.name / "diversity.csv"
+        if stored.exists():
+            batches = pd.read_csv(stored)
+            batches = batches[batches["size"] == row["b"]].groupby("run").mean(numeric_only=True)
+            for column, digits in (("distinct", 1), ("class_entropy", 2)):
+                for form in ("pairwise", "tree"):
+                    value = batches.loc[f"lbb_{form}", column]
+                    row[f"{column.replace('_', ' ')}, {form}"] = round(value, digits)
+        rows.append(row)
+    return pd.DataFrame(rows).set_index("experiment")
+
+
+def _why(path: Path, *, results: Path) -> str:
+    return markdown.table(why(results))
+
+
+def posteriors(results: Path) -> pd.DataFrame:
+    """The ensemble's area less that of MC dropout, for each method, as `evidence.compare` returns differences."""
+    table = evidence.areas(results)
+    table = table.assign(problem=table["where"].str.replace(r", (deep ensemble|MC dropout)", "", regex=True))
+    rows = []
+    for problem, of_one in table.groupby("problem", sort=False):
+        by_posterior = of_one[of_one["posterior"].isin(["deep_ensemble", "mc_dropout"])].pivot_table(
+            index=["variant", "seed"], columns="posterior", values="area", sort=False
+        )
+        if by_posterior.shape[1] < 2:
+            continue
+        both = by_posterior.dropna().reset_index()
+        for variant, rows_of_one in both.groupby("variant", sort=False):
+            if len(rows_of_one) > 1:
+                interval = analysis.paired_difference(rows_of_one["deep_ensemble"], rows_of_one["mc_dropout"])
+                verdict = "above" if interval.low > 0 else "below" if interval.high < 0 else "open"
+                name = f"{problem}: ensemble less MC dropout"
+                rows.append((variant, problem, name, *interval, verdict))
+    columns = ["where", "folder", "comparison", "difference", "low", "high", "seeds", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _posteriors(path: Path, *, results: Path) -> str:
+    found = posteriors(results)
+    colours = [COLOURS["LBB (pairwise)"], COLOURS["BALD"]]
+    figure = forest.draw(found, colours=dict(zip(found["comparison"].unique(), colours, strict=False)))
+    numbers = evidence.as_text(found, rows="method")
+    return _shown(path, figure, "Areas with an ensemble less those with MC dropout", numbers)
+
+
+def _diversity(path: Path, *, results: Path) -> str:
+    """How many of a batch are distinct images, round by round, where the pool has copies."""
+    table = evidence.areas(results)
+    folders = table.loc[(table["copies"] > 1), ["folder", "where"]].drop_duplicates()
+    shown = [
+        (place, pd.read_csv(results / folder / "diversity.csv"), folder)
+        for folder, place in folders.itertuples(index=False)
+        if (results / folder / "diversity.csv").exists()
+    ]
+    wanted = {"bald": "BALD", "lbb_pairwise": "LBB (pairwise)", "lbb_tree": "LBB (tree)", "batch_bald": "BatchBALD"}
+    wanted |= {"power_lbb_pairwise_alpha=5": "Power LBB (pairwise)", "lbb_released": "LBB (released)"}
+    rows = -(-len(shown) // 3)
+    figure, panels = empty_panels(rows, 3, size=(10.0, 2.7 * rows + 0.5))
+    styles = line_styles(list(wanted.values()))
+    numbers = []
+    for axes, (place, batches, _) in zip(panels.flat, shown, strict=False):
+        for run, variant in wanted.items():
+            of_run = batches[(batches["run"] == run) & (batches["size"] == batches["size"].max())]
+            if of_run.empty:
+                continue
+            share = of_run["distinct"] / of_run["size"]
+            axes.plot(of_run["labels"], share, linewidth=1.8, label=variant, **styles[variant])
+            numbers.append((place, variant, f"{of_run['distinct'].mean():.1f} of {of_run['size'].max()}"))
+        axes.set_title(place.replace(", deep", ",\ndeep").replace(", MC", ",\nMC"), fontsize=9)
+        axes.set_ylim(0, 1.05)
+    for axes in list(panels.flat)[len(shown) :]:
+        axes.set_axis_off()
+    figure.supxlabel("labelled points", fontsize=10)
+    figure.supylabel("distinct images in a batch", fontsize=10)
+    legend_below(figure, max(panels.flat, key=lambda axes: len(axes.lines)), num_columns=6)
+    wide = pd.DataFrame(numbers, columns=["experiment", "variant", "distinct"]).pivot(
+        index="experiment", columns="variant", values="distinct"
+    )
+    return _shown(path, figure, "The share of distinct images in a batch", wide.rename_axis(None, axis="columns"))
+
+
+def _many_classes(path: Path, *, results: Path) -> str:
+    """All methods beside random, where there are 20 classes or more."""
+    table = evidence.areas(results)
+    table = table[table["classes"] >= 20]
+    names = [name for name in table["variant"].unique() if name != "Random"]
+    found = evidence.compare(table, [Comparison(name, "Random") for name in names])
+    return markdown.table(evidence.as_text(found)) if len(found) else "Nothing was run.\n"
+
+
+def wins(results: Path) -> pd.DataFrame:
+    """How many experiments each method wins and loses against each other one.
+
+    Returns:
+      A row and a column for each method, those that win the most above: "wins : losses", a dash where both are 0, and
+      nothing where no experiment has two seeds of both. The first column is in how many experiments the method is.
+    """
+    table = _without(evidence.areas(results), *evidence.AGAIN)
+    won = analysis.wins(table)
+    order = (won.sum(axis="columns") - won.sum()).sort_values(ascending=False, kind="stable").index
+    cells = pd.DataFrame("", index=order, columns=order)
+    for first in order:
+        for second in order:
+            pair = won.loc[first, second], won.loc[second, first]
+            if first != second and not np.isnan(pair[0]):
+                cells.loc[first, second] = f"{pair[0]:.0f} : {pair[1]:.0f}" if any(pair) else "–"
+    cells.insert(0, "experiments", table.groupby("variant")["where"].nunique())
+    return cells
+
+
+def _wins(path: Path, *, results: Path) -> str:
+    table = wins(results)
+    numbers = range(1, len(table) + 1)
+    shown = table.set_axis(["experiments", *map(str, numbers)], axis="columns")
+    names = [f"{number}. {name}" for number, name in zip(numbers, table.index, strict=True)]
+    return markdown.table(shown.set_axis(pd.Index(names, name="method")))
