@@ -94,7 +94,7 @@ notebooks: $(PARITY_VENV)/$(INSTALLED)  ## Execute the notebooks, which stay as 
 	$(PARITY_VENV)/bin/jupyter-execute $(SAVE) notebooks/*.ipynb
 
 # Links are to pages of the site, to files of the repository and to elsewhere; the first two are checked.
-docs: $(VENV)/$(INSTALLED)  ## Build the site in docs/_build/html, without a network (three minutes, a minute where results and code have not changed)
+docs: $(VENV)/$(INSTALLED)  ## Build the site in docs/_build/html, without a network (four minutes; one where runs and code have not changed)
 	$(RUN) -c 'import myst_nb, sphinx_book_theme, sphinxcontrib.bibtex, sphinx_copybutton' 2>/dev/null \
 	    || $(RUN) -m pip install --quiet --editable '.[docs]'
 	$(RUN) -m sphinx --builder html --fail-on-warning --keep-going --quiet docs docs/_build/html

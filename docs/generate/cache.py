@@ -3,15 +3,23 @@
 import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import ModuleType
 
 import lbb_jax
 
 
-def code() -> list[Path]:
-    """The files whose code reads runs, draws figures of them and puts them on the site."""
-    package, experiments = Path(lbb_jax.__file__).parent, Path(__file__).parents[2] / "experiments" / "paper"
-    folders = (package / "analysis", package / "figures", experiments, Path(__file__).parent)
-    return sorted(path for folder in folders for path in folder.rglob("*.py"))
+def code(*modules: ModuleType) -> list[Path]:
+    """The files whose code reads runs, draws figures of them and puts them on the site, and those of ``modules``."""
+    package, site = Path(lbb_jax.__file__).parent, Path(__file__).parent
+    shared = [site / f"{name}.py" for name in ("cache", "markdown", "stored_runs")]
+    of_modules = [path for module in modules for path in _files(module)]
+    return sorted([*(package / "analysis").glob("*.py"), *(package / "figures").glob("*.py"), *shared, *of_modules])
+
+
+def _files(module: ModuleType) -> list[Path]:
+    """The files of a module, or of a package with all that is in it."""
+    path = Path(module.__file__ or "")
+    return sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]
 
 
 def make(page: Path, sources: Iterable[Path], text: Callable[[], str]) -> str:

@@ -1,5 +1,6 @@
 """Writes the evidence on the page of findings: for each question a figure, and the numbers in it, folded."""
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -53,7 +54,11 @@ QUESTIONS = {
 def write(folder: Path, results: Path) -> None:
     """Writes a piece of Markdown for each question into ``folder``, and its figures beside it."""
     paths = [path for of_one in stored_runs.folders(results, results).values() for path in of_one]
-    sources = [*stored_runs.files(tuple(paths)), *sorted(results.rglob("diversity.csv")), *cache.code()]
+    sources = [
+        *stored_runs.files(tuple(paths)),
+        *sorted(results.rglob("diversity.csv")),
+        *cache.code(sys.modules[__name__], evidence, forest),
+    ]
     pieces: dict[str, Callable[[Path], str]] = {
         name: partial(_of_comparisons, name=name, results=results) for name in QUESTIONS
     }
@@ -150,7 +155,8 @@ def _gains(path: Path, *, results: Path) -> str:
         axes.set_ylim(-0.05, 1.05)
     for axes in list(panels.flat)[len(experiments) :]:
         axes.set_axis_off()
-    figure.supxlabel("pick of the batch", fontsize=10)
+    for axes in list(panels.flat)[: len(experiments)]:
+        axes.set_xlabel("pick of the batch")
     figure.supylabel("gain, as a share of the first pick's", fontsize=10)
     fullest = max(panels.flat, key=lambda axes: len(axes.lines))
     legend_below(figure, fullest, num_columns=4)
@@ -254,7 +260,8 @@ def _diversity(path: Path, *, results: Path) -> str:
         axes.set_ylim(0, 1.05)
     for axes in list(panels.flat)[len(shown) :]:
         axes.set_axis_off()
-    figure.supxlabel("labelled points", fontsize=10)
+    for axes in list(panels.flat)[: len(shown)]:
+        axes.set_xlabel("labelled points")
     figure.supylabel("distinct images in a batch", fontsize=10)
     legend_below(figure, max(panels.flat, key=lambda axes: len(axes.lines)), num_columns=6)
     wide = pd.DataFrame(numbers, columns=["experiment", "variant", "distinct"]).pivot(

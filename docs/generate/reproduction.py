@@ -10,5 +10,4 @@ from paper import claims
 def write(path: Path, results: Path) -> None:
     """Writes the claims, decided from the results, to ``path`` (Markdown, without a title)."""
     measured = sorted(each for suffix in ("json", "jsonl") for each in results.rglob(f"*.{suffix}"))
-    package = sorted(Path(lbb_jax.__file__).parent.rglob("*.py"))
-    cache.make(path, [*measured, *package, *cache.code()], lambda: claims.to_markdown(claims.decide_all(results)))
+    cache.make(path, [*measured, *cache.code(lbb_jax, claims)], lambda: claims.to_markdown(claims.decide_all(results)))

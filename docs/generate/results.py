@@ -1,6 +1,7 @@
 """Writes the page of all results: results/README.md with the figures and tables of the runs that its commands make."""
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -60,7 +61,9 @@ def _fragments(root: Path, output: Path, results: Path) -> dict[str, str]:
 def _fragment(output: Path, name: str, sources: Sequence[Path], make: Callable[[Path], str]) -> str:
     """The text that ``make`` returns for a folder that it puts figures into, kept beside them."""
     folder = output / name.replace("/", "-").replace("=", "_")
-    return cache.make(folder / "page.md", [*sources, *cache.code()], lambda: make(folder))
+    return cache.make(
+        folder / "page.md", [*sources, *cache.code(sys.modules[__name__], approximation)], lambda: make(folder)
+    )
 
 
 def _of_runs(folder: Path, *, name: str, paths: tuple[Path, ...]) -> str:

@@ -131,10 +131,10 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
         return has_stale_leader(search) & (num_open > _MANY_BLOCKS * size)
 
     def refresh_crowd(search: Search) -> Search:
-        # XLA would move what depends on the details alone out of the loop, and compute it where no crowd is open.
-        front, details = jax.lax.optimization_barrier((search.front, search.details))
+        # XLA would move what the loop does not change out of it, and compute it where no crowd is open.
+        points, front, details = jax.lax.optimization_barrier((search.points, search.front, search.details))
         opened = is_open(front)
-        fresh = rules.refresh(search.points, front, details)
+        fresh = rules.refresh(points, front, details)
         num_evaluations = search.num_evaluations + count(fresh, front, opened)
         front = jax.tree.map(lambda old, new: _where(opened, new, old), front, fresh)
         return search._replace(front=front, num_evaluations=num_evaluations)

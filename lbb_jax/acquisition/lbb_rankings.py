@@ -139,21 +139,32 @@ class GreedyRanking:
         return Known(pool.gain(details.scores, known_redundancy), num_seen, state._replace(redundancy=redundancy))
 
     def _refresh_sum(self, batch: Batch, points: jax.Array, known: Known, details: Details) -> Known:
-        """Evaluates points with all picks: a sum over pairs is known only when every pair is."""
-        pool = self.pool
+        """Evaluates points with all picks: a sum over pairs is known only when every pair is.
 
-        def is_partial(progress: tuple[jax.Array, jax.Array]) -> jax.Array:
-            return jnp.any(progress[0] < batch.size)
+        The pairs that are missing are numbered point by point, and as many are evaluated at a time as there are points.
+        """
+        pool, num_seen = self.pool, known.num_seen
+        num_missing = batch.size - num_seen
+        ends = jnp.cumsum(num_missing)
 
-        def see_next(progress: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-            number, redundancy = progress
-            is_unseen = number < batch.size
-            pairs = pool.pairs(points, details.moments, jnp.minimum(number, batch.size - 1), batch)
-            return jnp.where(is_unseen, number + 1, number), jnp.where(is_unseen, redundancy + pairs, redundancy)
+        def evaluate(turn: jax.Array, pairs: jax.Array) -> jax.Array:
+            missing = len(points) * turn + jnp.arange(len(points), dtype=jnp.int32)
+            rows = jnp.minimum(jnp.searchsorted(ends, missing, side="right"), len(points) - 1)
+            numbers = jnp.minimum(missing - ends[rows] + batch.size, batch.size - 1)
+            moments = jax.tree.map(lambda leaf: leaf[rows], details.moments)
+            new = pool.pairs(points[rows], moments, numbers, batch)
+            return pairs.at[jnp.where(missing < ends[-1], rows, len(points)), numbers].set(new, mode="drop")
 
-        num_seen, redundancy = jax.lax.while_loop(is_partial, see_next, (known.num_seen, known.state.redundancy))
-        state = Shared(redundancy, jnp.zeros_like(redundancy), num_seen)
-        return Known(pool.gain(details.scores, redundancy), num_seen, state)
+        def add(number: jax.Array, redundancy: jax.Array) -> jax.Array:
+            return jnp.where(num_seen <= number, redundancy + pairs[:, number], redundancy)
+
+        num_turns = (ends[-1] + len(points) - 1) // len(points)
+        pairs = jnp.zeros((len(points), pool.batch_size), pool.log_probs.dtype)
+        pairs = jax.lax.fori_loop(0, num_turns, evaluate, pairs)
+        # One by one, whenever a point was evaluated, so that exact copies keep the same gain.
+        redundancy = jax.lax.fori_loop(jnp.min(num_seen), batch.size, add, known.state.redundancy)
+        seen = jnp.broadcast_to(batch.size, num_seen.shape)
+        return Known(pool.gain(details.scores, redundancy), seen, Shared(redundancy, jnp.zeros_like(redundancy), seen))
 
 
 class RaceState(NamedTuple):
