@@ -81,6 +81,11 @@ DATASETS = {
 TABLES = {"dataset": DATASETS, "network": NETWORKS, "training": TRAININGS, "posterior": POSTERIORS}
 
 
+_REPLACE = (
+    "; for another name than the configuration's, a configuration file replaces the section: config.{} = ConfigDict"
+)
+
+
 class Found(NamedTuple):
     """What a section of a configuration names.
 
@@ -177,7 +182,10 @@ def find(
     for field, value in fields.items():
         if field not in own and field not in shared and not takes_all:
             there = ", ".join(sorted({*own, *shared})) or "no fields"
-            raise ExperimentError(f"{prefix}{field}={value!r}: there is no such field; name={name!r} takes {there}")
+            raise ExperimentError(
+                f"{prefix}{field}={value!r}: there is no such field; name={name!r} takes {there}"
+                + (_REPLACE if prefix.startswith("config.") else "")
+            )
     for field in own:
         if found[field].default is inspect.Parameter.empty and field not in fields:
             raise ExperimentError(f"{prefix}{field}: is missing; name={name!r} takes {', '.join(sorted(own))}")

@@ -12,7 +12,7 @@ import reference
 from slow_parts import slow_but
 
 from lbb_jax import acquisition, information
-from lbb_jax.acquisition import blocks, streaming
+from lbb_jax.acquisition import blocks, stream_passes
 from lbb_jax.acquisition.stored import open_predictions
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -148,9 +148,9 @@ def ordered_pool(order: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
 )
 def test_a_threshold_that_rises_certifies_only_what_is_so(name, monkeypatch):
     # It rises from 16 points on, as the batch from the best 8 of those kept says.
-    monkeypatch.setattr(streaming, "_FIRST_RISE", 16)
-    monkeypatch.setattr(streaming, "_SAMPLE", 8)
-    monkeypatch.setattr(streaming, "_SAMPLE_PER_PICK", 1)
+    monkeypatch.setattr(stream_passes, "_FIRST_RISE", 16)
+    monkeypatch.setattr(stream_passes, "_SAMPLE", 8)
+    monkeypatch.setattr(stream_passes, "_SAMPLE_PER_PICK", 1)
     num_certified = 0
     for seed, order in itertools.product(range(4), ORDERS):
         log_probs, available = ordered_pool(order, seed)
@@ -166,13 +166,11 @@ def test_a_threshold_that_rises_certifies_only_what_is_so(name, monkeypatch):
 
 
 def test_a_threshold_that_rises_leaves_out_few_that_could_be_picked(monkeypatch):
-    monkeypatch.setattr(streaming, "_FIRST_RISE", 16)
-    monkeypatch.setattr(streaming, "_SAMPLE", 12)
-    monkeypatch.setattr(streaming, "_SAMPLE_PER_PICK", 1)
+    monkeypatch.setattr(stream_passes, "_FIRST_RISE", 16)
+    monkeypatch.setattr(stream_passes, "_SAMPLE", 12)
+    monkeypatch.setattr(stream_passes, "_SAMPLE_PER_PICK", 1)
     kept = []
-    monkeypatch.setattr(
-        streaming.KeptPoints, "settle", lambda places, settle=streaming.KeptPoints.settle: kept.append(places.size)
-    )
+    monkeypatch.setattr(stream_passes.KeptPoints, "settle", lambda places: kept.append(places.size))
     for seed in range(4):
         picked = streamed("lbb tree", np.split(pool(seed), 8), seed=seed)
         assert picked.certified
@@ -200,8 +198,8 @@ def test_a_stream_may_fill_the_same_array_again_and_again():
 )
 def test_a_stream_that_can_be_read_again_is_certified(name, monkeypatch):
     # Some twenty challengers at a time, beside contenders of which there may be 32.
-    monkeypatch.setattr(streaming, "_CHALLENGERS_PER_PICK", 2)
-    monkeypatch.setattr(streaming, "_NUMBERS_OF_CHALLENGERS", 20 * 18)
+    monkeypatch.setattr(stream_passes, "_CHALLENGERS_PER_PICK", 2)
+    monkeypatch.setattr(stream_passes, "_NUMBERS_OF_CHALLENGERS", 20 * 18)
     num_passes = []
     for seed, order in itertools.product(range(3), ORDERS):
         log_probs, available = ordered_pool(order, seed)

@@ -177,6 +177,33 @@ def test_acquire_leaves_out_what_is_labelled_or_pending(folder, run):
     assert not (folder / "wrong.csv").exists()
 
 
+def test_acquire_leaves_out_the_points_of_all_files(folder, run):
+    run("acquire", "log_probs.npy", "--method=bald", "--batch-size=4", "--output=first.csv")
+    (folder / "labelled.txt").write_text("\n".join(row["id"] for row in rows_of("first.csv")[:2]))
+    (folder / "more.txt").write_text("\n".join(row["id"] for row in rows_of("first.csv")[2:3]))
+    arguments = ("--labelled=labelled.txt", "--labelled=more.txt", "--pending=first.csv", "--batch-size=8")
+    run("acquire", "log_probs.npy", "--method=bald", *arguments, "--output=second.csv")
+    picked = [{row["id"] for row in rows_of(name)} for name in ("first.csv", "second.csv")]
+    assert picked[1] == {str(row) for row in range(COUNT)} - picked[0]
+
+
+def test_acquire_overwrites_no_labels_and_nothing_that_it_reads(folder, run):
+    arguments = ("acquire", "log_probs.npy", "--method=bald", "--batch-size=2")
+    run(*arguments, "--output=batch.csv")
+    run(*arguments, "--output=batch.csv")
+    asked = (folder / "batch.csv").read_text()
+    error = run(*arguments, "--pending=batch.csv", "--output=batch.csv", status=1)
+    assert "--output=batch.csv: is the file of --pending, too; name another" in error
+    assert (folder / "batch.csv").read_text() == asked
+    (folder / "batch.csv").write_text(asked.replace(",\n", ",cat\n"))
+    labelled = (folder / "batch.csv").read_text()
+    error = run(*arguments, "--output=batch.csv", status=1)
+    assert "--output=batch.csv: holds 2 labels, which would be lost; name another file" in error
+    assert (folder / "batch.csv").read_text() == labelled
+    (folder / "notes.csv").write_text("mine\n1\n")
+    assert "--output=notes.csv: exists and is no batch" in run(*arguments, "--output=notes.csv", status=1)
+
+
 def test_arrays_are_options_by_their_files(folder, run):
     embeddings = np.random.default_rng(0).normal(size=(COUNT, 2)).astype(np.float32)
     np.save("embeddings.npy", embeddings)

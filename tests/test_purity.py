@@ -29,7 +29,8 @@ ORDER = (
 LINES = {name: number for number, line in enumerate(ORDER) for name in line}
 # Lines whose modules are pure, and the modules there that are the host's side of acquisition.
 PURE = ("arguments", *(name for line in ORDER[1 : LINES["sharding"] + 1] for name in line))
-HOST_SIDE = ("blocks", "checks", "contest", "front_door", "kept_points", "registry", "stored", "streaming")
+HOST_SIDE = ("blocks", "checks", "contest", "exchange", "front_door", "kept_points", "registry", "stored")
+HOST_SIDE += ("stream_passes", "streaming")
 # What pure modules may import from elsewhere. Whatever else they need is passed to them.
 LIBRARIES = {"flax", "jax", "jaxtyping", "numpy", "optax"}
 STANDARD_LIBRARY = {"collections", "contextlib", "dataclasses", "enum", "functools", "itertools", "math", "numbers"}

@@ -13,7 +13,7 @@ import text_checkpoints
 from markdown import commands, expand, named_files
 from scripts import ROOT
 
-from lbb_jax import acquisition
+from lbb_jax import acquisition, experiment
 from lbb_jax.labelling import command
 
 PAGES = [(ROOT / "README.md"), *sorted((ROOT / "docs").glob("*.md"))]
@@ -58,8 +58,8 @@ def folder(tmp_path, monkeypatch):
     for name in ("configs", "experiments", "results"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "ids.txt").write_text("\n".join(labelling_projects.ids_of(50)))
-    np.savez("predictions.npz", log_probs=labelling_projects.predictions(50), ids=labelling_projects.ids_of(50))
+    (tmp_path / "ids.txt").write_text("\n".join(labelling_projects.ids_of(100)))
+    np.savez("predictions.npz", log_probs=labelling_projects.predictions(100), ids=labelling_projects.ids_of(100))
     return tmp_path
 
 
@@ -132,6 +132,10 @@ def test_tables_name_what_there_is():
     assert set(first_column("experiments.md", "| script ")) == names["experiments"]
     configs = {name.removeprefix("configs/") for name in first_column("experiments.md", "| config ")}
     assert configs == names["configs"]
+    fields = experiment.default_config().to_dict()
+    sections = {name: value for name, value in fields.items() if isinstance(value, dict)}
+    fields = {*fields} - {*sections} | {f"{name}.{field}" for name, value in sections.items() for field in value}
+    assert set(first_column("experiments.md", "| field ")) == fields
 
 
 def test_every_notebook_is_a_page():

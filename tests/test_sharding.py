@@ -3,6 +3,7 @@
 import json
 import pathlib
 import socket
+import sys
 
 import jax
 import numpy as np
@@ -50,6 +51,29 @@ def test_two_processes_make_the_picks_of_one(picks):
     processes = [start(2, coordinator, "2", str(process)) for process in range(2)]
     for process in processes:
         assert result(process) == {"4": picks["1"]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_processes", [2, 4])
+def test_processes_that_share_a_stream_make_the_picks_of_one(num_processes):
+    script = SCRIPT.with_name("streams_of_processes.py")
+    alone = result(start(1, script=script))
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        coordinator = f"localhost:{free.getsockname()[1]}"
+    arguments = [(coordinator, str(num_processes), str(process)) for process in range(num_processes)]
+    shared = [result(process) for process in [start(1, *each, script=script) for each in arguments]]
+    for name, expected in alone.items():
+        of_processes = [found[name] for found in shared]
+        for found in of_processes:
+            assert (found["indices"], found["num_points"]) == (expected["indices"], expected["num_points"])
+            assert found["certified"]
+        # All get the same from the others, and nothing else is sent but what the sending itself takes.
+        received = {found["received"] for found in of_processes}
+        assert len(received) == 1
+        total, said = sum(found["sent"] for found in of_processes), num_processes * received.pop()
+        if sys.platform == "linux":
+            assert said <= total <= 1.3 * said, name
 
 
 def test_a_pool_is_padded_with_points_that_are_not_available():

@@ -24,7 +24,7 @@ class Block(NamedTuple):
     Attributes:
       log_probs: ``[B, K, C]`` float32; nothing that the stream does later changes it.
       available: ``[B]`` bool.
-      first_point: Position in the stream of its first point.
+      first_point: Position in the whole stream of its first point.
       num_points: How many points of the stream it holds.
     """
 
@@ -34,20 +34,21 @@ class Block(NamedTuple):
     num_points: int
 
 
-def read_blocks(batches: Any) -> Iterator[Block]:
+def read_blocks(batches: Any, first_point: int = 0) -> Iterator[Block]:
     """The stream in blocks of one size, of which the last is padded.
 
     Where all batches have the length of the first, and that is neither too large nor too small, they are the blocks.
 
     Args:
       batches: As `acquire_stream` takes them.
+      first_point: Position of the first point in the whole stream.
 
     Raises:
       ValueError: For blocks of wrong or different shapes, a wrong mask, more than ``2**31 - 1`` points, and a file that
         is not there or is no ``.npy`` file of ``[N, K, C]``.
       TypeError: For what is no stream, or a block that is no array.
     """
-    size, filled, num_points = 0, 0, 0
+    size, filled, num_points = 0, 0, first_point
     whole, mask = np.empty(0, np.float32), np.empty(0, bool)
     for log_probs, available in _pairs(batches):
         if not size:

@@ -22,21 +22,23 @@ class Contest:
     """The batch from all points that were ever seen together with those that won before.
 
     Args:
-      choose: From points to the batch that they give, for up to `num_places` points.
+      choose: From points to the batch that they give, by a program for a number of them.
       kept: Points that include those of ``choice``.
       choice: The batch that they give.
-      challengers_at_once: Most points that challenge the batch together.
+      challengers_at_once: Points that challenge the batch together, at most; more make a program of its own.
 
     Attributes:
       choice: The present batch.
       contenders: Its points, and points that were once picked.
-      challengers_at_once: Most points that challenge the batch together.
+      challengers_at_once: Points that challenge the batch together.
+      most_contenders: Most points that are kept to be contenders.
     """
 
     def __init__(self, choose: Callable[[Kept, int], Choice], kept: Kept, choice: Choice, challengers_at_once: int):
         self._choose = choose
         self.choice = choice
         self.challengers_at_once = challengers_at_once
+        self.most_contenders = _CONTENDERS_PER_PICK * len(choice.worth)
         self.contenders = kept.at(np.isin(kept.points, np.asarray(choice.acquisition.indices)))
 
     def challenge(self, challengers: Kept) -> Kept:
@@ -46,16 +48,26 @@ class Contest:
           challengers: Points of which none is a contender.
         """
         together = join([self.contenders, challengers])
-        most_contenders = _CONTENDERS_PER_PICK * len(self.choice.worth)
-        choice = self._choose(together, max(len(together.points), most_contenders + self.challengers_at_once))
+        num_places = self.most_contenders + self.challengers_at_once
+        if len(together.points) > num_places:
+            num_places = 1 << (len(together.points) - 1).bit_length()
+        choice = self._choose(together, num_places)
         indices = np.asarray(choice.acquisition.indices)
         winners = challengers.at(np.isin(challengers.points, indices))
         if len(winners.points):
             self.choice = choice
             self.contenders = join([self.contenders, winners])
-            if len(self.contenders.points) > most_contenders:
+            if len(self.contenders.points) > self.most_contenders:
                 self.contenders = self.contenders.at(np.isin(self.contenders.points, indices))
         return winners
+
+    def among(self, kept: Kept) -> Kept:
+        """Those of some points that are no contenders and are worth enough by themselves to be picked."""
+        return kept.at(self.is_open_to(kept.worth) & self.without_contenders(kept.points))
+
+    def without_contenders(self, points: np.ndarray) -> np.ndarray:
+        """Which of ``points[n]`` are no contenders, ``[n]`` bool."""
+        return ~np.isin(points, self.contenders.points)
 
     def is_open_to(self, worth: np.ndarray) -> np.ndarray:
         """Whether points that are ``worth[n]`` by themselves could be picked, ``[n]`` bool."""

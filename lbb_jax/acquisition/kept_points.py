@@ -112,7 +112,9 @@ class KeptPoints:
         return self._places.at(slice(self.size))
 
     def best(self, num_points: int) -> Kept:
-        """The best ``num_points`` of those at hand, of which there are as many, in any order."""
+        """The best ``num_points`` of those at hand, or all if there are no more, in any order."""
+        if num_points >= self.size:
+            return self.all()
         return self._places.at(np.argpartition(-self._places.worth[: self.size], num_points - 1)[:num_points])
 
     def _above_threshold(self, worth: np.ndarray, rows: np.ndarray) -> np.ndarray:

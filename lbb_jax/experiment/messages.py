@@ -10,7 +10,7 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 from lbb_jax.datasets import MissingDatasetError
-from lbb_jax.experiment.configuration import ExperimentError
+from lbb_jax.experiment.configuration import ExperimentError, default_config
 from lbb_jax.paths import PathError
 
 
@@ -47,7 +47,11 @@ def _parse_flags(arguments: list[str]) -> list[str]:
         _end_with_help(str(error))
     except AttributeError as error:
         cause = error.args[0] if error.args else error
-        _end_with_help(f"the configuration has no field {cause.args[0] if isinstance(cause, KeyError) else cause}")
+        name = cause.args[0] if isinstance(cause, KeyError) else cause
+        sys.exit(
+            f"error: the configuration has no field {name}; its fields are {', '.join(default_config())}, and those of "
+            "its sections, such as dataset.num_pool (docs/experiments.md lists them)"
+        )
 
 
 def _end_with_help(message: str) -> NoReturn:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lbb_jax import files, labelling, paths, references
+from lbb_jax import csv_tables, files, labelling, paths, references
 from lbb_jax.extras import MissingExtraError, needs
 from lbb_jax.labelling import label_studio, tables
 from lbb_jax.labelling.errors import LabellingError, first_of
@@ -110,10 +110,14 @@ def _parser() -> argparse.ArgumentParser:
 
     acquire = add("acquire", _acquire, "pick points from a file of predictions, without a project", epilog=_PREDICTIONS)
     _add_picking(acquire)
-    acquire.add_argument(
-        "--labelled", metavar="FILE", help="points not to pick: ids, or row numbers from 0; or a batch"
-    )
-    acquire.add_argument("--pending", metavar="FILE", help="further points not to pick")
+    for name, kind in (("--labelled", "points that have labels"), ("--pending", "points that are being labelled")):
+        acquire.add_argument(
+            name,
+            action="append",
+            default=[],
+            metavar="FILE",
+            help=f"{kind}, which are not picked: ids or row numbers from 0, one a line, or a batch; may be repeated",
+        )
     acquire.add_argument("--output", required=True, metavar="FILE.csv", help="the file, with columns id, score, label")
     return parser
 
@@ -219,6 +223,7 @@ def _status(options: argparse.Namespace) -> None:
 
 def _acquire(options: argparse.Namespace) -> None:
     output = paths.output_file(options.output, name="--output", suffixes=[".csv"])
+    _check_nothing_is_lost(output, options)
     import jax
     import numpy as np
 
@@ -228,7 +233,8 @@ def _acquire(options: argparse.Namespace) -> None:
     read = predictions.read(options.predictions, probabilities=options.probabilities, ids=options.ids)
     available = np.ones(len(read.log_probs), bool)
     for name in ("labelled", "pending"):
-        available[_rows_in(getattr(options, name), read.ids, len(available), name=f"--{name}")] = False
+        for path in getattr(options, name):
+            available[_rows_in(path, read.ids, len(available), name=f"--{name}")] = False
     batch = acquisition.acquire(
         jax.random.key(options.seed),
         read.log_probs,
@@ -241,10 +247,25 @@ def _acquire(options: argparse.Namespace) -> None:
     print(f"{len(ids)} points to label: {output}")
 
 
-def _rows_in(path: str | None, ids: list[str] | None, num_rows: int, *, name: str) -> list[int]:
+def _check_nothing_is_lost(output: Path, options: argparse.Namespace) -> None:
+    """Raises LabellingError if the output is a file that is read, or holds anything but a batch without labels."""
+    given = f"--output={options.output}"
+    for name, read in (("ids", [options.ids]), ("labelled", options.labelled), ("pending", options.pending)):
+        if any(path is not None and paths.resolve(path, name=f"--{name}") == output for path in read):
+            raise LabellingError(f"{given}: is the file of --{name}, too; name another")
+    if not output.exists():
+        return
+    try:
+        rows = csv_tables.read_rows(output, tables.BATCH_COLUMNS, name="--output")
+    except csv_tables.TableError as error:
+        raise LabellingError(f"{given}: exists and is no batch ({error}); name another file") from error
+    num_labels = sum(bool(row["label"]) for _, row in rows)
+    if num_labels:
+        raise LabellingError(f"{given}: holds {num_labels} labels, which would be lost; name another file")
+
+
+def _rows_in(path: str, ids: list[str] | None, num_rows: int, *, name: str) -> list[int]:
     """The rows of predictions that a file names: by id where the rows have ids, by number otherwise."""
-    if path is None:
-        return []
     rows = {str(row): row for row in range(num_rows)} if ids is None else {id_: row for row, id_ in enumerate(ids)}
     entries = tables.read_ids(path, name=name)
     unknown = [entry for entry in entries if entry not in rows]

@@ -1,0 +1,77 @@
+"""Prints the picks from a stream or a pool that several processes share, and what these send; run by test_sharding.
+
+Its arguments are COORDINATOR NUM_PROCESSES PROCESS; without any, one process has it all.
+"""
+
+import json
+import os
+import socket
+import stat
+import sys
+
+import jax
+import numpy as np
+
+STREAMED = {
+    "lbb": ("lbb", {}),
+    "power_lbb": ("power_lbb", {"redundancy": "tree"}),
+    "power_bald": ("power_bald", {}),
+}
+NUM_POINTS, BATCH_SIZE, NUM_CANDIDATES = 1_200, 6, 40
+
+
+def main(arguments: list[str]) -> None:
+    num_processes, process = 1, 0
+    if arguments:
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")
+        coordinator, (num_processes, process) = arguments[0], map(int, arguments[1:])
+        jax.distributed.initialize(coordinator, num_processes, process)
+    part = slice(*(number * NUM_POINTS // num_processes for number in (process, process + 1)))
+    found = {name: streamed(*STREAMED[name], part, is_shared=num_processes > 1) for name in STREAMED}
+    print(json.dumps(found))
+
+
+def streamed(method: str, options: dict, part: slice, *, is_shared: bool) -> dict:
+    """What is picked from a stream of which this process reads ``part``."""
+    from lbb_jax import acquisition
+
+    log_probs = np.log(np.random.default_rng(0).dirichlet(np.full(4, 0.3), size=(NUM_POINTS, 5)))
+    mine = log_probs[part]
+    before = sent()
+    picked = acquisition.acquire_stream(
+        jax.random.key(1),
+        lambda: np.array_split(mine, 3),
+        method=method,
+        batch_size=BATCH_SIZE,
+        num_candidates=NUM_CANDIDATES,
+        first_point=part.start if is_shared else None,
+        **options,
+    )
+    return {
+        "indices": picked.indices.tolist(),
+        "certified": picked.certified,
+        "num_points": picked.num_points,
+        "received": picked.num_bytes_received,
+        "sent": sent() - before,
+    }
+
+
+def sent() -> int:
+    """Bytes that this process has sent through sockets and that have arrived, as the kernel counts them."""
+    total = 0
+    for name in os.listdir("/proc/self/fd") if sys.platform == "linux" else ():
+        try:
+            if not stat.S_ISSOCK(os.stat(int(name)).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(int(name))) as connection:
+                # tcpi_bytes_acked, of the kernel's struct tcp_info.
+                information = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
+        except OSError:
+            continue
+        if len(information) >= 128:
+            total += int.from_bytes(information[120:128], sys.byteorder)
+    return total
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
