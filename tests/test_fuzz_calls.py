@@ -20,7 +20,7 @@ from fuzzed_arguments import NUM_CLASSES, NUM_POINTS
 
 import lbb_jax
 from lbb_jax import acquisition, entropy, examples, information, labelled_set, loop, metrics, sharding
-from lbb_jax.acquisition import streaming
+from lbb_jax.acquisition import blocks
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -512,8 +512,8 @@ def run_calls(first: int, last: int, methods: tuple[str, ...]) -> None:
 
 @pytest.fixture(autouse=True)
 def one_block_size(monkeypatch):
-    monkeypatch.setattr(streaming, "_SMALLEST_BLOCK", BLOCK * fuzzed.NUM_DRAWS * NUM_CLASSES)
-    monkeypatch.setattr(streaming, "_LARGEST_BLOCK", BLOCK * fuzzed.NUM_DRAWS * NUM_CLASSES)
+    monkeypatch.setattr(blocks, "_SMALLEST_BLOCK", BLOCK * fuzzed.NUM_DRAWS * NUM_CLASSES)
+    monkeypatch.setattr(blocks, "_LARGEST_BLOCK", BLOCK * fuzzed.NUM_DRAWS * NUM_CLASSES)
 
 
 def test_a_few_hundred_calls():
