@@ -296,7 +296,10 @@ def test_the_default_methods_are_parsed():
         ("random,bold", r"--methods: 'bold': method='bold': must be one of 'random', .*'power_lbb'"),
         ("", r"--methods: '': method='': must be one of"),
         ("log_det:alpha=2", r"'alpha=2': method 'log_det' takes no options"),
-        ("lbb:tree", r"'tree': method 'lbb' takes pair_weight=VALUE, redundancy=VALUE, pairs=VALUE, order=VALUE, each once"),
+        (
+            "lbb:tree",
+            r"'tree': method 'lbb' takes pair_weight=VALUE, redundancy=VALUE, pairs=VALUE, order=VALUE, each once",
+        ),
         ("power_bald:alpha=1:alpha=2", r"'alpha=2': method 'power_bald' takes alpha=VALUE, each once"),
         ("power_bald:alpha=five", r"'alpha=five': 'five' is not a number"),
         ("batch_bald:num_samples=1.5", r"'num_samples=1\.5': '1\.5' is not an integer"),

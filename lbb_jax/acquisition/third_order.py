@@ -100,7 +100,7 @@ def pick_third_order(
             return jax.lax.fori_loop(0, last, with_second, triples)
 
         triples = jax.lax.fori_loop(jnp.min(num_seen), size, with_third, known.triples[block])
-        new = jnp.sum(size * (size - 1) // 2 - num_seen * (num_seen - 1) // 2)
+        new = jnp.sum(size * (size - 1) // 2 - num_seen * (num_seen - 1) // 2, dtype=jnp.int32)
         return known._replace(
             triples=known.triples.at[block].set(triples),
             num_seen=known.num_seen.at[block].set(size),
