@@ -141,8 +141,8 @@ class _Pool:
             size = rows_per_chunk(num_draws * num_classes, num_points, _LARGEST_CHUNK)
 
             def traces_of_chunk(start: jax.Array) -> jax.Array:
-                chunk = jax.lax.dynamic_slice_in_dim(log_probs, start, size)
-                return jnp.sum(jnp.square(_deviations(chunk)), axis=(1, 2))
+                points = centre(jax.lax.dynamic_slice_in_dim(log_probs, start, size))
+                return jnp.sum(jnp.square(points.ratios) * points.mean[:, None], axis=(1, 2)) / num_draws
 
             self.moments = jnp.zeros((0, num_points), log_probs.dtype)
             self.traces = map_chunks(traces_of_chunk, num_points, size)
