@@ -495,6 +495,22 @@ def test_a_function_is_a_method_and_is_compiled_once(compilations):
     assert acquisition.find_method(acquisition.max_entropy) is acquisition.METHODS["entropy"]
 
 
+def with_numpy(key, log_probs, available, *, batch_size):
+    return acquisition.pick_by_score(key, np.exp(log_probs).max(axis=(1, 2)), available, batch_size=batch_size)
+
+
+def with_a_branch(key, log_probs, available, *, batch_size):
+    scores = log_probs.max(axis=(1, 2))
+    return acquisition.pick_by_score(key, scores if scores[0] > 0 else -scores, available, batch_size=batch_size)
+
+
+@pytest.mark.parametrize("method", [with_numpy, with_a_branch])
+def test_a_method_that_cannot_be_compiled_is_told_why(method):
+    message = rf"method: {method.__name__} cannot be compiled \(.*\); a method computes with jax\.numpy"
+    with pytest.raises(TypeError, match=message):
+        acquisition.acquire(jax.random.key(0), LOG_PROBS, method=method, batch_size=2)
+
+
 @pytest.mark.parametrize(
     ("method", "options", "error", "message"),
     [

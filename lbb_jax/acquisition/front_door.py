@@ -65,7 +65,8 @@ def acquire(
         configurations that take more than 4 GiB, targets whose draws or classes are not those of ``log_probs``, and
         embeddings of another number of points, or not finite (or above 1e15) at available points. All of this is
         checked before the method is compiled. A function that returns arrays of other shapes raises ValueError, too.
-      TypeError: For an argument of the wrong kind, or a function that returns no `Acquisition`.
+      TypeError: For an argument of the wrong kind, a function that returns no `Acquisition`, or one that `jax.jit`
+        cannot compile, such as one that computes with NumPy.
     """
     row = find_method(method)
     values = complete_options(row, options)
@@ -100,6 +101,13 @@ def run_compiled(
     arrays: Mapping[str, jax.Array],
 ) -> Acquisition:
     """The picks of ``function``, checked to be an `Acquisition`; one program for each function and shape."""
-    picked = function(key, log_probs, available, batch_size=batch_size, **dict(static), **arrays)
+    try:
+        picked = function(key, log_probs, available, batch_size=batch_size, **dict(static), **arrays)
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+        name = getattr(function, "__qualname__", function)
+        raise TypeError(
+            f"method: {name} cannot be compiled ({str(error).splitlines()[0]}); a method computes with jax.numpy, not "
+            "with NumPy, and no Python branch depends on values of arrays"
+        ) from error
     checks.check_acquisition(picked, batch_size)
     return picked
