@@ -43,6 +43,7 @@ def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
     figure, axes = empty_figure("labelled points", "test accuracy")
     has_bands = runs["variant"].nunique() <= FEW_LINES
     draw_means(axes, runs, x="labels", y="accuracy", band=has_bands)
+    axes.set_ylim(top=min(axes.get_ylim()[1], 1.01))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend_of_lines(figure, axes)
