@@ -54,7 +54,7 @@ def test_every_folder_of_runs_is_on_the_page_of_results(tmp_path, monkeypatch):
 def test_redundancy_helps_where_there_are_copies(compared):
     table = compared["redundancy"]
     for form in ("LBB (pairwise)", "LBB (tree)", "BatchBALD"):
-        of_copies = table[table["where"].str.match(r"R[A-Z]") & (table["comparison"] == f"{form} less BALD")]
+        of_copies = table[table["where"].str.match(r"R[A-Z]") & (table["comparison"] == f"{form} minus BALD")]
         assert (of_copies["difference"] > 0).all()
         assert "above" in verdicts(table, form, "BALD", copies=True)
         assert verdicts(table, form, "BALD", copies=False).count("above") <= 1
@@ -95,7 +95,7 @@ def test_the_pairwise_sum_runs_out_and_the_tree_lets_copies_through():
 @pytest.mark.slow
 def test_the_released_score_does_not_fit_the_figure_on_rmnist(compared):
     of_copies = compared["released"][compared["released"]["where"].str.match(r"R[A-Z]")]
-    of_forms = of_copies[of_copies["comparison"] == "LBB (released) less LBB (pairwise)"]
+    of_forms = of_copies[of_copies["comparison"] == "LBB (released) minus LBB (pairwise)"]
     assert (of_forms["difference"] < 0).all()
     of_network = of_forms[of_forms["where"].str.contains("RMNIST, CNN")]
     assert list(of_network["verdict"]) == ["below"]
@@ -112,7 +112,7 @@ def test_ensembles_are_more_accurate():
 def test_near_copies_take_bald_below_random(compared):
     table = compared["random"]
     of_copies = table[table["where"].str.match(r"R[A-Z]")].set_index("comparison")
-    assert (of_copies.loc["BALD less Random", "difference"] < 0).all()
+    assert (of_copies.loc["BALD minus Random", "difference"] < 0).all()
     assert set(verdicts(table, "LBB (pairwise)", "Random", copies=True)) == {"open"}
     power = of_copies.loc[of_copies.index.str.startswith("Power")]
     assert (power["difference"] > 0).all()

@@ -118,7 +118,7 @@ def test_tables_hold_what_the_analysis_says(html):
     savings = table_under(html, "Label savings")
     assert savings[0] == ["method", "labels to 90% (0.720)", "labels to 95% (0.760)"]
     assert savings[2] == ["BALD", "35 (30 to 40)", "35 (30 to 40)"]
-    differences = table_under(html, "Areas under the learning curves, less that of random")
+    differences = table_under(html, "Areas under the learning curves, minus that of random")
     assert differences[0] == ["method", "difference", "95% from", "to", "seeds"]
     # Areas 0.6 and 0.75, 0.7 and 0.8.
     assert differences[1][:2] == ["BALD", "+0.0750"]

@@ -1,4 +1,4 @@
-"""What the stored runs say of one method less another: paired differences of areas, experiment by experiment."""
+"""What the stored runs say of one method minus another: paired differences of areas, experiment by experiment."""
 
 import functools
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Comparison(NamedTuple):
     second: str
 
     def __str__(self) -> str:
-        return f"{self.first} less {self.second}"
+        return f"{self.first} minus {self.second}"
 
 
 @functools.cache

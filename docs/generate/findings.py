@@ -165,7 +165,7 @@ def _gains(path: Path, *, results: Path) -> str:
 
 
 def why(results: Path) -> pd.DataFrame:
-    """LBB (pairwise) less LBB (tree) beside what their batches are.
+    """LBB (pairwise) minus LBB (tree), with what their batches are.
 
     Returns:
       A row for each experiment: ``b``, ``difference`` with its interval as text, ``verdict``, how many picks of a batch
@@ -183,7 +183,7 @@ def why(results: Path) -> pd.DataFrame:
         row = {
             "experiment": evidence.where(experiment).rpartition(", b =")[0],
             "b": experiment.runs["batch_size"].iloc[0],
-            "pairwise less tree": f"{of_one.difference:+.3f} ({of_one.low:+.3f} to {of_one.high:+.3f})",
+            "pairwise minus tree": f"{of_one.difference:+.3f} ({of_one.low:+.3f} to {of_one.high:+.3f})",
             "verdict": of_one.verdict,
             "informative picks, pairwise": round(informative, 1),
         }
@@ -204,7 +204,7 @@ def _why(path: Path, *, results: Path) -> str:
 
 
 def posteriors(results: Path) -> pd.DataFrame:
-    """The ensemble's area less that of MC dropout, for each method, as `evidence.compare` returns differences."""
+    """The ensemble's area minus that of MC dropout, for each method, as `evidence.compare` returns differences."""
     table = evidence.areas(results)
     table = table.assign(problem=table["where"].str.replace(r", (deep ensemble|MC dropout)", "", regex=True))
     rows = []
@@ -219,7 +219,7 @@ def posteriors(results: Path) -> pd.DataFrame:
             if len(rows_of_one) > 1:
                 interval = analysis.paired_difference(rows_of_one["deep_ensemble"], rows_of_one["mc_dropout"])
                 verdict = "above" if interval.low > 0 else "below" if interval.high < 0 else "open"
-                name = f"{problem}: ensemble less MC dropout"
+                name = f"{problem}: ensemble minus MC dropout"
                 rows.append((variant, problem, name, *interval, verdict))
     columns = ["where", "folder", "comparison", "difference", "low", "high", "seeds", "verdict"]
     return pd.DataFrame(rows, columns=columns)
@@ -230,7 +230,7 @@ def _posteriors(path: Path, *, results: Path) -> str:
     colours = [COLOURS["LBB (pairwise)"], COLOURS["BALD"]]
     figure = forest.draw(found, colours=dict(zip(found["comparison"].unique(), colours, strict=False)))
     numbers = evidence.as_text(found, rows="method")
-    return _shown(path, figure, "Areas with an ensemble less those with MC dropout", numbers)
+    return _shown(path, figure, "Areas with an ensemble minus those with MC dropout", numbers)
 
 
 def _diversity(path: Path, *, results: Path) -> str:

@@ -106,7 +106,7 @@ def _size(experiment: Experiment) -> str:
 
 
 def summary(runs: pd.DataFrame) -> pd.DataFrame:
-    """Accuracies at four numbers of labels, the mean of the curve, and the area less random's with its interval."""
+    """Accuracies at four numbers of labels, the mean of the curve, and the area minus random's with its interval."""
     sizes = np.unique(runs["labels"])
     at_labels = sizes[np.unique(np.linspace(0, len(sizes) - 1, 5).astype(int))][1:].tolist()
     table = analysis.summarise(runs, at_labels=at_labels).drop(columns="seconds")
@@ -117,7 +117,7 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
     texts = {
         row.Index: f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})" for row in differences.itertuples()
     }
-    return table.assign(**{"area less random's": pd.Series(texts)})
+    return table.assign(**{"area minus random's": pd.Series(texts)})
 
 
 def _of_measurements(folder: Path, *, path: Path) -> str:

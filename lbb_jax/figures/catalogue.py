@@ -76,7 +76,7 @@ def _acquired(runs: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 FIGURES = {
     "learning_curves": Row("Learning curves", _learning_curves),
     "label_savings": Row("Label savings", _label_savings),
-    "area_differences": Row("Areas under the learning curves, less that of random", _area_differences),
+    "area_differences": Row("Areas under the learning curves, minus that of random", _area_differences),
     "diversity": Row("Diversity of the batches", _diversity),
     "acquired": Row("What was acquired first", _acquired),
     "performance_profile": Row(

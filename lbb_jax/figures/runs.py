@@ -53,7 +53,7 @@ def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
 
 
 def area_differences(differences: pd.DataFrame, *, title: str | None = None) -> Figure:
-    """Areas under the learning curve, less the baseline's: the mean over seeds and its confidence interval.
+    """Areas under the learning curve, minus the baseline's: the mean over seeds and its confidence interval.
 
     Args:
       differences: As `lbb_jax.analysis.paired_differences` returns them of areas, of one experiment.
@@ -68,7 +68,7 @@ def area_differences(differences: pd.DataFrame, *, title: str | None = None) -> 
     check_one_experiment(differences)
     first = differences.iloc[0]
     figure, axes = empty_rows(
-        f"area under the learning curve, less that of {first['baseline']}", differences["variant"]
+        f"area under the learning curve, minus that of {first['baseline']}", differences["variant"]
     )
     for row, of_variant in enumerate(differences.itertuples()):
         colour = colour_of(of_variant.variant)
