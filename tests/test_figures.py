@@ -202,7 +202,7 @@ def test_differences_in_area_are_drawn_with_their_intervals():
     assert list(interval.get_xdata()) == pytest.approx(differences[["low", "high"]].iloc[0].tolist())
     assert mean.get_xdata() == pytest.approx(0.15)
     assert list(baseline.get_xdata()) == [0, 0]
-    assert axes.get_xlabel().endswith("less that of Random")
+    assert axes.get_xlabel().endswith("minus that of Random")
     assert axes.get_title() == (
         "digits, MLP, deep ensemble, batches of 10 (mean and 95% interval of 2 seeds)\nreduced: 10 test images"
     )
