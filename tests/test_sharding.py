@@ -73,7 +73,9 @@ def test_processes_that_share_a_stream_make_the_picks_of_one(num_processes):
         assert len(received) == 1
         total, said = sum(found["sent"] for found in of_processes), num_processes * received.pop()
         if sys.platform == "linux":
-            assert said <= total <= 1.3 * said, name
+            assert total <= 1.3 * said, name
+            # What went through a socket that was closed meanwhile is not counted.
+            assert said <= total or not all(found["all_open"] for found in of_processes), name
 
 
 def test_a_pool_is_padded_with_points_that_are_not_available():

@@ -52,16 +52,26 @@ def streamed(method: str, options: dict, part: slice, *, is_shared: bool) -> dic
         "certified": picked.certified,
         "num_points": picked.num_points,
         "received": picked.num_bytes_received,
-        "sent": sent() - before,
+        **sent_since(before),
     }
 
 
-def sent() -> int:
-    """Bytes that this process has sent through sockets and that have arrived, as the kernel counts them."""
-    total = 0
+def sent_since(before: dict[int, int]) -> dict:
+    """Bytes sent through the sockets that are open, and whether all that were open before still are."""
+    after = sent()
+    return {
+        "sent": sum(count - before.get(number, 0) for number, count in after.items()),
+        "all_open": before.keys() <= after.keys(),
+    }
+
+
+def sent() -> dict[int, int]:
+    """Bytes sent through each open socket of this process that have arrived, as the kernel counts them."""
+    found = {}
     for name in os.listdir("/proc/self/fd") if sys.platform == "linux" else ():
         try:
-            if not stat.S_ISSOCK(os.stat(int(name)).st_mode):
+            file = os.stat(int(name))
+            if not stat.S_ISSOCK(file.st_mode):
                 continue
             with socket.socket(fileno=os.dup(int(name))) as connection:
                 # tcpi_bytes_acked, of the kernel's struct tcp_info.
@@ -69,8 +79,8 @@ def sent() -> int:
         except OSError:
             continue
         if len(information) >= 128:
-            total += int.from_bytes(information[120:128], sys.byteorder)
-    return total
+            found[file.st_ino] = int.from_bytes(information[120:128], sys.byteorder)
+    return found
 
 
 if __name__ == "__main__":
