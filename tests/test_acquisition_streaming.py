@@ -372,7 +372,8 @@ def test_memory_does_not_grow_with_the_stream_on_the_host(num_candidates):
             tracemalloc.stop()
 
     peak(3)
-    assert peak(60) < 1.1 * peak(30)
+    # A twentieth of what the longer stream holds more; peaks vary by some kilobytes with the collection of garbage.
+    assert peak(360) - peak(30) < 330 * pool(0).nbytes / 20
 
 
 def test_memory_does_not_grow_with_the_stream():
