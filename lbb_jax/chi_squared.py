@@ -40,7 +40,7 @@ _MARGIN, _MARGIN_OF_NORMS = 1e-5, 5e-7
 _LOWEST_SKEW = -0.9
 # Third moments are used where all moments are at most this many times as many numbers as the predictions.
 _MOST_NUMBERS_PER_PREDICTION = 2.5
-# Of more draws, moments are a matrix product large enough to be fast on CPUs.
+# With more draws, moments are a matrix product large enough to be fast on CPUs.
 _MANY_DRAWS = 16
 # Points at a time for few draws, so that their moments stay in the cache.
 _CACHED_POINTS = 512

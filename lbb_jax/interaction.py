@@ -40,7 +40,7 @@ def correlation_of_triples(points: Centred, second: Centred, third: Centred) -> 
     of_points = jnp.moveaxis(points.ratios, 1, 0).reshape(num_draws, -1)
     of_second, of_third = second.ratios[0], third.ratios[0]
     of_both = (of_second[:, :, None] * of_third[:, None]).reshape(num_draws, -1)
-    # Of each point's classes, those of the second, and those of the third.
+    # Axes: points, their classes, the classes of the second point, the classes of the third.
     excess = mean_of_products(of_points, of_both).reshape(num_points, num_classes, num_classes, num_classes)
     excess += mean_of_products(of_points, of_second).reshape(num_points, num_classes, num_classes, 1)
     excess += mean_of_products(of_points, of_third).reshape(num_points, num_classes, 1, num_classes)

@@ -132,7 +132,7 @@ class RunFolder:
           ExperimentError: If the file cannot be read, or a line is not what a run of this configuration writes.
         """
         text = self._read(self.metrics)
-        description = self.describe()
+        description = None if text is None else self.describe()
         if text is None or description is None:
             return []
         check = functools.partial(_check_record, description)

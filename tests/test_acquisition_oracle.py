@@ -50,7 +50,7 @@ def test_the_oracle_takes_a_batch_after_which_more_points_are_right():
         )
 
     def accuracy(batch):
-        """Of a last layer trained on the labelled points and a batch, over all others."""
+        """The accuracy over all other points of a last layer trained on the labelled points and a batch."""
         weights = ~available | np.isin(np.arange(NUM_POINTS), batch)
         classes = jax.nn.one_hot(LABELS, NUM_CLASSES, dtype=jnp.float32)
         start = jnp.zeros((5, NUM_CLASSES))

@@ -34,7 +34,7 @@ def test_picks_and_gains_are_those_of_brute_force(seed):
         np.testing.assert_allclose(score, gains[index], atol=2e-6)
         assert gains[index] > gains.max() - 1e-5
         batch.append(int(index))
-    # Of three points it is BatchBALD.
+    # For three points it is BatchBALD.
     np.testing.assert_allclose(picked.acquisition.scores[:3].sum(), reference.batch_bald(probs[batch[:3]]), atol=2e-6)
 
 

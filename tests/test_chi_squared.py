@@ -60,7 +60,7 @@ def test_bounds_hold_and_moments_are_those_of_the_definition(shape):
     np.testing.assert_allclose(chi2, expected_chi2, rtol=2e-4, atol=2e-6)
     if chi_squared.has_third_moments(*shape):
         np.testing.assert_allclose(third, expected_third, rtol=2e-4, atol=2e-6)
-        # Of what there is to bound, all but little.
+        # The bounds reach nearly all of the information.
         assert least.sum() >= 0.7 * information.sum()
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from generate import stored_runs
+from generate import markdown, stored_runs
 from generate.stored_runs import Experiment
 from lbb_jax import analysis, components
 from lbb_jax.analysis.verdicts import Side, Verdict, decide
@@ -17,6 +17,8 @@ from lbb_jax.figures import dataset_title
 
 # Few seeds of what another folder holds with more, which would count twice.
 AGAIN = ("digits_demo",)
+# Between the two methods in a comparison's name.
+MINUS = " minus "
 _WORDS = {Verdict.HOLDS: "above", Verdict.FAILS: "below", Verdict.UNDECIDED: "open"}
 
 
@@ -27,7 +29,7 @@ class Comparison(NamedTuple):
     second: str
 
     def __str__(self) -> str:
-        return f"{self.first} minus {self.second}"
+        return f"{self.first}{MINUS}{self.second}"
 
 
 @functools.cache
@@ -48,7 +50,7 @@ def _areas(experiment: Experiment) -> pd.DataFrame | None:
     try:
         table = analysis.areas_under_curve(runs)
     except ExperimentError:
-        # Of runs that stopped short, or have one round, no areas are compared.
+        # Runs that stopped short or have one round have no areas to compare.
         return None
     described = analysis.describe_runs([runs["path"].iloc[0]])[0]
     copies = described.config["dataset"].get("copies", 1)
@@ -110,9 +112,7 @@ def _differences(areas_of_one: pd.DataFrame, comparison: Comparison) -> np.ndarr
 
 def as_text(compared: pd.DataFrame, *, rows: str = "experiment") -> pd.DataFrame:
     """What `compare` returns as a table for readers: a row for each experiment, a column for each comparison."""
-    cells = [
-        f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f}), {row.verdict}" for row in compared.itertuples()
-    ]
+    cells = [f"{markdown.interval(row)}, {row.verdict}" for row in compared.itertuples()]
     texts = compared.assign(cell=cells)
     wide = texts.pivot_table(index="where", columns="comparison", values="cell", aggfunc="first")
     wide = wide.loc[list(texts["where"].unique()), list(texts["comparison"].unique())]

@@ -1,12 +1,13 @@
 """Writes the evidence on the page of findings: for each question a figure, and the numbers in it, folded."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from generate import cache, evidence, forest, markdown, stored_runs
@@ -145,21 +146,27 @@ def _with_greedy(results: Path) -> list[stored_runs.Experiment]:
     ]
 
 
+def _panels(experiments: Sequence[str], *, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure with a titled panel for each experiment, three in a row of so many inches."""
+    num_rows = -(-len(experiments) // 3)
+    figure, panels = empty_panels(num_rows, 3, size=(10.0, height * num_rows + 0.5))
+    shown, free = panels.flat[: len(experiments)], panels.flat[len(experiments) :]
+    for axes, experiment in zip(shown, experiments, strict=True):
+        axes.set_title(experiment.replace(", deep", ",\ndeep").replace(", MC", ",\nMC"), fontsize=9)
+    for axes in free:
+        axes.set_axis_off()
+    return figure, list(shown)
+
+
 def _gains(path: Path, *, results: Path) -> str:
     experiments = _with_greedy(results)
-    rows = -(-len(experiments) // 3)
-    figure, panels = empty_panels(rows, 3, size=(10.0, 2.5 * rows + 0.5))
-    for axes, experiment in zip(panels.flat, experiments, strict=False):
+    figure, panels = _panels([evidence.where(experiment) for experiment in experiments], height=2.5)
+    for axes, experiment in zip(panels, experiments, strict=True):
         draw_means(axes, gains(experiment), x="pick", y="share", band=False)
-        axes.set_title(evidence.where(experiment).replace(", deep", ",\ndeep").replace(", MC", ",\nMC"), fontsize=9)
         axes.set_ylim(-0.05, 1.05)
-    for axes in list(panels.flat)[len(experiments) :]:
-        axes.set_axis_off()
-    for axes in list(panels.flat)[: len(experiments)]:
         axes.set_xlabel("pick of the batch")
     figure.supylabel("gain, as a share of the first pick's", fontsize=10)
-    fullest = max(panels.flat, key=lambda axes: len(axes.lines))
-    legend_below(figure, fullest, num_columns=4)
+    legend_below(figure, max(panels, key=lambda axes: len(axes.lines)), num_columns=4)
     figures.save(figure, path)
     return markdown.figure(path, "The gain of each pick, as a share of the first pick's")
 
@@ -183,7 +190,7 @@ def why(results: Path) -> pd.DataFrame:
         row = {
             "experiment": evidence.where(experiment).rpartition(", b =")[0],
             "b": experiment.runs["batch_size"].iloc[0],
-            "pairwise minus tree": f"{of_one.difference:+.3f} ({of_one.low:+.3f} to {of_one.high:+.3f})",
+            "pairwise minus tree": markdown.interval(of_one),
             "verdict": of_one.verdict,
             "informative picks, pairwise": round(informative, 1),
         }
@@ -238,17 +245,16 @@ def _diversity(path: Path, *, results: Path) -> str:
     table = evidence.areas(results)
     folders = table.loc[(table["copies"] > 1), ["folder", "where"]].drop_duplicates()
     shown = [
-        (place, pd.read_csv(results / folder / "diversity.csv"), folder)
+        (place, pd.read_csv(results / folder / "diversity.csv"))
         for folder, place in folders.itertuples(index=False)
         if (results / folder / "diversity.csv").exists()
     ]
     wanted = {"bald": "BALD", "lbb_pairwise": "LBB (pairwise)", "lbb_tree": "LBB (tree)", "batch_bald": "BatchBALD"}
     wanted |= {"power_lbb_pairwise_alpha=5": "Power LBB (pairwise)", "lbb_released": "LBB (released)"}
-    rows = -(-len(shown) // 3)
-    figure, panels = empty_panels(rows, 3, size=(10.0, 2.7 * rows + 0.5))
+    figure, panels = _panels([place for place, _ in shown], height=2.7)
     styles = line_styles(list(wanted.values()))
     numbers = []
-    for axes, (place, batches, _) in zip(panels.flat, shown, strict=False):
+    for axes, (place, batches) in zip(panels, shown, strict=True):
         for run, variant in wanted.items():
             of_run = batches[(batches["run"] == run) & (batches["size"] == batches["size"].max())]
             if of_run.empty:
@@ -256,14 +262,10 @@ def _diversity(path: Path, *, results: Path) -> str:
             share = of_run["distinct"] / of_run["size"]
             axes.plot(of_run["labels"], share, linewidth=1.8, label=variant, **styles[variant])
             numbers.append((place, variant, f"{of_run['distinct'].mean():.1f} of {of_run['size'].max()}"))
-        axes.set_title(place.replace(", deep", ",\ndeep").replace(", MC", ",\nMC"), fontsize=9)
         axes.set_ylim(0, 1.05)
-    for axes in list(panels.flat)[len(shown) :]:
-        axes.set_axis_off()
-    for axes in list(panels.flat)[: len(shown)]:
         axes.set_xlabel("labelled points")
     figure.supylabel("distinct images in a batch", fontsize=10)
-    legend_below(figure, max(panels.flat, key=lambda axes: len(axes.lines)), num_columns=6)
+    legend_below(figure, max(panels, key=lambda axes: len(axes.lines)), num_columns=6)
     wide = pd.DataFrame(numbers, columns=["experiment", "variant", "distinct"]).pivot(
         index="experiment", columns="variant", values="distinct"
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from generate.evidence import MINUS
 from lbb_jax.figures.style import MARKERS, colour_of, empty_rows
 
 
@@ -22,10 +23,10 @@ def draw(compared: pd.DataFrame, *, colours: Mapping[str, str] | None = None) ->
     figure, axes = empty_rows("difference of the areas under the learning curves", places)
     height = max(3.2, 1.3 + 0.24 * len(places) * max(1.2, len(comparisons)))
     figure.set_size_inches(9.0, height)
-    place = 0 if len({comparison.split(" minus ")[0] for comparison in comparisons}) == len(comparisons) else 1
+    place = 0 if len({comparison.split(MINUS)[0] for comparison in comparisons}) == len(comparisons) else 1
     offsets = np.linspace(-0.25, 0.25, len(comparisons)) if len(comparisons) > 1 else [0.0]
     for marker, offset, comparison in zip(MARKERS, offsets, comparisons, strict=False):
-        colour = colours[comparison] if colours else colour_of(comparison.split(" minus ")[place])
+        colour = colours[comparison] if colours else colour_of(comparison.split(MINUS)[place])
         for row in compared[compared["comparison"] == comparison].itertuples():
             at = places.index(row.where) + offset
             axes.plot([row.low, row.high], [at, at], color=colour, linewidth=1.8)

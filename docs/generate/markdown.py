@@ -1,6 +1,7 @@
 """Pieces of a page in Markdown."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -11,6 +12,11 @@ def table(frame: pd.DataFrame) -> str:
     cells = frame.where(frame.notna(), "").to_numpy().tolist()
     rows = [list(frame.columns), ["---"] * frame.shape[1], *cells]
     return "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
+
+
+def interval(difference: Any) -> str:
+    """A mean difference with its interval, of an object that has ``difference``, ``low`` and ``high``."""
+    return f"{difference.difference:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
 
 
 def folded(summary: str, text: str) -> str:

@@ -114,9 +114,7 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
         differences = analysis.paired_differences(analysis.areas_under_curve(runs)).set_index("variant")
     except ExperimentError:
         return table
-    texts = {
-        row.Index: f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})" for row in differences.itertuples()
-    }
+    texts = {row.Index: markdown.interval(row) for row in differences.itertuples()}
     return table.assign(**{"area minus random's": pd.Series(texts)})
 
 

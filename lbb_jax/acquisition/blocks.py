@@ -15,7 +15,7 @@ from lbb_jax.batching import rows_per_chunk
 
 # Numbers in a block: enough to keep the hardware busy, and few beside any memory.
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 2**18, 2**23
-_MOST_POINTS = 2**31 - 1
+MOST_POINTS = 2**31 - 1
 
 
 class Block(NamedTuple):
@@ -52,11 +52,11 @@ def read_blocks(batches: Any, first_point: int = 0) -> Iterator[Block]:
     whole, mask = np.empty(0, np.float32), np.empty(0, bool)
     for log_probs, available in _pairs(batches):
         if not size:
-            largest = rows_per_chunk(log_probs.shape[1] * log_probs.shape[2], _MOST_POINTS, _LARGEST_BLOCK)
-            smallest = rows_per_chunk(log_probs.shape[1] * log_probs.shape[2], _MOST_POINTS, _SMALLEST_BLOCK)
+            largest = rows_per_chunk(log_probs.shape[1] * log_probs.shape[2], MOST_POINTS, _LARGEST_BLOCK)
+            smallest = rows_per_chunk(log_probs.shape[1] * log_probs.shape[2], MOST_POINTS, _SMALLEST_BLOCK)
             size = min(max(len(log_probs), smallest), largest)
-        if num_points + filled + len(log_probs) > _MOST_POINTS:
-            raise ValueError(f"batches: more than {_MOST_POINTS:,} points; split the stream")
+        if num_points + filled + len(log_probs) > MOST_POINTS:
+            raise ValueError(f"batches: more than {MOST_POINTS:,} points; split the stream")
         start = 0
         while start < len(log_probs):
             part = slice(start, start + size - filled)

@@ -20,6 +20,7 @@ from lbb_jax.acquisition.badge import badge
 from lbb_jax.acquisition.cluster_margin import cluster_margin
 from lbb_jax.acquisition.large_batch_bald import large_batch_bald, power_large_batch_bald
 from lbb_jax.acquisition.pointwise import bald, least_confident, margin, max_entropy, power_bald, random
+from lbb_jax.acquisition.sampling import ranks
 from lbb_jax.acquisition.selection import NO_POINT, Acquisition
 
 NUM_METHODS = 10
@@ -93,7 +94,7 @@ def oracle(
         return jnp.sum(is_right & is_held_out, dtype=jnp.int32), likelihood
 
     num_right, likelihoods = jax.vmap(measure)(batches)
-    # Of equally accurate ones the one of the higher likelihood.
+    # Equally accurate batches are ordered by their likelihood.
     best = jnp.lexsort((-likelihoods, -num_right))[0]
     accuracy = num_right[best] / jnp.maximum(jnp.sum(is_held_out, dtype=jnp.int32), 1)
     scores = jnp.where(batches[best] == NO_POINT, -jnp.inf, accuracy.astype(features.dtype))
@@ -182,8 +183,4 @@ def _features(embeddings: jax.Array, included: jax.Array) -> jax.Array:
 
 def _first(key: jax.Array, candidates: jax.Array, count: jax.Array) -> jax.Array:
     """``count[]`` of the ``candidates[N]``, drawn at random: a mask ``[N]``."""
-    variates = jnp.where(candidates, jax.random.uniform(key, candidates.shape), jnp.inf)
-    ranks = (
-        jnp.zeros(len(variates), jnp.int32).at[jnp.argsort(variates)].set(jnp.arange(len(variates), dtype=jnp.int32))
-    )
-    return candidates & (ranks < count)
+    return candidates & (ranks(-jax.random.uniform(key, candidates.shape), candidates) <= count)

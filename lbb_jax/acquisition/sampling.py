@@ -74,11 +74,11 @@ def rank(
     elif sampling == "softmax":
         log_rates = alpha * scores
     else:
-        log_rates = -alpha * jnp.log(_ranks(scores, available).astype(scores.dtype))
+        log_rates = -alpha * jnp.log(ranks(scores, available).astype(scores.dtype))
     return exponential_race.first_keys(exponential_race.variates(key, points, scores.dtype), log_rates)
 
 
-def _ranks(scores: Float[Array, " N"], available: Bool[Array, " N"]) -> Int32[Array, " N"]:
+def ranks(scores: Float[Array, " N"], available: Bool[Array, " N"]) -> Int32[Array, " N"]:
     """The rank of each score, from 1 for the highest that is available."""
     order = jnp.argsort(jnp.where(available, scores, -jnp.inf), descending=True, stable=True)
     return jnp.zeros(len(scores), jnp.int32).at[order].set(jnp.arange(1, len(scores) + 1, dtype=jnp.int32))

@@ -116,7 +116,7 @@ def first_pass(picker: Picker, batches: Any, begin: Callable[[int, int], KeptPoi
     Raises:
       ValueError: As `read_blocks`; for a stream without points, rows that are no log-probabilities, and scores of NaN.
     """
-    kept, histogram, num_points, num_available = None, candidates_lib.no_points_counted(), 0, 0
+    histogram, num_points, num_available = candidates_lib.no_points_counted(), 0, 0
     rises_at = max(_FIRST_RISE, 2 * picker.sample_size)
     read = read_blocks(open_stream(batches), first_point)
     first = next(read, None)

@@ -18,7 +18,7 @@ import numpy as np
 from lbb_jax import arguments
 from lbb_jax.acquisition import candidates as candidates_lib
 from lbb_jax.acquisition import checks
-from lbb_jax.acquisition.blocks import can_be_read_again
+from lbb_jax.acquisition.blocks import MOST_POINTS, can_be_read_again
 from lbb_jax.acquisition.candidates import Stream
 from lbb_jax.acquisition.contest import Contest
 from lbb_jax.acquisition.exchange import Exchange
@@ -31,7 +31,6 @@ from lbb_jax.acquisition.stream_passes import Passed, Picker, first_pass, pass_a
 # Numbers in the predictions that are kept, where the caller does not say how many points: a quarter of a GiB.
 _NUMBERS_KEPT = 2**26
 _FEWEST_KEPT = 2**12
-_MOST_POINTS = 2**31 - 1
 
 
 class StreamAcquisition(NamedTuple):
@@ -127,8 +126,8 @@ def acquire_stream(
     batch_size = arguments.check_integer("batch_size", batch_size)
     if num_candidates is not None:
         num_candidates = arguments.check_positive_integer("num_candidates", num_candidates)
-    if not 1 <= batch_size <= (num_candidates or _MOST_POINTS):
-        most = f"num_candidates={num_candidates}" if num_candidates else f"{_MOST_POINTS:,}"
+    if not 1 <= batch_size <= (num_candidates or MOST_POINTS):
+        most = f"num_candidates={num_candidates}" if num_candidates else f"{MOST_POINTS:,}"
         raise ValueError(f"batch_size={batch_size}: must be between 1 and {most}")
     max_passes = arguments.check_positive_integer("max_passes", max_passes)
     if first_point is not None and arguments.check_integer("first_point", first_point) < 0:

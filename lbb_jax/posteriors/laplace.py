@@ -21,7 +21,7 @@ from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables, last_layer
 from lbb_jax.posteriors import gauss_newton
 from lbb_jax.posteriors.deep_ensemble import deep_ensemble
-from lbb_jax.posteriors.posterior import Posterior, embedding_of, predict_in_chunks
+from lbb_jax.posteriors.posterior import Posterior, predict_in_chunks
 from lbb_jax.ranges import Count, OptionalCount
 from lbb_jax.training import Training
 
@@ -88,10 +88,10 @@ def laplace(
     }
     ranges.check(ranges.of(laplace), given)
     _check_draws(num_draws, num_members)
-    embed_inputs = network.embed
-    if embed_inputs is None:
-        raise ValueError("network: has no embeddings, the inputs of its last layer; give its module a method embed(x)")
     ensemble = deep_ensemble(network, training, num_members=num_members, members_at_once=members_at_once)
+    embed_inputs, embed_examples = network.embed, ensemble.embed
+    if embed_inputs is None or embed_examples is None:
+        raise ValueError("network: has no embeddings, the inputs of its last layer; give its module a method embed(x)")
     default_num_draws = num_draws
 
     def fit(key: jax.Array, variables: Variables, data: Data, labelled: LabelledSet) -> tuple[Fitted, jax.Array]:
@@ -142,7 +142,9 @@ def laplace(
 
         return predict_in_chunks(predict, examples)
 
-    embed = embedding_of(network, lambda fitted: jax.tree.map(lambda leaf: leaf[0], fitted.variables))
+    def embed(fitted: Fitted, examples: Examples) -> jax.Array:
+        return embed_examples(fitted.variables, examples)
+
     return Posterior(ensemble.init, fit, sample, embed)
 
 
