@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import reference
 
-from lbb_jax.acquisition.batch_epig import _About, _bounds, _gains, _posterior, batch_epig
+from lbb_jax import label_configurations
+from lbb_jax.acquisition.batch_epig import _About, _bounds, _gains, batch_epig
 from lbb_jax.acquisition.epig import Targets, epig
 from lbb_jax.relative_entropy import centre
 
@@ -96,7 +97,7 @@ def test_no_gain_exceeds_its_bound():
         )
         about = _About(centre(targets.log_probs), targets)
         weights = jnp.full(6, 1 / 6)
-        posterior = _posterior(log_likelihoods)
+        posterior = label_configurations.posterior(log_likelihoods)
         gains = _gains(points, jnp.arange(9), about, posterior, weights)
         bounds = _bounds(points, about, posterior, weights)
         assert np.all(gains <= bounds + 1e-6)

@@ -69,7 +69,7 @@ def test_the_bootstrap_is_that_of_scipy_and_of_the_same_mean():
 
 def test_a_claim_holds_if_all_its_parts_do():
     holds, fails, undecided = Verdict.HOLDS, Verdict.FAILS, Verdict.UNDECIDED
-    assert verdicts.combine([holds, holds]) is holds
-    assert verdicts.combine([holds, undecided]) is undecided
-    assert verdicts.combine([undecided, fails]) is fails
-    assert verdicts.combine([]) is undecided
+    assert verdicts.verdict_of_all([holds, holds]) is holds
+    assert verdicts.verdict_of_all([holds, undecided]) is undecided
+    assert verdicts.verdict_of_all([undecided, fails]) is fails
+    assert verdicts.verdict_of_all([]) is undecided

@@ -85,11 +85,11 @@ def oracle(
     is_labelled = (~available & is_finite).astype(features.dtype)
     classes = jax.nn.one_hot(labels, log_probs.shape[2], dtype=features.dtype)
     nothing = jnp.zeros((features.shape[1], classes.shape[1]), features.dtype)
-    start = train(features, classes, is_labelled, nothing, prior_precision, num_steps=_NUM_STEPS_OF_START)
+    start = train_last_layer(features, classes, is_labelled, nothing, prior_precision, num_steps=_NUM_STEPS_OF_START)
 
     def measure(batch: jax.Array) -> tuple[jax.Array, jax.Array]:
         weights = is_labelled.at[jnp.where(batch == NO_POINT, len(is_labelled), batch)].set(1, mode="drop")
-        layer = train(features, classes, weights, start, prior_precision, num_steps=_NUM_STEPS)
+        layer = train_last_layer(features, classes, weights, start, prior_precision, num_steps=_NUM_STEPS)
         log_predictions = jax.nn.log_softmax(jnp.matmul(features, layer, precision=_HIGHEST), axis=1)
         is_right = jnp.argmax(log_predictions, axis=1) == labels
         likelihood = jnp.sum(jnp.where(is_held_out[:, None], classes * log_predictions, 0))
@@ -103,7 +103,7 @@ def oracle(
     return Acquisition(batches[best], scores)
 
 
-def train(
+def train_last_layer(
     features: Float[Array, "N D"],
     classes: Float[Array, "N C"],
     weights: Float[Array, " N"],

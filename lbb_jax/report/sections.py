@@ -58,10 +58,10 @@ def attempt(heading: str, draw: Callable[[pd.DataFrame], tuple[Figure, pd.DataFr
     except Exception as error:
         _LOGGER.exception("%s: cannot be drawn", heading)
         return Entry(heading, note=f"Not shown, through a fault of lbb_jax: {type(error).__name__}: {error}.")
-    return Entry(heading, image=embed(figure), table=to_html(table))
+    return Entry(heading, image=to_image(figure), table=to_html(table))
 
 
-def embed(figure: Figure) -> Image:
+def to_image(figure: Figure) -> Image:
     """``figure`` as a picture, described by its title."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
