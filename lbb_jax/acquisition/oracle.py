@@ -44,7 +44,7 @@ def oracle(
 ) -> Acquisition:
     """Picks, of the batches that ten methods propose, the one after which a last layer is most accurate.
 
-    The points that are not available are taken for the labelled ones.
+    Points that are not available count as labelled.
 
     Args:
       key: Random key, consumed.
@@ -54,9 +54,9 @@ def oracle(
       embeddings: Inputs of the network's last layer, ``[N, D]``; they are standardised.
       labels: The labels of all points, ``[N]`` integers.
       num_candidates: Static: how many batches are proposed, a multiple of 10.
-      num_held_out: Static: available points, drawn at random, to measure accuracy on, which no batch holds; fewer where
-        that leaves no more than two batches.
-      prior_precision: That of the Gaussian prior of the last layers' parameters, above 0.
+      num_held_out: Static: how many available points accuracy is measured on. They are drawn at random, and no batch
+        holds them; there are fewer if not enough points for two batches would be left.
+      prior_precision: The precision of the Gaussian prior of the last layers' parameters, above 0.
 
     Returns:
       The best batch; the score of each of its picks is the batch's accuracy.

@@ -12,10 +12,10 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class FileRows(NamedTuple):
-    """Labels as a file holds them.
+    """Labels or features as a file holds them.
 
     Attributes:
-      values: ``[n]``: texts, integers, bools, or whole numbers in floating point.
+      values: Labels ``[n]``: texts, integers, bools, or whole numbers in floating point; or features ``[n, ...]``.
       place: Names the file and a row of it, for messages: ``"train.csv, row {row}"``.
       numbers: The number of each row as a reader of the file counts it; None if rows count from 0.
     """
@@ -30,7 +30,7 @@ class FileRows(NamedTuple):
 
 
 class SplitRows(NamedTuple):
-    """The examples to learn from, or those to test on.
+    """One side of a split: the examples to learn from, or those to test on.
 
     Attributes:
       rows: Their rows in the file, in ascending order.

@@ -136,7 +136,7 @@ def parse_arguments(
     flags: Collection[str] = (),
     integers: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Parses the part of ``file.py:argument``: words and settings, separated by commas.
+    """Parses what follows the colon in ``file.py:argument``: words and settings, separated by commas.
 
     >>> parse_arguments("small,b=20", choices=("ensemble", "mc_dropout"), flags=("small",), integers=("b",))
     {'ensemble': True, 'mc_dropout': False, 'small': True, 'b': 20}

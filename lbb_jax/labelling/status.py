@@ -114,8 +114,8 @@ def status_of(state: ProjectState, classes: Sequence[str], latest: "np.ndarray |
     """The status of a project.
 
     Args:
-      state: Where it stands.
-      classes: Its classes.
+      state: The state of the project.
+      classes: The classes of the project.
       latest: The latest predictions, a class for each id in order, -1 for none; None where there are none.
     """
     labels = [label for label in state.labels.values() if label is not None]

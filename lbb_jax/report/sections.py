@@ -72,7 +72,7 @@ def to_html(table: pd.DataFrame, *, is_prose: bool = False) -> Markup:
     """``table`` as HTML, its index as the first column where that has a name; what it holds is escaped.
 
     Args:
-      table: Any, with nothing where a value is missing.
+      table: Any table; the cell of a missing value is empty.
       is_prose: Whether its cells hold sentences and paths, which may be broken anywhere, rather than numbers and names.
 
     Returns:
