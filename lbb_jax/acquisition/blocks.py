@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Float
 
 from lbb_jax import arguments
 from lbb_jax.acquisition import checks
@@ -28,8 +29,8 @@ class Block(NamedTuple):
       num_points: How many points of the stream it holds.
     """
 
-    log_probs: jax.Array
-    available: np.ndarray
+    log_probs: Float[jax.Array, "B K C"]
+    available: Bool[np.ndarray, " B"]
     first_point: int
     num_points: int
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32
 
 from lbb_jax.acquisition.sampling import rank
 from lbb_jax.acquisition.selection import Acquisition, highest
@@ -28,8 +29,8 @@ class Ranked(NamedTuple):
     """
 
     acquisition: Acquisition
-    worth: jax.Array
-    most: jax.Array | float = 1.0
+    worth: Float[Array, " b"]
+    most: Float[Array, "..."] | float = 1.0
 
 
 class Stream(NamedTuple):
@@ -47,7 +48,7 @@ class Stream(NamedTuple):
       needs: Options without which points are scored beside others of the pool.
     """
 
-    scores: Callable[..., jax.Array]
+    scores: Callable[..., Float[Array, " n"]]
     pick: Callable[..., Ranked] | None = None
     sampling: str | None = None
     needs: tuple[str, ...] = ()
@@ -67,22 +68,26 @@ class Choice(NamedTuple):
     """
 
     acquisition: Acquisition
-    worth: jax.Array
-    most: jax.Array
+    worth: Float[Array, " b"]
+    most: Float[Array, " b"]
 
     @property
-    def threshold(self) -> jax.Array:
+    def threshold(self) -> Float[Array, ""]:
         """A point that is worth less than this by itself could not have been picked, ``[]``."""
         return jnp.min(self.worth / self.most)
 
-    def slack(self, best_left_out: jax.Array | float) -> jax.Array:
+    def slack(self, best_left_out: Float[Array, ""] | float) -> Float[Array, ""]:
         """The most by which a point that is worth that by itself could have been worth more than a pick, ``[]``."""
         return jnp.max(self.most * best_left_out - self.worth)
 
 
 def worth_by_itself(
-    stream: Stream, key: jax.Array, points: jax.Array, log_probs: jax.Array, options: Mapping[str, Any]
-) -> jax.Array:
+    stream: Stream,
+    key: jax.Array,
+    points: Int32[Array, " n"],
+    log_probs: Float[Array, "n K C"],
+    options: Mapping[str, Any],
+) -> Float[Array, " n"]:
     """What the points with the indices ``points[n]`` and the predictions ``log_probs[n, K, C]`` are worth, ``[n]``."""
     scores = stream.scores(log_probs, **options)
     if jnp.shape(scores) != points.shape:
@@ -94,9 +99,9 @@ def worth_by_itself(
 def choose(
     stream: Stream,
     key: jax.Array,
-    worth: jax.Array,
-    points: jax.Array,
-    log_probs: jax.Array,
+    worth: Float[Array, " M"],
+    points: Int32[Array, " M"],
+    log_probs: Float[Array, "M K C"],
     *,
     batch_size: int,
     options: Mapping[str, Any],
@@ -124,12 +129,12 @@ def choose(
     return Choice(picked, ranked.worth, most)
 
 
-def no_points_counted() -> jax.Array:
+def no_points_counted() -> Int32[Array, " bins"]:
     """A histogram of no points, ``[bins]`` int32."""
     return jnp.zeros(_NUM_BINS, jnp.int32)
 
 
-def count(histogram: jax.Array, worth: jax.Array, *, are_logs: bool) -> jax.Array:
+def count(histogram: Int32[Array, " bins"], worth: Float[Array, " n"], *, are_logs: bool) -> Int32[Array, " bins"]:
     """The histogram with the points that are worth ``worth[n]``, ``-inf`` for those that are not to be counted.
 
     Args:
@@ -141,13 +146,13 @@ def count(histogram: jax.Array, worth: jax.Array, *, are_logs: bool) -> jax.Arra
     return histogram.at[_bins(worth, are_logs=are_logs)].add(counts)
 
 
-def count_at_least(histogram: jax.Array, worth: jax.Array, *, are_logs: bool) -> jax.Array:
+def count_at_least(histogram: Int32[Array, " bins"], worth: Float[Array, ""], *, are_logs: bool) -> Int32[Array, ""]:
     """About how many of the points counted are worth ``worth`` or more by themselves, ``[]`` int32."""
     is_counted = jnp.arange(_NUM_BINS) >= _bins(worth, are_logs=are_logs)
     return jnp.sum(jnp.where(is_counted, histogram, 0))
 
 
-def _bins(worth: jax.Array, *, are_logs: bool) -> jax.Array:
+def _bins(worth: Float[Array, "*n"], *, are_logs: bool) -> Int32[Array, "*n"]:
     """The bin of the histogram that each worth falls into: of its logarithm."""
     logs = worth if are_logs else jnp.log(jnp.maximum(worth, 1e-30))
     share = (logs - _LOWEST_BIN) / (_HIGHEST_BIN - _LOWEST_BIN)

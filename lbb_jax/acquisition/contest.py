@@ -8,6 +8,7 @@ together with the batch, gives another one. The parts can be looked at one after
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Bool, Float32, Int32
 
 from lbb_jax.acquisition.candidates import Choice
 from lbb_jax.acquisition.kept_points import Kept, join
@@ -65,11 +66,11 @@ class Contest:
         """Those of some points that are no contenders and are worth enough by themselves to be picked."""
         return kept.at(self.is_open_to(kept.worth) & self.without_contenders(kept.points))
 
-    def without_contenders(self, points: np.ndarray) -> np.ndarray:
+    def without_contenders(self, points: Int32[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """Which of ``points[n]`` are no contenders, ``[n]`` bool."""
         return ~np.isin(points, self.contenders.points)
 
-    def is_open_to(self, worth: np.ndarray) -> np.ndarray:
+    def is_open_to(self, worth: Float32[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """Whether points that are ``worth[n]`` by themselves could be picked, ``[n]`` bool."""
         threshold = float(self.choice.threshold)
         return worth >= threshold - _MARGIN * abs(threshold)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float32, Int, Int32
 
 _NOTHING = np.float32(-np.inf)
 # One place more for so many that are asked for.
@@ -19,11 +20,11 @@ class Kept(NamedTuple):
       log_probs: Their predictions, ``[M, K, C]`` float32.
     """
 
-    worth: np.ndarray
-    points: np.ndarray
-    log_probs: np.ndarray
+    worth: Float32[np.ndarray, " M"]
+    points: Int32[np.ndarray, " M"]
+    log_probs: Float32[np.ndarray, "M K C"]
 
-    def at(self, rows: np.ndarray | slice) -> "Kept":
+    def at(self, rows: Bool[np.ndarray, " M"] | Int[np.ndarray, " m"] | slice) -> "Kept":
         """The points in the places ``rows``, an index of any kind."""
         return Kept(self.worth[rows], self.points[rows], self.log_probs[rows])
 
@@ -78,7 +79,12 @@ class KeptPoints:
         self.threshold = np.finfo(np.float32).min
         self.best_left_out = _NOTHING
 
-    def add(self, worth: np.ndarray, first_point: int, take: Callable[[np.ndarray], np.ndarray]) -> None:
+    def add(
+        self,
+        worth: Float32[np.ndarray, " n"],
+        first_point: int,
+        take: Callable[[Int[np.ndarray, " m"]], Float32[np.ndarray, "m K C"]],
+    ) -> None:
         """Takes in what is worth keeping of a block, which comes after all that came before.
 
         Args:
@@ -117,7 +123,9 @@ class KeptPoints:
             return self.all()
         return self._places.at(np.argpartition(-self._places.worth[: self.size], num_points - 1)[:num_points])
 
-    def _above_threshold(self, worth: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def _above_threshold(
+        self, worth: Float32[np.ndarray, " n"], rows: Int[np.ndarray, " m"]
+    ) -> Int[np.ndarray, " left"]:
         """Those of ``rows`` that are worth the threshold."""
         stays = worth[rows] >= self.threshold
         self._leave_out(worth[rows[~stays]])
@@ -135,7 +143,7 @@ class KeptPoints:
         # What comes later and is worth as much comes after points that are.
         self.threshold = np.nextafter(least, np.float32(np.inf))
 
-    def _keep(self, stays: np.ndarray) -> None:
+    def _keep(self, stays: Bool[np.ndarray, " size"]) -> None:
         """Keeps the points of ``stays[size]``: the last ones move to the places that become free."""
         self._leave_out(self._places.worth[: self.size][~stays])
         self.size = int(np.count_nonzero(stays))
@@ -143,5 +151,5 @@ class KeptPoints:
         for array in self._places:
             array[free] = array[moved]
 
-    def _leave_out(self, worth: np.ndarray) -> None:
+    def _leave_out(self, worth: Float32[np.ndarray, " m"]) -> None:
         self.best_left_out = np.max(worth, initial=self.best_left_out)

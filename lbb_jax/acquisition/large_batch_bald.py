@@ -25,6 +25,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax import arguments
 from lbb_jax.acquisition import dense_greedy, exponential_race, lazy_greedy
@@ -36,11 +38,11 @@ from lbb_jax.acquisition.third_order import pick_third_order
 
 def large_batch_bald(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
-    pair_weight: jax.Array | float = 1.0,
+    pair_weight: Float[Array, ""] | float = 1.0,
     redundancy: str = "pairwise",
     pairs: str = "exact",
     order: int = 2,
@@ -79,12 +81,12 @@ def large_batch_bald(
 
 def power_large_batch_bald(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
-    alpha: jax.Array | float = 1.0,
-    pair_weight: jax.Array | float = 1.0,
+    alpha: Float[Array, ""] | float = 1.0,
+    pair_weight: Float[Array, ""] | float = 1.0,
     redundancy: str = "pairwise",
     pairs: str = "exact",
 ) -> Acquisition:
@@ -130,16 +132,16 @@ class LbbPicks(NamedTuple):
     """
 
     acquisition: Acquisition
-    ranks: jax.Array
-    num_pairs: jax.Array
+    ranks: Float[Array, " b"]
+    num_pairs: Int32[Array, ""]
 
 
 def pick_lbb(
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[Array, "N K C"],
+    available: Bool[Array, " N"],
     *,
     batch_size: int,
-    pair_weight: jax.Array | float = 1.0,
+    pair_weight: Float[Array, ""] | float = 1.0,
     redundancy: str = "pairwise",
     pairs: str = "exact",
     front_size: int = lazy_greedy.FRONT_SIZE,
@@ -157,12 +159,12 @@ def pick_lbb(
 
 def pick_power_lbb(
     variates: exponential_race.Variates,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[Array, "N K C"],
+    available: Bool[Array, " N"],
     *,
     batch_size: int,
-    alpha: jax.Array | float = 1.0,
-    pair_weight: jax.Array | float = 1.0,
+    alpha: Float[Array, ""] | float = 1.0,
+    pair_weight: Float[Array, ""] | float = 1.0,
     redundancy: str = "pairwise",
     pairs: str = "exact",
     front_size: int = lazy_greedy.FRONT_SIZE,
@@ -186,8 +188,8 @@ def pick_power_lbb(
 
 def _pick_one_by_one(
     pool: SharedInformation,
-    available: jax.Array,
-    ranks: jax.Array,
+    available: Bool[Array, " N"],
+    ranks: Float[Array, " N"],
     ranking: GreedyRanking | RaceRanking,
     front_size: int,
 ) -> LbbPicks:
@@ -209,7 +211,10 @@ def _pick_one_by_one(
 
 
 def _pick_evaluating_all(
-    pool: SharedInformation, available: jax.Array, ranks: jax.Array, later_ranks: Callable[..., jax.Array]
+    pool: SharedInformation,
+    available: Bool[Array, " N"],
+    ranks: Float[Array, " N"],
+    later_ranks: Callable[..., Float[Array, " N"]],
 ) -> LbbPicks:
     """Picks the point of the highest rank, again and again, evaluating every point with every pick."""
     redundancy = dense_greedy.Redundancy(pool.pairs_of_all(), pool.add, pool.gain)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax.acquisition import exponential_race, lazy_greedy
 from lbb_jax.acquisition.lazy_greedy import Known, Rules, Search
@@ -29,7 +30,7 @@ class Details(NamedTuple):
       moments: For the bounds of their pairs, a row for each point, ``[n, D]`` and ``[n, E]``.
     """
 
-    scores: jax.Array
+    scores: Float[Array, " n"]
     moments: Moments
 
 
@@ -43,9 +44,9 @@ class Shared(NamedTuple):
       num_bounded: ``[n]`` int32.
     """
 
-    redundancy: jax.Array
-    pending: jax.Array
-    num_bounded: jax.Array
+    redundancy: Float[Array, " n"]
+    pending: Float[Array, " n"]
+    num_bounded: Int32[Array, " n"]
 
 
 class GreedyRanking:
@@ -86,7 +87,7 @@ class GreedyRanking:
         state = Shared(front.state.redundancy, pending, jnp.full_like(num_seen, batch.size))
         return search._replace(front=self._bounded(front._replace(num_seen=num_seen), search.details.scores, state))
 
-    def _bounded(self, known: Known, scores: jax.Array, state: Shared) -> Known:
+    def _bounded(self, known: Known, scores: Float[Array, " n"], state: Shared) -> Known:
         """What is known of points that share at least that with the batch."""
         gains = self.pool.gain(scores, self.pool.add(state.redundancy, state.pending))
         return known._replace(bounds=jnp.minimum(known.bounds, gains), state=state)
@@ -108,7 +109,9 @@ class GreedyRanking:
         state = Shared(known.state.redundancy, pending, jnp.full_like(known.num_seen, batch.size))
         return self._bounded(known, pool.scores, state)
 
-    def _pending(self, batch: Batch, moments: Moments, state: Shared, num_seen: jax.Array) -> jax.Array:
+    def _pending(
+        self, batch: Batch, moments: Moments, state: Shared, num_seen: Int32[Array, " n"]
+    ) -> Float[Array, " n"]:
         """The lower bound ``[n]`` with all picks, a few of which are added at a time."""
         width = min(_PICKS_AT_A_TIME, self.pool.batch_size)
         first = jnp.min(state.num_bounded)
@@ -125,7 +128,7 @@ class GreedyRanking:
         num_turns = (batch.size - first + width - 1) // width
         return jax.lax.fori_loop(0, num_turns, see, state.pending)
 
-    def _refresh_tree(self, batch: Batch, points: jax.Array, known: Known, details: Details) -> Known:
+    def _refresh_tree(self, batch: Batch, points: Int32[Array, " m"], known: Known, details: Details) -> Known:
         """Evaluates each point with the next pick that could share more with it than those that it is known to."""
         pool, state = self.pool, known.state
         number, is_needed = _next_pick(
@@ -138,7 +141,7 @@ class GreedyRanking:
         known_redundancy = jnp.where(num_seen < batch.size, jnp.maximum(redundancy, state.pending), redundancy)
         return Known(pool.gain(details.scores, known_redundancy), num_seen, state._replace(redundancy=redundancy))
 
-    def _refresh_sum(self, batch: Batch, points: jax.Array, known: Known, details: Details) -> Known:
+    def _refresh_sum(self, batch: Batch, points: Int32[Array, " m"], known: Known, details: Details) -> Known:
         """Evaluates points with all picks: a sum over pairs is known only when every pair is.
 
         The pairs that are missing are numbered point by point, and as many are evaluated at a time as there are points.
@@ -174,13 +177,13 @@ class RaceState(NamedTuple):
       redundancy: With the picks that they have seen, ``[n]``.
     """
 
-    redundancy: jax.Array
+    redundancy: Float[Array, " n"]
 
 
 class RaceRanking:
     """Ranks points by their keys in a race (`lbb_jax.acquisition.exponential_race`)."""
 
-    def __init__(self, pool: SharedInformation, variates: exponential_race.Variates, alpha: jax.Array | float):
+    def __init__(self, pool: SharedInformation, variates: exponential_race.Variates, alpha: Float[Array, ""] | float):
         self.pool, self.variates, self.alpha = pool, variates, alpha
 
     def first_state(self) -> RaceState:
@@ -196,7 +199,7 @@ class RaceRanking:
         del batch
         return search
 
-    def _refresh(self, batch: Batch, points: jax.Array, known: Known, details: Details) -> Known:
+    def _refresh(self, batch: Batch, points: Int32[Array, " m"], known: Known, details: Details) -> Known:
         """Moves the key of each point by the next pick that could lower its rate."""
         pool, before = self.pool, known.state.redundancy
         number, is_needed = _next_pick(pool, batch, details, known.num_seen, before)
@@ -213,15 +216,15 @@ class RaceRanking:
         return Known(jnp.where(is_needed, keys, known.bounds), num_seen, RaceState(redundancy))
 
 
-def _enter(pool: SharedInformation, points: jax.Array, known: Known) -> Details:
+def _enter(pool: SharedInformation, points: Int32[Array, " m"], known: Known) -> Details:
     """Details of points that join the front."""
     del known
     return Details(pool.scores[points], _columns(pool.moments_of(pool.log_probs[points])))
 
 
 def _next_pick(
-    pool: SharedInformation, batch: Batch, details: Details, num_seen: jax.Array, least: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+    pool: SharedInformation, batch: Batch, details: Details, num_seen: Int32[Array, " n"], least: Float[Array, " n"]
+) -> tuple[Int32[Array, " n"], Bool[Array, " n"]]:
     """The next pick that can change the redundancy of each point, of which ``least[n]`` is known.
 
     Returns:
@@ -240,6 +243,6 @@ def _columns(moments: Moments) -> Moments:
     return jax.tree.map(jnp.transpose, moments)
 
 
-def _all_pairs(new: Known, old: Known) -> jax.Array:
+def _all_pairs(new: Known, old: Known) -> Int32[Array, " m"]:
     """The pairs that one evaluation of a point takes, where it goes on to the last pick; ``[m]``."""
     return new.num_seen - old.num_seen

@@ -14,6 +14,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int, Int32
 
 from lbb_jax import arguments
 from lbb_jax.acquisition.badge import badge
@@ -30,15 +32,15 @@ _HIGHEST = jax.lax.Precision.HIGHEST
 
 def oracle(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
-    embeddings: jax.Array,
-    labels: jax.Array,
+    embeddings: Float[ArrayLike, "N D"],
+    labels: Int[ArrayLike, " N"],
     num_candidates: int = 100,
     num_held_out: int = 1000,
-    prior_precision: jax.Array | float = 1.0,
+    prior_precision: Float[Array, ""] | float = 1.0,
 ) -> Acquisition:
     """Picks, of the batches that ten methods propose, the one after which a last layer is most accurate.
 
@@ -102,14 +104,14 @@ def oracle(
 
 
 def train(
-    features: jax.Array,
-    classes: jax.Array,
-    weights: jax.Array,
-    start: jax.Array,
-    prior_precision: jax.Array | float,
+    features: Float[Array, "N D"],
+    classes: Float[Array, "N C"],
+    weights: Float[Array, " N"],
+    start: Float[Array, "D C"],
+    prior_precision: Float[Array, ""] | float,
     *,
     num_steps: int,
-) -> jax.Array:
+) -> Float[Array, "D C"]:
     """Goes down ``-Σ_n w_n log p(y_n | x_n, θ) + ½ λ |θ|²`` of a multinomial logistic regression.
 
     Args:
@@ -139,8 +141,8 @@ def train(
 
 
 def _proposals(
-    log_probs: jax.Array, embeddings: jax.Array, free: jax.Array, batch_size: int
-) -> list[Callable[[jax.Array], jax.Array]]:
+    log_probs: Float[Array, "N K C"], embeddings: Float[Array, "N D"], free: Bool[Array, " N"], batch_size: int
+) -> list[Callable[[jax.Array], Int32[Array, " b"]]]:
     """The methods, each a function from a key to the indices ``[b]`` that it picks from a random half of ``free``.
 
     None of them looks at points that are not available.
@@ -170,7 +172,7 @@ def _proposals(
     return [proposal(method, options) for method, options in methods.items()]
 
 
-def _features(embeddings: jax.Array, included: jax.Array) -> jax.Array:
+def _features(embeddings: Float[Array, "N D"], included: Bool[Array, " N"]) -> Float[Array, "N features"]:
     """``embeddings[N, D]`` standardised over the rows that are included, the others 0, and a column of ones."""
     rows = jnp.where(included[:, None], embeddings, 0)
     count = jnp.maximum(jnp.sum(included), 1).astype(rows.dtype)
@@ -181,6 +183,6 @@ def _features(embeddings: jax.Array, included: jax.Array) -> jax.Array:
     return jnp.concatenate([deviations / jnp.where(std > 0, std, 1)[None], ones], axis=1)
 
 
-def _first(key: jax.Array, candidates: jax.Array, count: jax.Array) -> jax.Array:
+def _first(key: jax.Array, candidates: Bool[Array, " N"], count: Int[Array, ""]) -> Bool[Array, " N"]:
     """``count[]`` of the ``candidates[N]``, drawn at random: a mask ``[N]``."""
     return candidates & (ranks(-jax.random.uniform(key, candidates.shape), candidates) <= count)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
 from lbb_jax.acquisition import candidates as candidates_lib
 from lbb_jax.acquisition import checks
@@ -66,7 +67,7 @@ class Picker:
         """How many points of ``[n, K, C]`` challenge a batch together."""
         return max(_CHALLENGERS_PER_PICK * self.batch_size, _NUMBERS_OF_CHALLENGERS // (shape[1] * shape[2]))
 
-    def score(self, block: Block) -> jax.Array:
+    def score(self, block: Block) -> Float[Array, " B"]:
         """What each point of a block is worth by itself, ``[B]``, ``-inf`` for those that are not available."""
         first_point = np.int32(block.first_point)
         # Rows that are not available may hold NaN, which is no fault of any program.
@@ -99,7 +100,7 @@ class Passed(NamedTuple):
     """
 
     kept: KeptPoints
-    histogram: jax.Array
+    histogram: Int32[Array, " bins"]
     num_points: int
     num_available: int
 
@@ -135,7 +136,7 @@ def first_pass(picker: Picker, batches: Any, begin: Callable[[int, int], KeptPoi
     return Passed(kept, histogram, num_points, num_available)
 
 
-def _scored(picker: Picker, read: Iterable[Block]) -> Iterator[tuple[Block, np.ndarray]]:
+def _scored(picker: Picker, read: Iterable[Block]) -> Iterator[tuple[Block, Float32[np.ndarray, " B"]]]:
     """Blocks, and what their points are worth by themselves, ``[B]``; the device is a block ahead.
 
     Raises:
@@ -155,7 +156,7 @@ def _scored(picker: Picker, read: Iterable[Block]) -> Iterator[tuple[Block, np.n
         yield _settled(*ahead)
 
 
-def _settled(block: Block, fault: checks.Fault, worth: jax.Array) -> tuple[Block, np.ndarray]:
+def _settled(block: Block, fault: checks.Fault, worth: Float[Array, " B"]) -> tuple[Block, Float32[np.ndarray, " B"]]:
     """A block, and what its points are worth, once all is known to be right."""
     _check(block, fault)
     known = np.asarray(worth)
@@ -169,7 +170,7 @@ def _check(block: Block, fault: checks.Fault) -> None:
     checks.raise_if_fault(fault, first_point=block.first_point, name="batches: log_probs")
 
 
-def _take(log_probs: jax.Array, rows: np.ndarray) -> np.ndarray:
+def _take(log_probs: Float[Array, "B K C"], rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m K C"]:
     """The predictions of ``rows[m]`` of a block, ``[m, K, C]``."""
     parts = [
         np.asarray(_rows(log_probs, np.resize(rows[start : start + _ROWS_TAKEN], _ROWS_TAKEN)))
@@ -179,12 +180,12 @@ def _take(log_probs: jax.Array, rows: np.ndarray) -> np.ndarray:
 
 
 @jax.jit
-def _rows(log_probs: jax.Array, rows: jax.Array) -> jax.Array:
+def _rows(log_probs: Float[Array, "B K C"], rows: Int[Array, " m"]) -> Float[Array, "m K C"]:
     return log_probs[rows]
 
 
 @functools.partial(jax.jit, donate_argnums=0, static_argnums=2)
-def _count(histogram: jax.Array, worth: jax.Array, are_logs: bool) -> jax.Array:
+def _count(histogram: Int32[Array, " bins"], worth: Float[Array, " B"], are_logs: bool) -> Int32[Array, " bins"]:
     return candidates_lib.count(histogram, worth, are_logs=are_logs)
 
 
@@ -241,11 +242,11 @@ def _score(
     stream: Stream,
     static: Static,
     key: jax.Array,
-    first_point: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    first_point: Int32[Array, ""],
+    log_probs: Float[Array, "B K C"],
+    available: Bool[Array, " B"],
     arrays: Mapping[str, jax.Array],
-) -> jax.Array:
+) -> Float[Array, " B"]:
     """What the points of a block are worth by themselves, ``-inf`` for those that are not available."""
     points = first_point + jnp.arange(len(log_probs), dtype=jnp.int32)
     worth = candidates_lib.worth_by_itself(stream, key, points, log_probs, {**dict(static), **arrays})
