@@ -1,5 +1,6 @@
 """Settings of Sphinx. ``make docs`` builds the site; what it takes from the code is in docs/generate/."""
 
+import os
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -10,11 +11,13 @@ sys.path.insert(1, str(Path(__file__).parents[1] / "experiments"))
 from generate import (
     api_pages,
     architecture,
+    decisions,
     findings,
     method_table,
     references,
     reproduction,
     results,
+    small_tables,
     speed_table,
     toy_pool,
 )
@@ -68,6 +71,15 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
 }
+# GitHub's workflow says whose repository it is; elsewhere the pages have no links to it, and the notebooks no badge.
+if repository := os.environ.get("GITHUB_REPOSITORY"):
+    html_theme_options |= {
+        "repository_url": f"https://github.com/{repository}",
+        "repository_branch": "main",
+        "path_to_docs": "docs",
+        "use_repository_button": True,
+        "launch_buttons": {"colab_url": "https://colab.research.google.com"},
+    }
 
 
 def _generate(app):
@@ -76,7 +88,10 @@ def _generate(app):
     reproduction.write(GENERATED / "claims.md", RESULTS)
     results.write(GENERATED / "results.md", RESULTS)
     findings.write(GENERATED / "findings", RESULTS)
+    decisions.write(GENERATED / "decisions.md", RESULTS)
     method_table.write(GENERATED / "methods.md")
+    small_tables.write_demo(GENERATED / "demo.md", RESULTS)
+    small_tables.write_own_data(GENERATED / "own_data.md", RESULTS)
     speed_table.write(GENERATED / "speed.md", RESULTS / "benchmark" / "paper.jsonl")
     speed_table.draw(GENERATED / "speed.svg", RESULTS / "benchmark" / "paper.jsonl")
     toy_pool.write(GENERATED / "toy_pool.png", RESULTS / "benchmark" / "paper.jsonl")

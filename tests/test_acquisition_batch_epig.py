@@ -53,6 +53,7 @@ def small_problem():
     return pool, reference.log32(pool), reference.log32(targets)
 
 
+@pytest.mark.slow
 def test_the_first_pick_is_that_of_epig_whose_targets_are_drawn_from_the_pool():
     _, log_probs, _ = small_problem()
     available = np.arange(9) != 2

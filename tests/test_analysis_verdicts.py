@@ -34,7 +34,7 @@ def test_the_interval_decides(mean, half_width, above, level):
 
 def test_parts_of_a_claim_are_decided_as_holm_does():
     rng = np.random.default_rng(0)
-    for _ in range(200):
+    for _ in range(50):
         parts = [rng.normal(rng.choice([0, 0.5, 1.0]), 1, 8) for _ in range(4)]
         p_values = np.array([stats.ttest_1samp(part, 0).pvalue for part in parts])
         order, rejected = np.argsort(p_values), np.zeros(4, bool)
