@@ -1,8 +1,8 @@
-"""The points of a pool that are worth most by themselves, kept while the pool passes by, and the batch they hold.
+"""How a batch is picked from a pool that passes by: from the points that are worth most by themselves.
 
-What a point is worth to a batch is at most what it is worth by itself: its BALD, its log-det, or its first arrival in a
-race. So the batch picked from the candidates is that of the whole pool if every pick was worth more than the best point
-left out. A method says by a `Stream` that this holds for it.
+A point is worth no more to a batch than by itself: its BALD, its log-det, or its first arrival in a race. So the batch
+picked from the points that are kept is that of the whole pool if every pick was worth more than the best point left
+out. A method declares by a `Stream` that this holds for it.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,18 +34,18 @@ class Ranked(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """How a method picks from a pool that passes by: its declaration that a point's worth alone bounds its worth.
+    """How a method picks from a pool that passes by, and its declaration that no point is worth more than by itself.
 
     Attributes:
       scores: ``(log_probs[n, K, C], **options) -> [n]``: the score of each point before any pick, which must depend on
         its own predictions and the options alone.
       pick: ``(key, points[n], log_probs[n, K, C], available[n], *, batch_size, **options) -> Ranked``, where ``points``
         are indices in the pool: the batch from the points that are kept. No point may be worth more to the batch than
-        ``most`` times what it is worth by itself. None if no pick changes another point's score: then the batch are
+        ``most`` times what it is worth by itself. None if no pick changes another point's score: then the batch is
         the points ranked highest.
       sampling: How points are ranked by their scores, one of `lbb_jax.acquisition.sampling.SAMPLINGS`. None for what
         the option ``sampling`` says, "top" where the method has none.
-      needs: Options without which points are scored beside others of the pool.
+      needs: Options that must be given: without them, a point's score depends on other points of the pool.
     """
 
     scores: Callable[..., Float[Array, " n"]]
@@ -77,7 +77,7 @@ class Choice(NamedTuple):
         return jnp.min(self.worth / self.most)
 
     def slack(self, best_left_out: Float[Array, ""] | float) -> Float[Array, ""]:
-        """The most by which a point that is worth that by itself could have been worth more than a pick, ``[]``."""
+        """By how much a point worth ``best_left_out`` by itself could have been worth more than a pick, at most."""
         return jnp.max(self.most * best_left_out - self.worth)
 
 
@@ -111,11 +111,11 @@ def choose(
     Args:
       stream: How the method is streamed.
       key: Random key, consumed.
-      worth: What each is worth by itself, ``[M]``, ``-inf`` where there is none.
+      worth: What each point is worth by itself, ``[M]``; ``-inf`` in free places.
       points: Their indices in the pool, ``[M]`` int32, ascending, so that equal points go to the lowest index.
       log_probs: Their predictions, ``[M, K, C]``.
-      batch_size: Static, at most the points that there are.
-      options: The method's.
+      batch_size: Static, at most the number of points.
+      options: The options of the method.
     """
     available = worth > -jnp.inf
     if stream.pick is None:
@@ -135,7 +135,7 @@ def no_points_counted() -> Int32[Array, " bins"]:
 
 
 def count(histogram: Int32[Array, " bins"], worth: Float[Array, " n"], *, are_logs: bool) -> Int32[Array, " bins"]:
-    """The histogram with the points that are worth ``worth[n]``, ``-inf`` for those that are not to be counted.
+    """The histogram after the points worth ``worth[n]`` are added; those worth ``-inf`` do not count.
 
     Args:
       histogram: ``[bins]`` int32.

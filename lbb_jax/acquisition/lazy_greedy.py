@@ -25,7 +25,7 @@ _CROWD_SIZE = 8192
 _MANY_BLOCKS = 12
 
 # What a method keeps of each of some points: arrays with a row for each.
-Rows = PyTree[Shaped[Array, "..."]]
+PerPoint = PyTree[Shaped[Array, "..."]]
 
 
 class Known(NamedTuple):
@@ -39,7 +39,7 @@ class Known(NamedTuple):
 
     bounds: Float[Array, " n"]
     num_seen: Int32[Array, " n"]
-    state: Rows
+    state: PerPoint
 
 
 class Search(NamedTuple):
@@ -58,7 +58,7 @@ class Search(NamedTuple):
     pool: Known
     points: Int32[Array, " F"]
     front: Known
-    details: Rows
+    details: PerPoint
     rest_bound: Float[Array, ""]
     rest_point: Int32[Array, ""]
     num_evaluations: Int32[Array, ""]
@@ -84,14 +84,14 @@ class Rules(NamedTuple):
         whose rounding does not depend on how many points there are, or exact copies would not tie.
     """
 
-    refresh: Callable[[Int32[Array, " m"], Known, Rows], Known]
-    enter: Callable[[Int32[Array, " m"], Known], Rows] = lambda points, known: ()
+    refresh: Callable[[Int32[Array, " m"], Known, PerPoint], Known]
+    enter: Callable[[Int32[Array, " m"], Known], PerPoint] = lambda points, known: ()
     lower: Callable[[Known], Known] = lambda pool: pool
     count: Callable[[Known, Known], Int32[Array, " m"]] = one_evaluation
     in_crowds: bool = False
 
 
-def begin(bounds: Float[Array, " N"], state: Rows, rules: Rules, *, front_size: int = FRONT_SIZE) -> Search:
+def begin(bounds: Float[Array, " N"], state: PerPoint, rules: Rules, *, front_size: int = FRONT_SIZE) -> Search:
     """A search before the first pick.
 
     Args:
@@ -203,7 +203,7 @@ def settle(search: Search, rules: Rules, num_picks: Int32[Array, ""] | int, *, b
 
 def take_best(
     search: Search, num_picks: Int32[Array, ""] | int = 0, *, resolution: float = 0.0
-) -> tuple[Int32[Array, ""], Float[Array, ""], Rows, Rows, Search]:
+) -> tuple[Int32[Array, ""], Float[Array, ""], PerPoint, PerPoint, Search]:
     """Takes the best point out of a settled search.
 
     Args:

@@ -44,7 +44,7 @@ def oracle(
 ) -> Acquisition:
     """Picks, of the batches that ten methods propose, the one after which a last layer is most accurate.
 
-    The points that are not available are taken for the labelled ones.
+    Points that are not available count as labelled.
 
     Args:
       key: Random key, consumed.
@@ -54,9 +54,9 @@ def oracle(
       embeddings: Inputs of the network's last layer, ``[N, D]``; they are standardised.
       labels: The labels of all points, ``[N]`` integers.
       num_candidates: Static: how many batches are proposed, a multiple of 10.
-      num_held_out: Static: available points, drawn at random, to measure accuracy on, which no batch holds; fewer where
-        that leaves no more than two batches.
-      prior_precision: That of the Gaussian prior of the last layers' parameters, above 0.
+      num_held_out: Static: how many available points accuracy is measured on. They are drawn at random, and no batch
+        holds them; there are fewer if not enough points for two batches would be left.
+      prior_precision: The precision of the Gaussian prior of the last layers' parameters, above 0.
 
     Returns:
       The best batch; the score of each of its picks is the batch's accuracy.
@@ -85,11 +85,11 @@ def oracle(
     is_labelled = (~available & is_finite).astype(features.dtype)
     classes = jax.nn.one_hot(labels, log_probs.shape[2], dtype=features.dtype)
     nothing = jnp.zeros((features.shape[1], classes.shape[1]), features.dtype)
-    start = train(features, classes, is_labelled, nothing, prior_precision, num_steps=_NUM_STEPS_OF_START)
+    start = train_last_layer(features, classes, is_labelled, nothing, prior_precision, num_steps=_NUM_STEPS_OF_START)
 
     def measure(batch: jax.Array) -> tuple[jax.Array, jax.Array]:
         weights = is_labelled.at[jnp.where(batch == NO_POINT, len(is_labelled), batch)].set(1, mode="drop")
-        layer = train(features, classes, weights, start, prior_precision, num_steps=_NUM_STEPS)
+        layer = train_last_layer(features, classes, weights, start, prior_precision, num_steps=_NUM_STEPS)
         log_predictions = jax.nn.log_softmax(jnp.matmul(features, layer, precision=_HIGHEST), axis=1)
         is_right = jnp.argmax(log_predictions, axis=1) == labels
         likelihood = jnp.sum(jnp.where(is_held_out[:, None], classes * log_predictions, 0))
@@ -103,7 +103,7 @@ def oracle(
     return Acquisition(batches[best], scores)
 
 
-def train(
+def train_last_layer(
     features: Float[Array, "N D"],
     classes: Float[Array, "N C"],
     weights: Float[Array, " N"],

@@ -1,8 +1,8 @@
 """Passes over a stream: a first one that keeps the points that may be picked, and later ones that challenge the picks.
 
-A threshold keeps most points out. What the best of the points kept would give as a batch says about how much a pick is
-worth, and points that are worth less than half of that are left out as they come. Whether they could have been picked
-after all is decided at the end, by the batch itself.
+A threshold keeps most points out. The batch from the best of the points kept shows about how much a pick is worth, and
+points that are worth less than half of that are left out as they come. Whether one of them could have been picked after
+all is decided at the end, by the batch itself.
 """
 
 import dataclasses
@@ -27,10 +27,10 @@ from lbb_jax.acquisition.kept_points import Kept, KeptPoints, join, lay_out
 
 # The threshold rises first when so many points are kept, and again when they have doubled.
 _FIRST_RISE = 2**16
-# Points that a batch is picked from to see what a pick is worth: so many, or so many for each pick.
+# A batch that shows what a pick is worth is picked from so many points, or so many for each pick if that is more.
 _SAMPLE, _SAMPLE_PER_PICK = 2**10, 16
 _MARGIN = 1e-5
-# Points that challenge a batch together: so many for each pick, or so many numbers in their predictions.
+# Points that challenge a batch together: so many for each pick, or so many numbers in predictions if that is more.
 _CHALLENGERS_PER_PICK, _NUMBERS_OF_CHALLENGERS = 4, 2**21
 _ROWS_TAKEN = 2**12
 
@@ -77,7 +77,7 @@ class Picker:
             )
 
     def choose(self, kept: Kept, num_places: int) -> Choice:
-        """The batch from points, by a program for ``num_places`` of them."""
+        """The batch that points give, by a program for ``num_places`` of them."""
         with jax.debug_nans(False):
             pool = lay_out(kept, num_places)
             return _choose(self.stream, self.key, pool, self.batch_size, self.static, self.arrays)
@@ -96,7 +96,7 @@ class Passed(NamedTuple):
       kept: The points that may be picked.
       histogram: How many points were worth how much, ``[bins]``.
       num_points: Points in the stream.
-      num_available: Those of them that may be picked.
+      num_available: How many of them may be picked.
     """
 
     kept: KeptPoints
@@ -157,7 +157,7 @@ def _scored(picker: Picker, read: Iterable[Block]) -> Iterator[tuple[Block, Floa
 
 
 def _settled(block: Block, fault: checks.Fault, worth: Float[Array, " B"]) -> tuple[Block, Float32[np.ndarray, " B"]]:
-    """A block, and what its points are worth, once all is known to be right."""
+    """A block, and what its points are worth on the host, both checked."""
     _check(block, fault)
     known = np.asarray(worth)
     if np.any(np.isnan(known)):
@@ -203,7 +203,7 @@ def pass_again(
       first_point: Position of the stream's first point in the whole stream.
 
     Returns:
-      What the best point was worth by itself that was no contender.
+      What the best point that is not a contender is worth by itself.
 
     Raises:
       ValueError: If the stream holds another number of points.
