@@ -118,12 +118,17 @@ DECISIONS = (
     Decision(
         "embeddings, a linear head, b = 100",
         "`margin`",
-        (Means("compared/embeddings", ("Margin", "LBB (tree)", "BADGE", "BALD", "TypiClust", "Random", "Core-set")),),
+        (
+            Means(
+                "compared/cifar10_embeddings",
+                ("Margin", "LBB (tree)", "BADGE", "BALD", "TypiClust", "Random", "Core-set"),
+            ),
+        ),
     ),
     Decision(
         "the first batch, on embeddings",
         "`typiclust`",
-        (Means("compared/embeddings", ("TypiClust", "Margin", "LBB (tree)", "Random"), at=200),),
+        (Means("compared/cifar10_embeddings", ("TypiClust", "Margin", "LBB (tree)", "Random"), at=200),),
     ),
     Decision(
         "100 labels a batch or more",
