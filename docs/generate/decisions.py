@@ -126,6 +126,16 @@ DECISIONS = (
         ),
     ),
     Decision(
+        "embeddings, a linear head, b = 20",
+        "`lbb`, pairwise, with 100 draws of `laplace`; `margin` is faster",
+        (
+            Means(
+                "compared/cifar10_embeddings_b=20",
+                ("LBB (pairwise)", "TypiClust", "Margin", "LBB (tree)", "BADGE", "BALD", "Random"),
+            ),
+        ),
+    ),
+    Decision(
         "the first batch, on embeddings",
         "`typiclust`",
         (Means("compared/cifar10_embeddings", ("TypiClust", "Margin", "LBB (tree)", "Random"), at=200),),
