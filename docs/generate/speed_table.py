@@ -3,26 +3,17 @@
 import json
 from pathlib import Path
 
-from lbb_jax import figures
+from lbb_jax import analysis, figures
 from lbb_jax.report import read_times
 
 _SHOWN = (10, 20, 100)
-_NAMES = {
-    "bald": "BALD",
-    "power_bald": "PowerBALD",
-    "lbb": "LBB",
-    "power_lbb": "Power LBB",
-    "lbb_released": "LBB (released)",
-    "log_det": "Log-det",
-    "batch_bald": "BatchBALD",
-}
 _HEADING = "| method | b | ms | × BALD | evaluated |\n|---|---|---|---|---|\n"
 
 
 def write(path: Path, benchmark: Path) -> None:
     """Writes the table to ``path`` (Markdown) from the lines of ``benchmark``."""
     rows = [json.loads(line) for line in benchmark.read_text(encoding="utf-8").splitlines()]
-    shown = [row for row in rows if row["case"] in _NAMES and row["b"] in _SHOWN]
+    shown = [row for row in rows if row["case"] in analysis.NAMES and row["b"] in _SHOWN]
     path.write_text(_HEADING + "".join(_line(row) for row in shown), encoding="utf-8")
 
 
@@ -32,9 +23,7 @@ def draw(path: Path, benchmark: Path) -> None:
 
 
 def _line(row: dict) -> str:
-    name = _NAMES[row["case"]]
-    if row["case"] in ("lbb", "power_lbb"):
-        name += f" ({row.get('redundancy', 'pairwise')})"
+    name = analysis.variant_name(row["case"], row)
     share = f"{100 * row['share_of_dense']:.2g} %" if "share_of_dense" in row else ""
     ratio = f"{row['ratio_to_bald']:.{0 if row['ratio_to_bald'] >= 10 else 1}f}"
     return f"| {name} | {row['b']} | {row['milliseconds']:,.0f} | {ratio} | {share} |\n"
