@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import PyTree
 
 from lbb_jax.networks.dropout import OFF, Dropout, Mode
 
@@ -67,7 +68,7 @@ class PretrainedEncoder(NamedTuple):
     """
 
     architecture: Architecture
-    params: Any
+    params: PyTree
 
 
 class Embeddings(nn.Module):
@@ -177,19 +178,19 @@ class Encoder(nn.Module):
         return self.after_dropout(self.before_dropout(tokens), is_no_padding(tokens), mode)
 
 
-def param_shapes(architecture: Architecture) -> Any:
+def param_shapes(architecture: Architecture) -> PyTree:
     """The parameters of an encoder, as shapes: nested dictionaries, the outer ones named for its modules."""
     one_token = jax.ShapeDtypeStruct((1, 1), jnp.int32)
     return jax.eval_shape(Encoder(architecture).init, jax.random.key(0), one_token)["params"]
 
 
-def hidden_states(architecture: Architecture, params: Any, tokens: jax.Array) -> jax.Array:
+def hidden_states(architecture: Architecture, params: PyTree, tokens: jax.Array) -> jax.Array:
     """The hidden states of the last layer without dropout, from tokens ``[B, L]`` to ``[B, L, D]``."""
     states: Any = Encoder(architecture).apply({"params": params}, tokens)
     return states
 
 
-def mean_hidden_states(architecture: Architecture, params: Any, tokens: jax.Array) -> jax.Array:
+def mean_hidden_states(architecture: Architecture, params: PyTree, tokens: jax.Array) -> jax.Array:
     """The mean of `hidden_states` over the tokens of each text: ``[B, L]`` to ``[B, D]``."""
     return mean_over_tokens(hidden_states(architecture, params, tokens), is_no_padding(tokens))
 

@@ -13,6 +13,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 OUTPUTS = 4
 # The evaluation points, besides infinity. More or larger points would cost accuracy in float32.
@@ -20,7 +21,9 @@ _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
 MOST_TAPS = len(_POINTS) + 2 - OUTPUTS
 
 
-def convolve_by_minimal_filtering(images: jax.Array, kernel: jax.Array, padding: str = "VALID") -> jax.Array:
+def convolve_by_minimal_filtering(
+    images: Float[Array, "B H W c"], kernel: Float[Array, "h w c d"], padding: str = "VALID"
+) -> Float[Array, "B rows columns d"]:
     """Cross-correlation with stride 1, as `lbb_jax.networks.convolution.convolve`.
 
     Rounding errors are a few times those of the direct computation.

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
+from jaxtyping import PyTree
 
 from lbb_jax import paths
 from lbb_jax.errors import CheckpointError
@@ -78,7 +79,7 @@ def _check(path: Path, fields: Mapping[str, Any], architecture: Architecture) ->
         )
 
 
-def _read_params(path: Path, family: Family, architecture: Architecture) -> Any:
+def _read_params(path: Path, family: Family, architecture: Architecture) -> PyTree[np.ndarray]:
     """The parameters of the encoder, each from its tensor."""
     tensors = _read_tensors(path)
     _check_layers(path, tensors, family, architecture.num_layers)

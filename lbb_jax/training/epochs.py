@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Int, Int32
 
 from lbb_jax import examples as example_lib
 from lbb_jax import labelled_set, ranges
@@ -115,7 +116,9 @@ def epochs(
     return Training(fit, unit="epoch", takes_images=augment)
 
 
-def minibatch(order: jax.Array, size: jax.Array, number: jax.Array, batch_size: int) -> jax.Array:
+def minibatch(
+    order: Int[Array, " capacity"], size: Int[Array, ""], number: Int[Array, ""], batch_size: int
+) -> Int[Array, " {batch_size}"]:
     """The points ``[batch_size]`` of an epoch's minibatch.
 
     Args:
@@ -136,7 +139,7 @@ class Best(NamedTuple):
     """
 
     variables: Variables
-    num_correct: jax.Array
+    num_correct: Int32[Array, ""]
 
 
 def choose_best(best: Best, variables: Variables, network: Network, validation: Examples | None) -> Best:
@@ -155,7 +158,7 @@ def choose_best(best: Best, variables: Variables, network: Network, validation: 
     return jax.tree.map(lambda new, old: jnp.where(is_better, new, old), latest, best)
 
 
-def count_correct(network: Network, variables: Variables, examples: Examples) -> jax.Array:
+def count_correct(network: Network, variables: Variables, examples: Examples) -> Int32[Array, ""]:
     """How many examples the network classifies correctly, without dropout: ``[]`` int32."""
 
     # One network after the other: convolutions with a kernel for each would be grouped, and slow.

@@ -1,9 +1,8 @@
 """Training of a pretrained network: short, with a learning rate that rises and falls."""
 
-from typing import Any
-
 import jax
 import optax
+from jaxtyping import PyTree
 
 from lbb_jax import ranges
 from lbb_jax.ranges import Count, NotNegative, Positive, Rate
@@ -71,5 +70,5 @@ def _num_rising(num_steps: int, warmup: float) -> int:
     return round(warmup * num_steps)
 
 
-def _is_matrix(params: Any) -> Any:
+def _is_matrix(params: PyTree) -> PyTree[bool]:
     return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
