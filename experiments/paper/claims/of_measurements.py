@@ -12,8 +12,7 @@ import numpy as np
 
 from lbb_jax import information
 from lbb_jax.analysis.verdicts import Verdict
-
-Record = Mapping[str, Any]
+from lbb_jax.json_lines import Record
 
 
 class Bound(NamedTuple):
