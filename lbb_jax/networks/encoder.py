@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from lbb_jax.networks.dropout import OFF, Dropout, Mode
+from lbb_jax.ranges import Count, NotNegativeCount, Positive, Rate
 
 PADDING = -1
 
@@ -45,17 +46,17 @@ class Architecture:
       drops_attended: Whether there is dropout after the attention's output (BERT) or not (DistilBERT).
     """
 
-    vocabulary_size: int
-    num_positions: int
-    num_types: int
-    num_layers: int
-    num_heads: int
-    hidden_size: int
-    intermediate_size: int
+    vocabulary_size: Count
+    num_positions: Count
+    num_types: NotNegativeCount
+    num_layers: Count
+    num_heads: Count
+    hidden_size: Count
+    intermediate_size: Count
     activation: str = "gelu"
-    norm_epsilon: float = 1e-12
-    dropout_rate: float = 0.1
-    attention_dropout_rate: float = 0.1
+    norm_epsilon: Positive = 1e-12
+    dropout_rate: Rate = 0.1
+    attention_dropout_rate: Rate = 0.1
     drops_attended: bool = True
 
 
