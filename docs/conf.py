@@ -10,6 +10,7 @@ sys.path.insert(1, str(Path(__file__).parents[1] / "experiments"))
 
 from generate import (
     api_pages,
+    approximation_tables,
     architecture,
     decisions,
     findings,
@@ -84,6 +85,7 @@ if repository := os.environ.get("GITHUB_REPOSITORY"):
 
 def _generate(app):
     api_pages.write(GENERATED / "api")
+    approximation_tables.write(GENERATED, RESULTS)
     architecture.write(GENERATED / "architecture.svg")
     reproduction.write(GENERATED / "claims.md", RESULTS)
     results.write(GENERATED / "results.md", RESULTS)
@@ -93,6 +95,9 @@ def _generate(app):
     small_tables.write_demo(GENERATED / "demo.md", RESULTS)
     small_tables.write_own_data(GENERATED / "own_data.md", RESULTS)
     speed_table.write(GENERATED / "speed.md", RESULTS / "benchmark" / "paper.jsonl")
+    speed_table.write_others(GENERATED / "speed_of_others.md", RESULTS / "benchmark")
+    speed_table.write_pools(GENERATED / "speed_on_pools.md", RESULTS / "benchmark")
+    speed_table.write_training(GENERATED / "speed_of_training.md", RESULTS / "benchmark")
     speed_table.draw(GENERATED / "speed.svg", RESULTS / "benchmark" / "paper.jsonl")
     toy_pool.write(GENERATED / "toy_pool.png", RESULTS / "benchmark" / "paper.jsonl")
 

@@ -215,6 +215,11 @@ def test_the_readme_says_how_long_a_batch_takes():
     )
     assert f", {tree[1]:.0f} to {pairwise[1]:.0f} times a pass of BALD" in README
     assert f"50 picks of BatchBALD take {times['batch_bald', None, 50][0] / 1000:.0f} s" in README
+    others = (RESULTS / "benchmark" / "peers.jsonl").read_text(encoding="utf-8").splitlines()
+    (redux,) = [row for row in map(json.loads, others) if row["case"] == "batch_bald (batchbald_redux)"]
+    comparison = (scripts.ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
+    assert redux["b"] == 5
+    assert f"five picks from 49,980 points took it {redux['milliseconds'] / 1000:.0f} s" in comparison
     fewest, most = sorted([tree[1], times["power_lbb", "tree", 100][1]])
     assert f"{fewest:.0f} to {most:.0f} times a pass of BALD at b = 100" in README
 
@@ -238,3 +243,61 @@ def test_every_line_of_the_table_of_decisions_has_evidence_or_says_what_is_missi
         assert decision.evidence or decision.note
         assert decision.note in line
         assert line.count("|") == 5
+
+
+def test_the_page_says_how_good_the_approximations_are(measured):
+    page = " ".join(PAGE.split())
+    ensemble = "mnist, deep ensemble, 50 labels"
+    at_six, at_fifty = (of_highest_bald(measured, b).loc[ensemble] for b in (6, 50))
+    once = [at["pairs_once"] / at["total_correlation"] for at in (at_six, at_fifty)]
+    assert f"on MNIST it is {once[0]:.1f} times too large, for fifty {once[1]:.0f} times" in page
+    # The tree keeps half of the total correlation at b = 6.
+    assert (
+        (of_highest_bald(measured, 6)["tree"] / of_highest_bald(measured, 6)["total_correlation"])
+        .between(0.45, 0.6)
+        .all()
+    )
+    for b in (2, 6, 50):
+        of_size = of_highest_bald(measured, b)
+        assert (of_size["tree"] <= of_size["total_correlation"] + 3 * of_size["standard_error"] + 1e-5).all()
+        assert of_size["pairs_twice"].to_numpy() == pytest.approx(2 * of_size["pairs_once"].to_numpy(), abs=1e-5)
+
+
+def test_the_page_says_what_batches_hold(measured):
+    picks = measured[measured["measurement"] == "picks"]
+    means = picks.groupby(["source", "b", "variant"])["joint_information"].mean().unstack()
+    pairwise = means["LBB (pairwise), pair weight = 1"]["mnist, deep ensemble, 50 labels"]
+    assert pairwise[20] == pytest.approx(pairwise[10], abs=0.001)
+    at_ten = means.xs(10, level="b")
+    assert (at_ten["BALD"] > 0.95 * at_ten["BatchBALD"]).all()
+    assert (at_ten["PowerBALD, α = 5"] < at_ten["BALD"]).all()
+
+
+def test_the_page_says_what_the_released_score_rewards(measured):
+    records = [
+        json.loads(line)
+        for path in RESULTS.glob("approximation/*/measurements.jsonl")
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    records = [record for record in records if record["measurement"] == "released_score"]
+    assert len(records) > 4
+    for record in records:
+        assert record["spread"] > 3 * record["spread_of_bald"]
+        assert record["agreement"]["class counts"] > 0.75
+        assert record["agreement"]["confidence"] < 0
+        assert record["highest_in_last_chunk"] == 0
+        assert (record["share_below_zero"] > 0) == ("deep ensemble" in record["source"])
+
+
+@pytest.mark.slow
+def test_the_page_of_results_says_which_method_leads_on_embeddings():
+    table = evidence.areas(RESULTS)
+    table = table[table["folder"] == "compared/embeddings"]
+    others = sorted(set(table["variant"]) - {"Margin"})
+    found = evidence.compare(table, [Comparison("Margin", name) for name in others])
+    assert (found["low"] > 0).all()
+    runs = runs_of("compared/embeddings")
+    sizes = sorted(set(runs["labels"]))
+    assert runs[runs["labels"] == sizes[1]].groupby("variant")["accuracy"].mean().idxmax() == "TypiClust"
+    (core_set,) = evidence.compare(table, [Comparison("Core-set", "Random")]).itertuples()
+    assert core_set.high < 0
