@@ -51,6 +51,7 @@ class Fitted(NamedTuple):
     prior_precision: Float[Array, " M"]
 
 
+@ranges.checked
 def laplace(
     network: Network,
     training: Training,
@@ -80,14 +81,6 @@ def laplace(
       ValueError: If an argument is out of range; by ``sample``, if the number of draws is not a multiple of
         ``num_members``; by ``fit``, for a network whose last layer is not found.
     """
-    given = {
-        "num_draws": num_draws,
-        "num_members": num_members,
-        "members_at_once": members_at_once,
-        "structure": structure,
-        "prior_precision": prior_precision,
-    }
-    ranges.check(ranges.of(laplace), given)
     _check_draws(num_draws, num_members)
     ensemble = deep_ensemble(network, training, num_members=num_members, members_at_once=members_at_once)
     embed_inputs, embed_examples = network.embed, ensemble.embed

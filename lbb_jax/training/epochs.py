@@ -23,6 +23,7 @@ from lbb_jax.training.training import Progress, Training, promotion_of_optax, st
 DECAY = 0.1
 
 
+@ranges.checked
 def epochs(
     *,
     num_epochs: Count,
@@ -58,19 +59,6 @@ def epochs(
       TypeError: If an argument is of another kind.
       ValueError: If an argument is out of range; by ``fit``, if the inputs to augment are not images.
     """
-    ranges.check(
-        ranges.of(epochs),
-        {
-            "num_epochs": num_epochs,
-            "learning_rate": learning_rate,
-            "momentum": momentum,
-            "weight_decay": weight_decay,
-            "decay_epochs": decay_epochs,
-            "smallest_batch_size": smallest_batch_size,
-            "augment": augment,
-            "acquired_batch_size": acquired_batch_size,
-        },
-    )
     batch_size = max(smallest_batch_size, acquired_batch_size)
     schedule = optax.piecewise_constant_schedule(learning_rate, dict.fromkeys(decay_epochs, DECAY))
 

@@ -17,6 +17,7 @@ from lbb_jax.ranges import Count, NotNegative
 from lbb_jax.training.training import Training, promotion_of_optax
 
 
+@ranges.checked
 def full_batch(*, num_steps: Count, prior_precision: NotNegative) -> Training:
     """Minimises ``Σ_n -log p(y_n | x_n, θ) + ½ λ |θ|²`` over the parameters of a network.
 
@@ -33,7 +34,6 @@ def full_batch(*, num_steps: Count, prior_precision: NotNegative) -> Training:
     Raises:
       ValueError: If an argument is out of range; TypeError if it is of the wrong kind.
     """
-    ranges.check(ranges.of(full_batch), {"num_steps": num_steps, "prior_precision": prior_precision})
     optimizer = optax.lbfgs()
 
     def fit(
