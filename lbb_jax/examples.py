@@ -16,7 +16,8 @@ from jaxtyping import Array, Float, Int, Int32, PyTree, Shaped
 from lbb_jax import arguments
 from lbb_jax.batching import map_chunks
 
-CHUNK_SIZE = 500
+# What convolutions make of more images does not fit the cache of a CPU.
+CHUNK_SIZE = 250
 _MOST_LABELS = 2**31 - 1
 
 
