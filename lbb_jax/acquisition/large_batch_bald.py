@@ -20,7 +20,6 @@ bound of the information of each point that could be next with it (`lbb_jax.chi_
 exactly only where these bounds leave the winner open. ``pairs="chi2"`` takes ``χ²/2`` for the information itself.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -28,7 +27,7 @@ import jax.numpy as jnp
 
 from lbb_jax import arguments
 from lbb_jax.acquisition import dense_greedy, exponential_race, lazy_greedy
-from lbb_jax.acquisition.lbb_rankings import GreedyRanking, RaceRanking
+from lbb_jax.acquisition.lbb_rankings import Ranking
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.acquisition.shared_information import Batch, SharedInformation
 from lbb_jax.acquisition.third_order import pick_third_order
@@ -150,9 +149,12 @@ def pick_lbb(
     ``form`` is that of `lbb_jax.acquisition.dense_greedy.is_chosen`.
     """
     pool = SharedInformation(log_probs, redundancy, pair_weight, pairs, batch_size)
-    if dense_greedy.is_chosen(form, pool.numbers_per_step):
-        return _pick_evaluating_all(pool, available, pool.scores, lambda ranks, gains, lowered, picked: lowered)
-    return _pick_one_by_one(pool, available, pool.scores, GreedyRanking(pool), front_size)
+
+    def later_ranks(points: jax.Array, ranks: jax.Array, gains: jax.Array, lowered: jax.Array, picked: jax.Array):
+        del points, ranks, gains, picked
+        return lowered
+
+    return _pick(pool, available, Ranking(pool, pool.scores, later_ranks), front_size, form)
 
 
 def pick_power_lbb(
@@ -173,28 +175,29 @@ def pick_power_lbb(
     ``form`` is that of `lbb_jax.acquisition.dense_greedy.is_chosen`.
     """
     pool = SharedInformation(log_probs, redundancy, pair_weight, pairs, batch_size)
+
+    def later_keys(
+        points: jax.Array, keys: jax.Array, gains: jax.Array, lowered: jax.Array, picked: jax.Array
+    ) -> jax.Array:
+        of_points = jax.tree.map(lambda leaf: leaf[points], variates)
+        before, after = (exponential_race.log_rate(gain, alpha) for gain in (gains, lowered))
+        return exponential_race.later_keys(keys, of_points, before, after, picked)
+
     keys = exponential_race.first_keys(variates, exponential_race.log_rate(pool.scores, alpha))
+    return _pick(pool, available, Ranking(pool, keys, later_keys), front_size, form)
+
+
+def _pick(pool: SharedInformation, available: jax.Array, ranking: Ranking, front_size: int, form: str) -> LbbPicks:
+    """Picks the point of the highest rank, again and again."""
     if dense_greedy.is_chosen(form, pool.numbers_per_step):
-
-        def later_keys(keys: jax.Array, gains: jax.Array, lowered: jax.Array, picked: jax.Array) -> jax.Array:
-            before, after = (exponential_race.log_rate(gain, alpha) for gain in (gains, lowered))
-            return exponential_race.later_keys(keys, variates, before, after, jnp.broadcast_to(picked, keys.shape))
-
-        return _pick_evaluating_all(pool, available, keys, later_keys)
-    return _pick_one_by_one(pool, available, keys, RaceRanking(pool, variates, alpha), front_size)
+        return _pick_evaluating_all(pool, available, ranking)
+    return _pick_one_by_one(pool, available, ranking, front_size)
 
 
-def _pick_one_by_one(
-    pool: SharedInformation,
-    available: jax.Array,
-    ranks: jax.Array,
-    ranking: GreedyRanking | RaceRanking,
-    front_size: int,
-) -> LbbPicks:
+def _pick_one_by_one(pool: SharedInformation, available: jax.Array, ranking: Ranking, front_size: int) -> LbbPicks:
     """Picks the point of the highest rank, again and again, evaluating those that can be it."""
     batch = pool.empty_batch()
-    ranks = jnp.where(available, ranks, -jnp.inf)
-    search = lazy_greedy.begin(ranks, ranking.first_state(), ranking.rules(batch), front_size=front_size)
+    search = ranking.begin(available, batch, front_size=front_size)
 
     def pick(carry: tuple[lazy_greedy.Search, Batch], _: None) -> tuple[tuple[lazy_greedy.Search, Batch], Acquisition]:
         search, batch = carry
@@ -208,13 +211,16 @@ def _pick_one_by_one(
     return LbbPicks(acquisition, batch.ranks, search.num_evaluations)
 
 
-def _pick_evaluating_all(
-    pool: SharedInformation, available: jax.Array, ranks: jax.Array, later_ranks: Callable[..., jax.Array]
-) -> LbbPicks:
+def _pick_evaluating_all(pool: SharedInformation, available: jax.Array, ranking: Ranking) -> LbbPicks:
     """Picks the point of the highest rank, again and again, evaluating every point with every pick."""
+    points = jnp.arange(len(available), dtype=jnp.int32)
+
+    def later_ranks(ranks: jax.Array, gains: jax.Array, lowered: jax.Array, picked: jax.Array) -> jax.Array:
+        return ranking.later_ranks(points, ranks, gains, lowered, jnp.broadcast_to(picked, ranks.shape))
+
     redundancy = dense_greedy.Redundancy(pool.pairs_of_all(), pool.add, pool.gain)
     acquisition, ranks = dense_greedy.pick(
-        pool.scores, available, redundancy, ranks, later_ranks, batch_size=pool.batch_size
+        pool.scores, available, redundancy, ranking.first_ranks, later_ranks, batch_size=pool.batch_size
     )
     num_pairs = min((pool.batch_size - 1) * len(pool.scores), jnp.iinfo(jnp.int32).max)
     return LbbPicks(acquisition, ranks, jnp.int32(num_pairs))
