@@ -154,7 +154,7 @@ def pick_lbb(
         del points, ranks, gains, picked
         return lowered
 
-    return _pick(pool, available, Ranking(pool, pool.scores, later_ranks), front_size, form)
+    return _pick(pool, available, Ranking(pool, pool.scores, later_ranks, has_memory=False), front_size, form)
 
 
 def pick_power_lbb(
@@ -184,7 +184,7 @@ def pick_power_lbb(
         return exponential_race.later_keys(keys, of_points, before, after, picked)
 
     keys = exponential_race.first_keys(variates, exponential_race.log_rate(pool.scores, alpha))
-    return _pick(pool, available, Ranking(pool, keys, later_keys), front_size, form)
+    return _pick(pool, available, Ranking(pool, keys, later_keys, has_memory=True), front_size, form)
 
 
 def _pick(pool: SharedInformation, available: jax.Array, ranking: Ranking, front_size: int, form: str) -> LbbPicks:

@@ -71,10 +71,19 @@ class Ranking:
       first_ranks: What the first pick is chosen by, ``[N]``.
       later_ranks: ``(points[n], ranks[n], gains[n], lowered_gains[n], picked_rank[n]) -> [n]``: ranks once picks of
         that rank, or of higher ones, have lowered the gains. It never lowers a higher gain to a lower rank.
+      has_memory: Whether a rank depends on when the gain fell.
     """
 
-    def __init__(self, pool: SharedInformation, first_ranks: jax.Array, later_ranks: Callable[..., jax.Array]):
+    def __init__(
+        self,
+        pool: SharedInformation,
+        first_ranks: jax.Array,
+        later_ranks: Callable[..., jax.Array],
+        *,
+        has_memory: bool,
+    ):
         self.pool, self.first_ranks, self.later_ranks = pool, first_ranks, later_ranks
+        self._has_memory = has_memory
 
     def begin(self, available: jax.Array, batch: Batch, *, front_size: int) -> Search:
         """A search before the first pick."""
@@ -104,17 +113,15 @@ class Ranking:
         pool, front, last = self.pool, search.front, batch.size - 1
         if not pool.has_moments:
             return search
-        moments, state = _columns(search.details.moments), front.state
+        moments, state, num_seen = _columns(search.details.moments), front.state, front.num_seen
         picked = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, last, 1, axis=1), batch.moments)
         pending = pool.add(state.pending, pool.least(moments, picked)[0])
         bounds = self._lowered(search.points, front.bounds, search.details.scores, state, pending, batch.ranks[last])
-        num_seen = front.num_seen
-        ranks = state.ranks
         if pool.is_tree:
             # A pick that shares less with a point than another one changes nothing for it.
             changes_nothing = (num_seen == last) & (pool.most(moments, picked)[0] <= state.redundancy)
             num_seen = jnp.where(changes_nothing, batch.size, num_seen)
-        state = Shared(state.redundancy, ranks, pending, jnp.full_like(num_seen, batch.size))
+        state = state._replace(pending=pending, num_bounded=jnp.full_like(num_seen, batch.size))
         return search._replace(front=Known(bounds, num_seen, state))
 
     def _lowered(
@@ -176,9 +183,8 @@ class Ranking:
     def _refresh_next(self, batch: Batch, points: jax.Array, known: Known, details: Details) -> Known:
         """Evaluates each point with the next pick that can change its rank."""
         pool, state = self.pool, known.state
-        number, is_needed = _next_pick(
-            pool, batch, details, known.num_seen, jnp.maximum(state.redundancy, state.pending)
-        )
+        least = state.redundancy if self._has_memory else jnp.maximum(state.redundancy, state.pending)
+        number, is_needed = _next_pick(pool, batch, details, known.num_seen, least)
         redundancy = pool.add(state.redundancy, pool.pairs(points, details.moments, number, batch))
         redundancy = jnp.where(is_needed, redundancy, state.redundancy)
         gains, lowered = (pool.gain(details.scores, shared) for shared in (state.redundancy, redundancy))

@@ -10,10 +10,11 @@ import numpy as np
 from lbb_jax import information, label_configurations
 from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.batch_bald import (
-    _conditional_information,
     _num_enumerated_picks,
     _posterior,
-    _relative_to_mean,
+    beliefs_of,
+    conditional_information,
+    relative_to_mean,
 )
 from lbb_jax.acquisition.greedy import greedy
 from lbb_jax.relative_entropy import centre
@@ -59,8 +60,8 @@ def _information_with(log_probs, index, *, pairs):
 
 @jax.jit
 def _gains_given(log_probs, log_likelihoods, weights):
-    points = _relative_to_mean(log_probs)
-    return _conditional_information(points, _posterior(log_likelihoods), weights)
+    points = relative_to_mean(log_probs)
+    return conditional_information(points, beliefs_of(_posterior(log_likelihoods), weights))
 
 
 _enumerate_labels = jax.jit(label_configurations.enumerate_labels)
