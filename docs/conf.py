@@ -1,5 +1,6 @@
 """Settings of Sphinx. ``make docs`` builds the site; what it takes from the code is in docs/generate/."""
 
+import os
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -9,12 +10,15 @@ sys.path.insert(1, str(Path(__file__).parents[1] / "experiments"))
 
 from generate import (
     api_pages,
+    approximation_tables,
     architecture,
+    decisions,
     findings,
     method_table,
     references,
     reproduction,
     results,
+    small_tables,
     speed_table,
     toy_pool,
 )
@@ -68,16 +72,32 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
 }
+# GitHub's workflow says whose repository it is; elsewhere the pages have no links to it, and the notebooks no badge.
+if repository := os.environ.get("GITHUB_REPOSITORY"):
+    html_theme_options |= {
+        "repository_url": f"https://github.com/{repository}",
+        "repository_branch": "main",
+        "path_to_docs": "docs",
+        "use_repository_button": True,
+        "launch_buttons": {"colab_url": "https://colab.research.google.com"},
+    }
 
 
 def _generate(app):
     api_pages.write(GENERATED / "api")
+    approximation_tables.write(GENERATED, RESULTS)
     architecture.write(GENERATED / "architecture.svg")
     reproduction.write(GENERATED / "claims.md", RESULTS)
     results.write(GENERATED / "results.md", RESULTS)
     findings.write(GENERATED / "findings", RESULTS)
+    decisions.write(GENERATED / "decisions.md", RESULTS)
     method_table.write(GENERATED / "methods.md")
+    small_tables.write_demo(GENERATED / "demo.md", RESULTS)
+    small_tables.write_own_data(GENERATED / "own_data.md", RESULTS)
     speed_table.write(GENERATED / "speed.md", RESULTS / "benchmark" / "paper.jsonl")
+    speed_table.write_others(GENERATED / "speed_of_others.md", RESULTS / "benchmark")
+    speed_table.write_pools(GENERATED / "speed_on_pools.md", RESULTS / "benchmark")
+    speed_table.write_training(GENERATED / "speed_of_training.md", RESULTS / "benchmark")
     speed_table.draw(GENERATED / "speed.svg", RESULTS / "benchmark" / "paper.jsonl")
     toy_pool.write(GENERATED / "toy_pool.png", RESULTS / "benchmark" / "paper.jsonl")
 

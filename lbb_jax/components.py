@@ -80,10 +80,11 @@ DATASETS = {
 }
 TABLES = {"dataset": DATASETS, "network": NETWORKS, "training": TRAININGS, "posterior": POSTERIORS}
 
-
 _REPLACE = (
     "; for another name than the configuration's, a configuration file replaces the section: config.{} = ConfigDict"
 )
+# What Flax adds to the fields of a module.
+_FROM_FLAX = ("parent", "name")
 
 
 class Found(NamedTuple):
@@ -210,7 +211,3 @@ def title(section: str, name: str, fields: Mapping[str, Any] = types.MappingProx
         return name if row is None else row.title.format(**fields)
     except KeyError:
         return name
-
-
-# What Flax adds to the fields of a module.
-_FROM_FLAX = ("parent", "name")

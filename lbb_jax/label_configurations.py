@@ -112,7 +112,15 @@ def sample_all(key: jax.Array, log_probs: Float[Array, "b K C"], draws: Int[Arra
     return jax.lax.scan(extend, nothing_known, (jax.random.split(key, num_points), log_probs))[0]
 
 
-def similar_groups(favourites: jax.Array, uncertainty: jax.Array, weights: jax.Array, num_groups: int) -> jax.Array:
+def posterior(log_likelihoods: Float[Array, "M K"]) -> Float[Array, "M K"]:
+    """The weights of the draws under each configuration, ``w_mk ∝ Π_s p(y_s^m | θ_k)``; equal for an impossible one."""
+    possible = jnp.max(log_likelihoods, axis=-1, keepdims=True) > -jnp.inf
+    return jax.nn.softmax(jnp.where(possible, log_likelihoods, 0), axis=-1)
+
+
+def similar_groups(
+    favourites: Int[Array, " M"], uncertainty: Float[Array, " M"], weights: Float[Array, " M"], num_groups: int
+) -> Int[Array, " M"]:
     """Groups of configurations that favour the same draw and leave it about as uncertain.
 
     Groups of unlikely or nearly certain configurations are larger, so that merging a group into one configuration loses

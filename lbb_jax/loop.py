@@ -83,7 +83,7 @@ class State(NamedTuple):
     round: Int32[Array, ""]
 
 
-class Predictions(NamedTuple):
+class MethodInputs(NamedTuple):
     """What the methods of acquisition look at.
 
     Attributes:
@@ -97,7 +97,7 @@ class Predictions(NamedTuple):
     labels: Int32[Array, " N"] | None = None
 
 
-class Batch(NamedTuple):
+class AcquiredBatch(NamedTuple):
     """What a round acquired.
 
     Attributes:
@@ -128,7 +128,7 @@ class Round(NamedTuple):
     labels: Int32[Array, ""]
     metrics: Metrics
     losses: Float[Array, "members units"]
-    batch: Batch
+    batch: AcquiredBatch
 
 
 def init(key: jax.Array, data: Data, settings: Settings) -> State:
@@ -192,7 +192,7 @@ def evaluate(state: State, params: PyTree, data: Data, settings: Settings) -> Me
     return metrics.evaluate(log_probs, example_lib.all_labels(data.test))
 
 
-def predict(state: State, params: PyTree, data: Data, settings: Settings) -> Predictions:
+def predict(state: State, params: PyTree, data: Data, settings: Settings) -> MethodInputs:
     """What the method needs to know of the whole pool."""
     if settings.uses_predictions:
         log_probs = settings.posterior.sample(_stage_key(state, 2), params, data.pool)
@@ -200,13 +200,13 @@ def predict(state: State, params: PyTree, data: Data, settings: Settings) -> Pre
         log_probs = jnp.full((data.pool.num_examples, 1, settings.num_classes), -jnp.log(settings.num_classes))
     labels = example_lib.all_labels(data.pool) if settings.uses_labels else None
     if not settings.uses_embeddings:
-        return Predictions(log_probs, None, labels)
+        return MethodInputs(log_probs, None, labels)
     if settings.posterior.embed is None:
         raise ValueError("posterior: has no embeddings, which the method needs")
-    return Predictions(log_probs, settings.posterior.embed(params, data.pool), labels)
+    return MethodInputs(log_probs, settings.posterior.embed(params, data.pool), labels)
 
 
-def acquire(state: State, predictions: Predictions, settings: Settings) -> tuple[State, Batch]:
+def acquire(state: State, predictions: MethodInputs, settings: Settings) -> tuple[State, AcquiredBatch]:
     """Picks a batch, labels as much of it as the final size and the pool allow, and moves on to the next round.
 
     A batch that is cut short keeps its first picks, which with most methods are what a smaller batch would be.
@@ -224,14 +224,14 @@ def acquire(state: State, predictions: Predictions, settings: Settings) -> tuple
     labelled = labelled_set.add(state.labelled, picked.indices, count)
     leaves = jax.tree.leaves(predictions._replace(labels=None))
     num_faults = sum((jnp.sum(jnp.isnan(leaf), dtype=jnp.int32) for leaf in leaves), jnp.int32(0))
-    return State(state.key, labelled, state.round + 1), Batch(picked, count, num_faults)
+    return State(state.key, labelled, state.round + 1), AcquiredBatch(picked, count, num_faults)
 
 
-def acquire_nothing(state: State, settings: Settings) -> tuple[State, Batch]:
+def acquire_nothing(state: State, settings: Settings) -> tuple[State, AcquiredBatch]:
     """What the last round does instead: moves on to the next round with a batch that is not labelled."""
     size = settings.batch_size
     nothing = Acquisition(jnp.full(size, -1, jnp.int32), jnp.full(size, -jnp.inf, jnp.float32))
-    return state._replace(round=state.round + 1), Batch(nothing, jnp.int32(0), jnp.int32(0))
+    return state._replace(round=state.round + 1), AcquiredBatch(nothing, jnp.int32(0), jnp.int32(0))
 
 
 def step(state: State, data: Data, settings: Settings) -> tuple[State, Round]:

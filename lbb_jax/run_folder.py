@@ -28,6 +28,7 @@ from lbb_jax.errors import ExperimentError
 from lbb_jax.loop import Round, State
 from lbb_jax.metrics import BY_CLASS
 from lbb_jax.paths import PathError, resolve
+from lbb_jax.ranges import is_integer, is_number
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ class RunFolder:
         if text is None or description is None:
             return []
         check = functools.partial(_check_record, description)
-        return read_lines(self.metrics, text, check, remedy=self._remedy, may_be_cut=True)
+        return parse_records(self.metrics, text, check, remedy=self._remedy, may_be_cut=True)
 
     def keep_records(self, records: Sequence[Record]) -> None:
         """Makes ``metrics.jsonl`` hold these lines and no others, if it does not yet."""
@@ -302,7 +303,7 @@ class RunFolder:
         return ExperimentError(f"{path} is damaged ({what}): {self._remedy}")
 
 
-def read_lines(
+def parse_records(
     path: Path,
     text: str,
     check: Callable[[Sequence[Record], Record], None],
@@ -478,19 +479,15 @@ def _is_alike(value: Any, default: Any) -> bool:
         return isinstance(value, dict)
     if value is None or default is None:
         return not isinstance(value, (dict, list))
-    return _is_number(value) if _is_number(default) else type(value) is type(default)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number(value) if is_number(default) else type(value) is type(default)
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return is_integer(value) and value >= 0
 
 
 def _is_finite(value: Any) -> bool:
-    return _is_number(value) and math.isfinite(value)
+    return is_number(value) and math.isfinite(value)
 
 
 def _is_seconds(value: Any) -> bool:

@@ -542,7 +542,7 @@ def test_what_is_no_method_is_refused(method, options, error, message):
         acquisition.acquire(jax.random.key(0), LOG_PROBS, method=method, batch_size=2, **options)
 
 
-@pytest.mark.parametrize("method", ["bait", "cluster_margin", "typiclust"])
+@pytest.mark.parametrize("method", slow_but(["bait", "cluster_margin", "typiclust"], "cluster_margin"))
 def test_mean_predictions_serve_where_there_are_no_embeddings(method):
     log_probs = reference.log32(np.random.default_rng(3).dirichlet(np.ones(3), size=(12, 4)))
     mean_probs = np.exp(log_probs).mean(axis=1)

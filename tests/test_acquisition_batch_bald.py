@@ -54,7 +54,7 @@ def test_an_estimate_of_the_total_stays_near_the_entropy_of_the_draws(num_sample
 # From here on: thousands of enumerated configurations in float32.
 
 
-@pytest.mark.parametrize(("num_classes", "batch_size"), [(10, 5), (100, 3)])
+@pytest.mark.parametrize(("num_classes", "batch_size"), [(10, 5), pytest.param(100, 3, marks=pytest.mark.slow)])
 def test_no_information_is_none_however_many_configurations(num_classes, batch_size):
     # All draws agree, so that every gain is 0, and the lowest indices are picked.
     probs = reference.random_probs(0, 40, 1, num_classes).repeat(5, axis=1)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import reference
 
-from lbb_jax.acquisition.batch_epig import _About, _bounds, _gains, _posterior, batch_epig
+from lbb_jax import label_configurations
+from lbb_jax.acquisition.batch_epig import _About, _bounds, _gains, batch_epig
 from lbb_jax.acquisition.epig import Targets, epig
 from lbb_jax.relative_entropy import centre
 
@@ -52,6 +53,7 @@ def small_problem():
     return pool, reference.log32(pool), reference.log32(targets)
 
 
+@pytest.mark.slow
 def test_the_first_pick_is_that_of_epig_whose_targets_are_drawn_from_the_pool():
     _, log_probs, _ = small_problem()
     available = np.arange(9) != 2
@@ -96,7 +98,7 @@ def test_no_gain_exceeds_its_bound():
         )
         about = _About(centre(targets.log_probs), targets)
         weights = jnp.full(6, 1 / 6)
-        posterior = _posterior(log_likelihoods)
+        posterior = label_configurations.posterior(log_likelihoods)
         gains = _gains(points, jnp.arange(9), about, posterior, weights)
         bounds = _bounds(points, about, posterior, weights)
         assert np.all(gains <= bounds + 1e-6)

@@ -8,7 +8,7 @@ import reference
 import small_problem
 
 from lbb_jax import acquisition, loop
-from lbb_jax.acquisition.oracle import train
+from lbb_jax.acquisition.oracle import train_last_layer
 
 NUM_POINTS, NUM_CLASSES = 120, 3
 RNG = np.random.default_rng(0)
@@ -23,7 +23,7 @@ def test_the_last_layer_is_the_most_probable_one():
     classes = np.eye(NUM_CLASSES)[LABELS]
     weights = (np.arange(NUM_POINTS) < 60).astype(np.float32)
     layer = np.asarray(
-        jax.jit(lambda *arrays: train(*arrays, 0.5, num_steps=1000))(
+        jax.jit(lambda *arrays: train_last_layer(*arrays, 0.5, num_steps=1000))(
             EMBEDDINGS, jnp.asarray(classes, jnp.float32), weights, jnp.zeros((5, NUM_CLASSES))
         ),
         np.float64,
@@ -57,7 +57,7 @@ def test_the_oracle_takes_a_batch_after_which_more_points_are_right():
         layer = train_quickly(EMBEDDINGS, classes, jnp.asarray(weights, jnp.float32), start)
         return np.mean((np.argmax(EMBEDDINGS @ np.asarray(layer), axis=1) == LABELS)[~weights])
 
-    train_quickly = jax.jit(lambda *arrays: train(*arrays, 1.0, num_steps=100))
+    train_quickly = jax.jit(lambda *arrays: train_last_layer(*arrays, 1.0, num_steps=100))
     picks = [pick(seed) for seed in range(5)]
     for picked in picks:
         assert len(set(np.asarray(picked.indices).tolist())) == 4

@@ -34,7 +34,7 @@ def test_the_interval_decides(mean, half_width, above, level):
 
 def test_parts_of_a_claim_are_decided_as_holm_does():
     rng = np.random.default_rng(0)
-    for _ in range(200):
+    for _ in range(50):
         parts = [rng.normal(rng.choice([0, 0.5, 1.0]), 1, 8) for _ in range(4)]
         p_values = np.array([stats.ttest_1samp(part, 0).pvalue for part in parts])
         order, rejected = np.argsort(p_values), np.zeros(4, bool)
@@ -69,7 +69,7 @@ def test_the_bootstrap_is_that_of_scipy_and_of_the_same_mean():
 
 def test_a_claim_holds_if_all_its_parts_do():
     holds, fails, undecided = Verdict.HOLDS, Verdict.FAILS, Verdict.UNDECIDED
-    assert verdicts.combine([holds, holds]) is holds
-    assert verdicts.combine([holds, undecided]) is undecided
-    assert verdicts.combine([undecided, fails]) is fails
-    assert verdicts.combine([]) is undecided
+    assert verdicts.verdict_of_all([holds, holds]) is holds
+    assert verdicts.verdict_of_all([holds, undecided]) is undecided
+    assert verdicts.verdict_of_all([undecided, fails]) is fails
+    assert verdicts.verdict_of_all([]) is undecided

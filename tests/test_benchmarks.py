@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from slow_parts import slow_but
 
 from lbb_jax import information
 from paper.benchmarks import acquisition_cases, predictions, speed_cases, table2
@@ -25,13 +26,14 @@ def test_generated_predictions_are_log_probabilities_of_unequal_information(log_
     assert scores[-1] > 0.3
 
 
-@pytest.mark.parametrize("name", predictions.POOLS)
+@pytest.mark.parametrize("name", slow_but(predictions.POOLS, "dirichlet"))
 def test_pools_to_time_on_are_log_probabilities(name):
     log_probs = predictions.POOLS[name](jax.random.key(0), 401, 5, 4)
     assert log_probs.shape == (401, 5, 4)
     np.testing.assert_allclose(jnp.exp(log_probs).sum(-1), 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_points_of_the_near_certain_pool_are_certain_and_there_twice():
     log_probs = predictions.near_certain_with_copies(jax.random.key(0), 401, 5, 10)
     np.testing.assert_array_equal(log_probs[:200], log_probs[201:])

@@ -66,8 +66,8 @@ def test_a_linear_head_on_embeddings_has_a_laplace_posterior_by_its_names(tmp_pa
 @pytest.mark.parametrize(
     ("posterior_name", "network", "training_name"),
     [
-        ("deep_ensemble", "resnet18", "epochs"),
-        ("mc_dropout", "resnet18", "fixed_steps"),
+        pytest.param("deep_ensemble", "resnet18", "epochs", marks=pytest.mark.slow),
+        pytest.param("mc_dropout", "resnet18", "fixed_steps", marks=pytest.mark.slow),
         ("mc_dropout", "mlp", "epochs"),
     ],
 )

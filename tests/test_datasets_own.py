@@ -153,10 +153,10 @@ def test_statistics_are_those_of_all_blocks(monkeypatch):
 
 
 def test_a_pool_is_described_by_its_rarest_and_its_most_frequent_class():
-    assert classes.describe(np.repeat([0, 1, 2], [1200, 5, 7]), ("a", "b", "c")) == (
+    assert classes.describe_labels(np.repeat([0, 1, 2], [1200, 5, 7]), ("a", "b", "c")) == (
         "1,212 examples of 3 classes, from 5 (b) to 1,200 (a)"
     )
-    assert classes.describe(np.repeat([0, 1], 6), ("a", "b")) == "12 examples of 2 classes, 6 each"
+    assert classes.describe_labels(np.repeat([0, 1], 6), ("a", "b")) == "12 examples of 2 classes, 6 each"
 
 
 def write_image(path, color, size=(6, 4)):

@@ -89,6 +89,7 @@ def test_seeds_differ(finished):
     assert records[0]["acquired"] != records[1]["acquired"]
 
 
+@pytest.mark.slow
 def test_the_same_run_compiled_again_elsewhere_gives_the_same_bits(finished, programs_of_runs, tmp_path):
     _, records = finished
     programs_of_runs.clear()
@@ -301,10 +302,10 @@ STOP_BETWEEN_LINE_AND_CHECKPOINT = (RunFolder, "save")
     ("posterior", "stop_in", "rounds_before_stop"),
     [
         ("deep_ensemble", STOP_BEFORE_THE_LINE, 0),
-        ("deep_ensemble", STOP_BEFORE_THE_LINE, 3),
-        ("deep_ensemble", STOP_BETWEEN_LINE_AND_CHECKPOINT, 0),
+        pytest.param("deep_ensemble", STOP_BEFORE_THE_LINE, 3, marks=pytest.mark.slow),
+        pytest.param("deep_ensemble", STOP_BETWEEN_LINE_AND_CHECKPOINT, 0, marks=pytest.mark.slow),
         ("deep_ensemble", STOP_BETWEEN_LINE_AND_CHECKPOINT, 3),
-        ("mc_dropout", STOP_BEFORE_THE_LINE, 2),
+        pytest.param("mc_dropout", STOP_BEFORE_THE_LINE, 2, marks=pytest.mark.slow),
     ],
 )
 def test_a_stopped_run_goes_on_with_the_same_bits(
@@ -409,7 +410,7 @@ def test_rounds_as_one_program_do_what_rounds_from_the_host_do_by_epochs(trainin
     assert records[0] == records[1]
 
 
-@pytest.mark.parametrize("posterior", ["deep_ensemble", "mc_dropout"])
+@pytest.mark.parametrize("posterior", ["deep_ensemble", pytest.param("mc_dropout", marks=pytest.mark.slow)])
 def test_rounds_as_one_program_do_what_rounds_from_the_host_do(posterior, uninterrupted, tmp_path):
     config = small_config(driver="scan", rounds_at_once=3, **{"posterior.name": posterior})
     records = experiment.run(config, tmp_path)
@@ -417,6 +418,7 @@ def test_rounds_as_one_program_do_what_rounds_from_the_host_do(posterior, uninte
     assert all(record["seconds"] > 0 and record["seconds_train"] is None for record in records)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_of_several_rounds_a_program_goes_on_with_the_same_bits(uninterrupted, tmp_path, monkeypatch):
     config = small_config(driver="scan", rounds_at_once=3)
     with monkeypatch.context() as patched:
@@ -481,6 +483,7 @@ def test_unknown_config_arguments_are_errors(argument):
         experiment.parse_arguments(argument, flags=("ensemble",), integers=("b",))
 
 
+@pytest.mark.slow
 def test_a_run_that_starts_at_its_final_size_has_one_round(tmp_path):
     config = small_config(initial_size=20, seeds=1, **{"dataset.num_test": 1})
     (record,) = experiment.run(config, tmp_path)

@@ -8,7 +8,7 @@ from lbb_jax import examples
 from lbb_jax.acquisition import Acquisition
 from lbb_jax.errors import ExperimentError
 from lbb_jax.experiment.faults import check_finite
-from lbb_jax.loop import Batch, Data, Round
+from lbb_jax.loop import AcquiredBatch, Data, Round
 from lbb_jax.metrics import Metrics
 
 FINITE = ((2.3, 2.0, 1.5), (2.2, 2.1, 1.9))
@@ -27,7 +27,7 @@ def finished(losses=FINITE, num_faults=0, **metrics):
         name: np.array([value]) for name, value in metrics.items()
     }
     picked = Acquisition(np.zeros((1, 1), int), np.zeros((1, 1)))
-    batch = Batch(picked, np.ones(1, int), np.array([num_faults]))
+    batch = AcquiredBatch(picked, np.ones(1, int), np.array([num_faults]))
     return Round(np.full(1, 4), np.full(1, 20), Metrics(**values), np.array([losses], np.float32), batch)
 
 

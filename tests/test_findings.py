@@ -1,13 +1,16 @@
 """The sentences on the page of findings are what the stored runs say; the site shows every run that is stored."""
 
+import json
 import re
 
+import pandas as pd
 import pytest
 import scripts
-from generate import cache, evidence, findings, results, stored_runs
+from generate import cache, decisions, evidence, findings, results, stored_runs
 from generate.evidence import Comparison
 
 RESULTS = scripts.ROOT / "results"
+README = " ".join((scripts.ROOT / "README.md").read_text(encoding="utf-8").split())
 PAGE = (scripts.ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
 
 
@@ -127,3 +130,174 @@ def test_the_matrix_of_wins_is_the_same_seen_from_both_sides():
         for second in table.columns:
             assert table.loc[first, second] == " : ".join(reversed(table.loc[second, first].split(" : ")))
     assert evidence.AGAIN
+
+
+def runs_of(folder):
+    (experiment,) = stored_runs.experiments(folder, stored_runs.folders(RESULTS / folder, RESULTS)[folder])
+    return experiment.runs.assign(variant=evidence.canonical(experiment.runs))
+
+
+def finals(folder):
+    """The mean accuracy of each method with all labels."""
+    runs = runs_of(folder)
+    return runs[runs["labels"] == runs["labels"].max()].groupby("variant")["accuracy"].mean()
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """What the study of the approximation measured, with all draws and classes."""
+    files = RESULTS.glob("approximation/*/measurements.jsonl")
+    table = pd.concat([pd.read_json(path, lines=True) for path in files])
+    wholes = table.groupby("source")[["K", "C"]].transform("max")
+    is_whole = (table["K"] == wholes["K"]) & (table["C"] == wholes["C"])
+    return table[is_whole]
+
+
+def of_highest_bald(measured, b):
+    is_shown = (measured["measurement"] == "approximation") & (measured["batch"] == "highest BALD")
+    return measured[is_shown & (measured["b"] == b)].groupby("source").mean(numeric_only=True)
+
+
+@pytest.mark.slow
+def test_the_readme_says_what_near_copies_do():
+    for folder in (
+        "rmnist_small",
+        "reduced/mnist_repeated_mlp_small",
+        "fashion_mnist/fashion_mnist_repeated_mlp_small",
+    ):
+        batches = pd.read_csv(RESULTS / folder / "diversity.csv")
+        distinct = batches[(batches["run"] == "bald") & (batches["size"] == 10)]["distinct"].mean()
+        assert 3 <= distinct < 4.5, "BALD picks 3 or 4 distinct images of ten"
+        assert finals(folder)["BALD"] < finals(folder)["Random"] - 0.05
+    of_network = finals("rmnist_small")
+    assert of_network.filter(regex=r"^LBB \((pairwise|tree)").min() > of_network["Random"]
+    assert of_network.idxmax().startswith("Power LBB")
+    of_perceptron = finals("reduced/mnist_repeated_mlp_small")
+    above = of_perceptron.index[of_perceptron > of_perceptron["Random"]]
+    assert sorted(above) == sorted(name for name in of_perceptron.index if name.startswith("Power"))
+
+
+@pytest.mark.slow
+def test_the_readme_says_what_happens_without_copies():
+    table = evidence.areas(RESULTS)
+    table = table[table["folder"] == "digits_all"]
+    methods = sorted(set(table["variant"]) - {"Random"})
+    of_random = evidence.compare(table, [Comparison(name, "Random") for name in methods])
+    assert set(of_random["verdict"]) == {"above"}
+    pairs = [Comparison(first, second) for first in methods for second in methods if first < second]
+    assert (evidence.compare(table, pairs)["verdict"] != "open").mean() < 0.05
+
+
+def test_the_readme_says_how_much_the_pairwise_sum_over_counts(measured):
+    of_batches = of_highest_bald(measured, 50).filter(like="mnist", axis="index")
+    ratios = of_batches["pairs_once"] / of_batches["total_correlation"]
+    assert f"for fifty MNIST images of high BALD it is {ratios.min():.0f} to {ratios.max():.0f} times" in README
+
+
+def test_the_readme_says_how_much_the_batches_of_the_tree_hold(measured):
+    picks = measured[measured["measurement"] == "picks"]
+    information = picks.groupby(["source", "b", "variant"])["joint_information"].mean().unstack()
+    share = information["LBB (tree)"] / information["BatchBALD"]
+    # Beyond what is enumerated, both are estimates.
+    assert f"as BatchBALD's, to {100 * (1 - share.min()):.0f} %" in README
+    assert share.max() < 1.01
+
+
+def test_the_readme_says_how_long_a_batch_takes():
+    lines = (RESULTS / "benchmark" / "paper.jsonl").read_text(encoding="utf-8").splitlines()
+    times = {
+        (row["case"], row.get("redundancy"), row["b"]): (row["milliseconds"], row["ratio_to_bald"])
+        for row in map(json.loads, lines)
+    }
+    tree, pairwise = times["lbb", "tree", 100], times["lbb", None, 100]
+    assert (
+        f"100 picks from 49,980 points take LBB {tree[0]:.0f} ms (tree) and {pairwise[0]:.0f} ms (pairwise)" in README
+    )
+    assert f", {tree[1]:.0f} to {pairwise[1]:.0f} times a pass of BALD" in README
+    assert f"50 picks of BatchBALD take {times['batch_bald', None, 50][0] / 1000:.0f} s" in README
+    others = (RESULTS / "benchmark" / "peers.jsonl").read_text(encoding="utf-8").splitlines()
+    (redux,) = [row for row in map(json.loads, others) if row["case"] == "batch_bald (batchbald_redux)"]
+    comparison = (scripts.ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
+    assert redux["b"] == 5
+    assert f"five picks from 49,980 points took it {redux['milliseconds'] / 1000:.0f} s" in comparison
+    fewest, most = sorted([tree[1], times["power_lbb", "tree", 100][1]])
+    assert f"{fewest:.0f} to {most:.0f} times a pass of BALD at b = 100" in README
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "shown",
+    [each for decision in decisions.DECISIONS for each in decision.evidence if isinstance(each, decisions.Means)],
+    ids=lambda shown: f"{shown.folder}, {shown.at}",
+)
+def test_what_is_advised_is_above_what_it_is_held_against(shown):
+    values = decisions.means(shown, RESULTS)
+    assert values.iloc[0] > values.iloc[-1]
+    assert values.iloc[0] > values.get("Random", 0)
+
+
+@pytest.mark.slow
+def test_every_line_of_the_table_of_decisions_has_evidence_or_says_what_is_missing():
+    lines = decisions.table(RESULTS).splitlines()[2:]
+    for decision, line in zip(decisions.DECISIONS, lines, strict=True):
+        assert decision.evidence or decision.note
+        assert decision.note in line
+        assert line.count("|") == 5
+
+
+def test_the_page_says_how_good_the_approximations_are(measured):
+    page = " ".join(PAGE.split())
+    ensemble = "mnist, deep ensemble, 50 labels"
+    at_six, at_fifty = (of_highest_bald(measured, b).loc[ensemble] for b in (6, 50))
+    once = [at["pairs_once"] / at["total_correlation"] for at in (at_six, at_fifty)]
+    assert f"on MNIST it is {once[0]:.1f} times too large, for fifty {once[1]:.0f} times" in page
+    # The tree keeps half of the total correlation at b = 6.
+    assert (
+        (of_highest_bald(measured, 6)["tree"] / of_highest_bald(measured, 6)["total_correlation"])
+        .between(0.45, 0.6)
+        .all()
+    )
+    for b in (2, 6, 50):
+        of_size = of_highest_bald(measured, b)
+        assert (of_size["tree"] <= of_size["total_correlation"] + 3 * of_size["standard_error"] + 1e-5).all()
+        assert of_size["pairs_twice"].to_numpy() == pytest.approx(2 * of_size["pairs_once"].to_numpy(), abs=1e-5)
+
+
+def test_the_page_says_what_batches_hold(measured):
+    picks = measured[measured["measurement"] == "picks"]
+    means = picks.groupby(["source", "b", "variant"])["joint_information"].mean().unstack()
+    pairwise = means["LBB (pairwise), pair weight = 1"]["mnist, deep ensemble, 50 labels"]
+    assert pairwise[20] == pytest.approx(pairwise[10], abs=0.001)
+    at_ten = means.xs(10, level="b")
+    assert (at_ten["BALD"] > 0.95 * at_ten["BatchBALD"]).all()
+    assert (at_ten["PowerBALD, α = 5"] < at_ten["BALD"]).all()
+
+
+def test_the_page_says_what_the_released_score_rewards(measured):
+    records = [
+        json.loads(line)
+        for path in RESULTS.glob("approximation/*/measurements.jsonl")
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    records = [record for record in records if record["measurement"] == "released_score"]
+    assert len(records) > 4
+    for record in records:
+        assert record["spread"] > 3 * record["spread_of_bald"]
+        assert record["agreement"]["class counts"] > 0.75
+        assert record["agreement"]["confidence"] < 0
+        assert record["highest_in_last_chunk"] == 0
+        assert (record["share_below_zero"] > 0) == ("deep ensemble" in record["source"])
+
+
+@pytest.mark.slow
+def test_the_page_of_results_says_which_method_leads_on_embeddings():
+    table = evidence.areas(RESULTS)
+    table = table[table["folder"] == "compared/embeddings"]
+    others = sorted(set(table["variant"]) - {"Margin"})
+    found = evidence.compare(table, [Comparison("Margin", name) for name in others])
+    assert (found["low"] > 0).all()
+    runs = runs_of("compared/embeddings")
+    sizes = sorted(set(runs["labels"]))
+    assert runs[runs["labels"] == sizes[1]].groupby("variant")["accuracy"].mean().idxmax() == "TypiClust"
+    (core_set,) = evidence.compare(table, [Comparison("Core-set", "Random")]).itertuples()
+    assert core_set.high < 0

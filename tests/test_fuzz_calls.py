@@ -24,7 +24,7 @@ from lbb_jax.acquisition import blocks
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-NUM_CALLS, NUM_PARTS, NUM_IN_SAMPLE = 10_000, 20, 300
+NUM_CALLS, NUM_PARTS, NUM_IN_SAMPLE = 10_000, 20, 100
 SECONDS_PER_CALL = 60
 BATCH_SIZE = 4
 # Blocks of a stream all have one size, so that few programs are compiled.
@@ -516,7 +516,7 @@ def one_block_size(monkeypatch):
     monkeypatch.setattr(blocks, "_LARGEST_BLOCK", BLOCK * fuzzed.NUM_DRAWS * NUM_CLASSES)
 
 
-def test_a_few_hundred_calls():
+def test_a_hundred_calls():
     run_calls(0, NUM_IN_SAMPLE, METHODS_OF_SAMPLE)
 
 

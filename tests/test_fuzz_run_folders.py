@@ -16,7 +16,7 @@ from lbb_jax.acquisition import Acquisition
 from lbb_jax.errors import ExperimentError
 from lbb_jax.experiment import drivers, runner
 from lbb_jax.experiment.drivers import Finished
-from lbb_jax.loop import Batch, Round
+from lbb_jax.loop import AcquiredBatch, Round
 from lbb_jax.metrics import BY_CLASS, Metrics
 from lbb_jax.run_folder import RunFolder
 
@@ -47,7 +47,7 @@ def compile_nothing(config, parts, states, data, mesh):
             labels=np.full(NUM_SEEDS, 10 + number * BATCH_SIZE),
             metrics=Metrics(*(np.float32((number + 1) / (9 + seeds)) for _ in Metrics._fields)),
             losses=np.ones((NUM_SEEDS, 2, 2), np.float32),
-            batch=Batch(
+            batch=AcquiredBatch(
                 Acquisition(picks, (1 / (1 + picks)).astype(np.float32)),
                 np.full(NUM_SEEDS, count),
                 np.zeros(NUM_SEEDS, int),

@@ -33,7 +33,7 @@ def test_no_method_labels_a_point_twice(method):
     state = loop.init(jax.random.key(0), small_problem.data(), settings)
     acquire = jax.jit(lambda state, predictions: loop.acquire(state, predictions, settings)[0])
     for _ in range(3):
-        state = acquire(state, loop.Predictions(log_probs, embeddings))
+        state = acquire(state, loop.MethodInputs(log_probs, embeddings))
     assert len(set(np.asarray(state.labelled.indices).tolist())) == 20
 
 
@@ -46,7 +46,7 @@ def test_the_whole_pool_can_be_labelled():
     sizes = []
     for _ in range(settings.num_rounds - 1):
         sizes.append(int(state.labelled.size))
-        state, batch = acquire(state, loop.Predictions(log_probs))
+        state, batch = acquire(state, loop.MethodInputs(log_probs))
     assert (sizes, int(state.labelled.size), int(batch.num_labelled)) == ([10, 18], 21, 3)
     assert sorted(np.asarray(state.labelled.indices).tolist()) == list(range(21))
 
@@ -95,7 +95,7 @@ def test_labelled_points_are_not_offered_again():
     data = small_problem.data()
     state = loop.init(jax.random.key(0), data, settings)
     uninformative = jnp.full((120, 2, 10), -jnp.log(10.0))
-    next_state, batch = loop.acquire(state, loop.Predictions(uninformative), settings)
+    next_state, batch = loop.acquire(state, loop.MethodInputs(uninformative), settings)
     labelled = labelled_set.contains(state.labelled, 120)
     # Nothing is known of any point: the first four that are not labelled, in order.
     np.testing.assert_array_equal(batch.picked.indices, np.flatnonzero(~labelled)[:4])
@@ -132,13 +132,13 @@ def test_nan_predictions_are_counted():
     settings = small_problem.settings("bald")
     state = loop.init(jax.random.key(0), small_problem.data(), settings)
     log_probs = jnp.full((120, 2, 10), -jnp.log(10.0)).at[3, 1, 2].set(jnp.nan)
-    _, batch = loop.acquire(state, loop.Predictions(log_probs), settings)
+    _, batch = loop.acquire(state, loop.MethodInputs(log_probs), settings)
     assert batch.num_faults == 1
 
 
 def test_nan_embeddings_are_counted():
     settings = small_problem.settings("core_set")
     state = loop.init(jax.random.key(0), small_problem.data(), settings)
-    predictions = loop.Predictions(jnp.zeros((120, 1, 10)), jnp.ones((120, 2)).at[5].set(jnp.nan))
+    predictions = loop.MethodInputs(jnp.zeros((120, 1, 10)), jnp.ones((120, 2)).at[5].set(jnp.nan))
     _, batch = loop.acquire(state, predictions, settings)
     assert batch.num_faults == 2

@@ -143,6 +143,14 @@ def test_every_notebook_is_a_page():
     assert pages == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
 
 
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_page_that_the_build_completes_says_so_on_github(name):
+    is_completed = re.search(r"^```{(include|image|literalinclude|bibliography)}", TEXTS[name], flags=re.MULTILINE)
+    # These are shown by no link of the README.
+    if name not in ("index.md", "results.md", "changelog.md"):
+        assert ('<p class="on-github">' in TEXTS[name]) == bool(is_completed)
+
+
 def test_the_readme_is_short():
     assert len(TEXTS["README.md"].encode()) <= 9_000
     assert TEXTS["README.md"].count("\n") <= 160

@@ -161,6 +161,38 @@ def test_the_training_benchmark_prints_a_line_for_each_case():
     assert records[1]["ratio"] > 0
 
 
+@pytest.mark.slow
+def test_a_round_is_timed_beside_the_fastest_form_of_the_peer(tmp_path):
+    peer = tmp_path / "python"
+    # Stands in for PyTorch: takes half a second for each unit, and twice that in one form.
+    peer.write_text(
+        f"""#!{sys.executable}
+import json, sys
+settings = json.loads(sys.argv[2])
+for form in settings["forms"]:
+    seconds = 0.5 * settings["units"] * (1 + (form == "plain"))
+    print(json.dumps({{"form": form, "seconds": seconds, "compile_seconds": 0.0, "torch": "none"}}))
+"""
+    )
+    peer.chmod(0o755)
+    result = scripts.run(
+        "benchmark_round.py", f"--peer={peer}", "--stage=train", "--stage=acquire", "--steps=2", "--images=500"
+    )
+    assert result.returncode == 0, result.stderr
+    train, acquire = map(json.loads, result.stdout.splitlines())
+    assert (train["case"], train["torch_form"], train["torch_seconds"]) == ("round, train", "channels last", 1.0)
+    assert (acquire["case"], acquire["torch_form"], acquire["torch_seconds"]) == ("round, acquire", "plain", 10.0)
+    for record in (train, acquire):
+        assert record["compile_seconds"] > 0
+        assert record["ratio"] == pytest.approx(record["seconds"] / record["torch_seconds"], abs=1e-3)
+
+
+def test_a_peer_that_is_not_there_is_a_message():
+    result = scripts.run("benchmark_round.py", "--peer=no-such-python")
+    assert result.returncode == 1
+    assert "--peer=no-such-python: there is no such program" in result.stderr
+
+
 @pytest.mark.parametrize("script", sorted(path.name for path in (scripts.ROOT / "experiments").glob("*.py")))
 def test_what_help_shows_has_the_command(script):
     program = (scripts.ROOT / "experiments" / script).read_text()

@@ -67,19 +67,17 @@ def _fragment(output: Path, name: str, sources: Sequence[Path], make: Callable[[
 
 
 def _of_runs(folder: Path, *, name: str, paths: tuple[Path, ...]) -> str:
-    """The experiments of one folder. A single method has no figure."""
-    parts = [
-        _of_experiment(folder, number, experiment)
-        for number, experiment in enumerate(stored_runs.experiments(name, paths))
-        if experiment.runs["variant"].nunique() > 1
-    ]
-    return "\n".join(parts)
+    """The experiments of one folder."""
+    experiments = enumerate(stored_runs.experiments(name, paths))
+    return "\n".join(_of_experiment(folder, number, experiment) for number, experiment in experiments)
 
 
 def _of_experiment(folder: Path, number: int, experiment: Experiment) -> str:
     runs = experiment.runs
     first = analysis.with_empty_texts(runs).iloc[0]
     parts = [f"### {figures.describe_experiment(first)}\n", _size(experiment)]
+    if runs["variant"].nunique() == 1:
+        return "\n".join([*parts, markdown.table(summary(runs))])
     for name in _DRAWN:
         try:
             figure, _ = figures.FIGURES[name].draw(runs)
@@ -98,11 +96,16 @@ def _size(experiment: Experiment) -> str:
     runs = experiment.runs
     seeds = figures.range_of(runs.groupby("variant")["seed"].nunique())
     labels = f"{runs['labels'].min():,} to {runs['labels'].max():,} labels"
-    count = f"{runs['variant'].nunique()} methods, {seeds} {'seed' if seeds == '1' else 'seeds'}, {labels}"
+    methods = str(runs["variant"].nunique())
+    count = f"{_counted(methods, 'method')}, {_counted(seeds, 'seed')}, {labels}"
     reduced = analysis.with_empty_texts(runs)["reduced"].iloc[0]
     hours = f"{runs['seconds'].sum() / 3600:.1f} hours"
     reduction = f"Reduced: {reduced}. " if reduced else ""
     return f"{count}, {hours}. {reduction}The files are in `results/{experiment.name}`.\n"
+
+
+def _counted(number: str, noun: str) -> str:
+    return f"{number} {noun}{'' if number == '1' else 's'}"
 
 
 def summary(runs: pd.DataFrame) -> pd.DataFrame:

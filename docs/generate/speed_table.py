@@ -1,10 +1,16 @@
-"""Writes the table of the acquisition methods' times from their measurements."""
+"""Writes the tables of times from their measurements."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
+
+from generate import markdown
 from lbb_jax import figures
 from lbb_jax.report import read_times
+from paper.benchmarks import table2
 
 _SHOWN = (10, 20, 100)
 _NAMES = {
@@ -16,14 +22,22 @@ _NAMES = {
     "log_det": "Log-det",
     "batch_bald": "BatchBALD",
 }
-_HEADING = "| method | b | ms | × BALD | evaluated |\n|---|---|---|---|---|\n"
+# Files of `experiments/benchmark_acquisition.py --suite`, each of other pools than the paper's.
+_SUITES = ("growth", "pools", "many_classes", "thousand_classes")
+_OF_OTHERS = {
+    "bald (PyTorch)": "BALD, PyTorch, vectorised",
+    "lbb (PyTorch, dense)": "LBB (tree), PyTorch, every pair evaluated",
+    "bald (batchbald_redux)": "BALD, batchbald_redux",
+    "batch_bald (batchbald_redux)": "BatchBALD, batchbald_redux",
+}
+_STANDARD_ERROR = "standard error of batch_bald's total"
+_NETWORKS = {"mnist_cnn": "the paper's MNIST network", "resnet18": "ResNet-18"}
 
 
 def write(path: Path, benchmark: Path) -> None:
-    """Writes the table to ``path`` (Markdown) from the lines of ``benchmark``."""
-    rows = [json.loads(line) for line in benchmark.read_text(encoding="utf-8").splitlines()]
-    shown = [row for row in rows if row["case"] in _NAMES and row["b"] in _SHOWN]
-    path.write_text(_HEADING + "".join(_line(row) for row in shown), encoding="utf-8")
+    """Writes the times on the paper's pool to ``path`` (Markdown) from the lines of ``benchmark``."""
+    rows = [row for row in _read(benchmark) if row["case"] in _NAMES and row["b"] in _SHOWN]
+    path.write_text(_table(_of_paper(row) for row in rows), encoding="utf-8")
 
 
 def draw(path: Path, benchmark: Path) -> None:
@@ -31,10 +45,80 @@ def draw(path: Path, benchmark: Path) -> None:
     figures.save(figures.time_against_batch_size(read_times(benchmark)), path)
 
 
-def _line(row: dict) -> str:
+def write_others(path: Path, folder: Path) -> None:
+    """Writes what other programs take to ``path`` (Markdown), from ``peers.jsonl`` in ``folder``."""
+    rows = _read(folder / "peers.jsonl")
+    timed = [
+        {"what": _OF_OTHERS[row["case"]], "b": row["b"], "ms": f"{row['milliseconds']:,.0f}"}
+        for row in rows
+        if row["case"] in _OF_OTHERS
+    ]
+    path.write_text(_table(timed) + "\n" + _of_standard_error(rows), encoding="utf-8")
+
+
+def write_pools(path: Path, folder: Path) -> None:
+    """Writes the times on other pools to ``path`` (Markdown), from the suites that ``folder`` holds."""
+    files = [folder / f"{name}.jsonl" for name in _SUITES]
+    rows = [row for file in files if file.exists() for row in _read(file) if row["case"] in _NAMES]
+    path.write_text(_table(_of_pool(row) for row in rows), encoding="utf-8")
+
+
+def write_training(path: Path, folder: Path) -> None:
+    """Writes the times of training steps to ``path`` (Markdown), from ``training_*.jsonl`` in ``folder``."""
+    rows = [row for name in _NETWORKS for row in _read(folder / f"training_{name}.jsonl")]
+    path.write_text(_table(_of_training(row) for row in rows if "networks" in row), encoding="utf-8")
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _table(rows: Iterable[dict[str, Any]]) -> str:
+    table = pd.DataFrame(rows)
+    return markdown.table(table.set_index(table.columns[0]))
+
+
+def _name(row: dict[str, Any]) -> str:
     name = _NAMES[row["case"]]
-    if row["case"] in ("lbb", "power_lbb"):
-        name += f" ({row.get('redundancy', 'pairwise')})"
-    share = f"{100 * row['share_of_dense']:.2g} %" if "share_of_dense" in row else ""
-    ratio = f"{row['ratio_to_bald']:.{0 if row['ratio_to_bald'] >= 10 else 1}f}"
-    return f"| {name} | {row['b']} | {row['milliseconds']:,.0f} | {ratio} | {share} |\n"
+    return f"{name} ({row.get('redundancy', 'pairwise')})" if row["case"] in ("lbb", "power_lbb") else name
+
+
+def _cost(row: dict[str, Any]) -> dict[str, str]:
+    ratio, milliseconds = row["ratio_to_bald"], row["milliseconds"]
+    return {
+        "ms": f"{milliseconds:,.{0 if milliseconds >= 100 else 1}f}",
+        "× BALD": f"{ratio:.{0 if ratio >= 10 else 1}f}",
+        "evaluated": f"{100 * row['share_of_dense']:.2g} %" if "share_of_dense" in row else "",
+    }
+
+
+def _of_paper(row: dict[str, Any]) -> dict[str, Any]:
+    _, _, seconds = table2.PAPER.get(_name(row), ("", {}, {}))
+    return {"method": _name(row), "b": row["b"], **_cost(row), "paper, s": seconds.get(row["b"], "")}
+
+
+def _of_pool(row: dict[str, Any]) -> dict[str, Any]:
+    size = {name: f"{row[name]:,}" for name in ("N", "K", "C", "b")}
+    return {"method": _name(row), **size, **_cost(row)}
+
+
+def _of_standard_error(rows: list[dict[str, Any]]) -> str:
+    (row,) = (row for row in rows if row["case"] == _STANDARD_ERROR)
+    return (
+        f"The estimate of BatchBALD's total varies, too. Over 20 keys, its standard error for {row['b']} picks from "
+        f"{row['N']} points is {row['standard_error_batchbald_redux']:.2g} nats in batchbald_redux "
+        f"({row['seconds_batchbald_redux']:.1f} s) and {row['standard_error_ours']:.2g} here "
+        f"({row['seconds_ours']:.1f} s), with as many samples.\n"
+    )
+
+
+def _of_training(row: dict[str, Any]) -> dict[str, Any]:
+    network, _, program = row["case"].removeprefix("training, ").partition(" ")
+    at_once = row.get("at_once", 1)
+    return {
+        "network": _NETWORKS[network],
+        "by": program.strip("()") or "lbb_jax",
+        "networks": row["networks"],
+        "trained": "side by side" if at_once > 1 else "one after another" if row["networks"] > 1 else "alone",
+        "ms for a step of one": f"{row['milliseconds_per_network_step']:,.1f}",
+    }

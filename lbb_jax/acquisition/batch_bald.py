@@ -25,7 +25,9 @@ millions of numbers, the points that this bound leaves open get a second bound, 
 configurations merged, before one is evaluated.
 """
 
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -108,49 +110,81 @@ def pick_batch_bald(
     num_samples: int = 10_000,
 ) -> BatchBaldPicks:
     """The picks of `batch_bald`, which has the same arguments, and the work that they took."""
-    _, num_draws, num_classes = log_probs.shape
     points = relative_to_mean(log_probs)
-    draw_key, history_key, label_key = jax.random.split(key, 3)
-    num_enumerated = _num_enumerated_picks(num_classes, batch_size, num_samples)
-
-    log_likelihoods = label_configurations.empty(num_draws, log_probs.dtype)
     scores = information.mutual_information(log_probs)
     first = jax.tree.map(lambda leaf: leaf[0], highest(scores, available, batch_size=1))
-    picks, remaining = [BatchBaldPicks(first, jnp.int32(1), jnp.int32(0), jnp.ones((), scores.dtype))], available
-    while len(picks) < num_enumerated:
-        last = picks[-1].acquisition.indices
+    return pick_given_labels(
+        key,
+        log_probs,
+        available,
+        BatchBaldPicks(first, jnp.int32(1), jnp.int32(0), jnp.ones((), scores.dtype)),
+        functools.partial(_pick, points),
+        lambda picked: picked.acquisition.indices,
+        batch_size=batch_size,
+        num_samples=num_samples,
+    )
+
+
+Picked = TypeVar("Picked")
+
+
+def pick_given_labels(
+    key: jax.Array,
+    log_probs: Float[Array, "N K C"],
+    available: Bool[Array, " N"],
+    first: Picked,
+    pick: Callable[[Bool[Array, " N"], Float[Array, "M K"], Float[Array, " M"]], Picked],
+    index_of: Callable[[Picked], Int32[Array, ""]],
+    *,
+    batch_size: int,
+    num_samples: int,
+) -> Picked:
+    """Picks points one after the other, each given the labels of those before, on average over their configurations.
+
+    Args:
+      key: Random key, consumed by the sampling.
+      log_probs: ``[N, K, C]``.
+      available: ``[N]`` bool.
+      first: The first pick, a pytree of arrays.
+      pick: ``(remaining, log_likelihoods, weights) -> Picked``: makes a later pick from the points that are left, the
+        log-likelihoods of the configurations of the picks before, and the weights of these configurations.
+      index_of: From a pick to its index.
+      batch_size: Static, at most ``N``.
+      num_samples: Static: configurations are enumerated while they are no more than this, then so many are sampled.
+
+    Returns:
+      The picks, stacked along a leading axis ``[b]``.
+    """
+    _, num_draws, num_classes = log_probs.shape
+    draw_key, history_key, label_key = jax.random.split(key, 3)
+    log_likelihoods = label_configurations.empty(num_draws, log_probs.dtype)
+    picks, remaining = [first], available
+    # With one class there is one configuration and nothing to learn; sampling it keeps the program small.
+    while num_classes > 1 and len(picks) < batch_size and num_classes ** len(picks) <= num_samples:
+        last = index_of(picks[-1])
         remaining = remove(remaining, last)
         log_likelihoods = label_configurations.enumerate_labels(log_likelihoods, log_probs[last])
-        picks.append(_pick(points, remaining, log_likelihoods, jnp.mean(jnp.exp(log_likelihoods), axis=-1)))
+        picks.append(pick(remaining, log_likelihoods, jnp.mean(jnp.exp(log_likelihoods), axis=-1)))
     enumerated = jax.tree.map(lambda *leaves: jnp.stack(leaves), *picks)
-    if num_enumerated == batch_size:
+    if len(picks) == batch_size:
         return enumerated
 
     # Configurations of all points but the last are sampled at once; the scan adds the labels of the last pick.
-    indices = enumerated.acquisition.indices
+    indices = index_of(enumerated)
     draws = label_configurations.stratified_draws(draw_key, num_samples, num_draws)
     log_likelihoods = label_configurations.sample_all(history_key, log_probs[indices[:-1]], draws)
     equal_weights = jnp.full(num_samples, 1 / num_samples, log_probs.dtype)
 
-    def extend(carry: tuple, step_key: jax.Array) -> tuple[tuple, BatchBaldPicks]:
+    def extend(carry: tuple, step_key: jax.Array) -> tuple[tuple, Picked]:
         log_likelihoods, remaining, last = carry
         remaining = remove(remaining, last)
         log_likelihoods = label_configurations.sample_labels(step_key, log_likelihoods, draws, log_probs[last])
-        picked = _pick(points, remaining, log_likelihoods, equal_weights)
-        return (log_likelihoods, remaining, picked.acquisition.indices), picked
+        picked = pick(remaining, log_likelihoods, equal_weights)
+        return (log_likelihoods, remaining, index_of(picked)), picked
 
-    step_keys = jax.random.split(label_key, batch_size - num_enumerated)
+    step_keys = jax.random.split(label_key, batch_size - len(picks))
     _, sampled = jax.lax.scan(extend, (log_likelihoods, remaining, indices[-1]), step_keys)
     return jax.tree.map(lambda exact, estimated: jnp.concatenate([exact, estimated]), enumerated, sampled)
-
-
-def _num_enumerated_picks(num_classes: int, batch_size: int, num_samples: int) -> int:
-    """The number of picks, the first included, that enumerate all configurations of the picks before."""
-    picks = 1
-    # With one class there is one configuration and nothing to learn; sampling it keeps the program small.
-    while num_classes > 1 and picks < batch_size and num_classes**picks <= num_samples:
-        picks += 1
-    return picks
 
 
 def _pick(
@@ -160,7 +194,7 @@ def _pick(
     weights: Float[Array, " M"],
 ) -> BatchBaldPicks:
     """The point with the highest gain, given the configurations of the batch so far and their weights."""
-    posterior = _posterior(log_likelihoods)
+    posterior = label_configurations.posterior(log_likelihoods)
     bounds = conditional_information(points, beliefs_of(*_merge_by_favourite(posterior, weights))) * (1 + _RESOLUTION)
     num_points, num_classes = points.mean.shape
     block_size = rows_per_chunk(len(weights) * num_classes, num_points)
@@ -168,7 +202,7 @@ def _pick(
     num_levels = 2 if block_size == 1 and len(weights) > _GROUP_SIZE * posterior.shape[1] else 1
     beliefs, groups = beliefs_of(posterior, weights), beliefs_of(*_merge_similar(posterior, weights))
 
-    def refresh(places: jax.Array, known: lazy_greedy.Known, details: Any) -> lazy_greedy.Known:
+    def refresh(places: jax.Array, known: lazy_greedy.Known, details: lazy_greedy.PerPoint) -> lazy_greedy.Known:
         del details
         block = jax.tree.map(lambda leaf: leaf[places], points)
         if num_levels == 1:
@@ -192,12 +226,6 @@ def _pick(
     # The gain is at most `Σ_k w̄_k KL(p_k ‖ q)`, and BALD is the same with the weights `1 / K`.
     most_per_bald = posterior.shape[1] * jnp.max(weights @ posterior)
     return BatchBaldPicks(Acquisition(index, gain), jnp.int32(len(weights)), search.num_evaluations, most_per_bald)
-
-
-def _posterior(log_likelihoods: Float[Array, "M K"]) -> Float[Array, "M K"]:
-    """Weights of the draws under each configuration; those of an impossible one are equal."""
-    possible = jnp.max(log_likelihoods, axis=-1, keepdims=True) > -jnp.inf
-    return jax.nn.softmax(jnp.where(possible, log_likelihoods, 0), axis=-1)
 
 
 def _merge_by_favourite(

@@ -17,7 +17,8 @@ with ``χ² = Σ_cd p̄_x(c) p̄_j(d) D_cd²``. The mean of χ² over all target
 loop over targets. Only points that this bound cannot rule out are evaluated (`lbb_jax.acquisition.lazy_greedy`).
 """
 
-from typing import Any, NamedTuple
+import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,8 +27,9 @@ from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax import arguments, label_configurations
 from lbb_jax.acquisition import lazy_greedy
+from lbb_jax.acquisition.batch_bald import pick_given_labels
 from lbb_jax.acquisition.epig import Targets, choose_targets, mean_over_others
-from lbb_jax.acquisition.selection import Acquisition, remove
+from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.batching import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import Centred, centre, psi
 
@@ -76,38 +78,18 @@ def batch_epig(
     log_probs, available = arguments.as_pool(log_probs, available, batch_size)
     num_samples = arguments.check_positive_integer("num_samples", num_samples)
     key, chosen = choose_targets(key, log_probs, available, targets, num_targets, target_weights)
-    draw_key, history_key, label_key = jax.random.split(key, 3)
-    _, num_draws, num_classes = log_probs.shape
-    pool, about = centre(log_probs), _About(centre(chosen.log_probs), chosen)
-
-    picks, remaining = [], available
-    log_likelihoods = label_configurations.empty(num_draws, log_probs.dtype)
-    # With one class there is one configuration and nothing to learn; sampling it keeps the program small.
-    most_enumerated = batch_size if num_classes > 1 else 1
-    while len(picks) < most_enumerated and num_classes ** len(picks) <= num_samples:
-        if picks:
-            remaining = remove(remaining, picks[-1].indices)
-            log_likelihoods = label_configurations.enumerate_labels(log_likelihoods, log_probs[picks[-1].indices])
-        picks.append(_pick(pool, about, remaining, log_likelihoods, jnp.mean(jnp.exp(log_likelihoods), axis=-1)))
-    enumerated = jax.tree.map(lambda *leaves: jnp.stack(leaves), *picks)
-    if len(picks) == batch_size:
-        return enumerated
-
-    # Configurations of all points but the last are sampled at once; the scan adds the labels of the last pick.
-    draws = label_configurations.stratified_draws(draw_key, num_samples, num_draws)
-    log_likelihoods = label_configurations.sample_all(history_key, log_probs[enumerated.indices[:-1]], draws)
-    equal_weights = jnp.full(num_samples, 1 / num_samples, log_probs.dtype)
-
-    def extend(carry: tuple, step_key: jax.Array) -> tuple[tuple, Acquisition]:
-        log_likelihoods, remaining, last = carry
-        remaining = remove(remaining, last)
-        log_likelihoods = label_configurations.sample_labels(step_key, log_likelihoods, draws, log_probs[last])
-        picked = _pick(pool, about, remaining, log_likelihoods, equal_weights)
-        return (log_likelihoods, remaining, picked.indices), picked
-
-    step_keys = jax.random.split(label_key, batch_size - len(picks))
-    _, sampled = jax.lax.scan(extend, (log_likelihoods, remaining, picks[-1].indices), step_keys)
-    return jax.tree.map(lambda exact, estimated: jnp.concatenate([exact, estimated]), enumerated, sampled)
+    pick = functools.partial(_pick, centre(log_probs), _About(centre(chosen.log_probs), chosen))
+    no_labels = label_configurations.empty(log_probs.shape[1], log_probs.dtype)
+    return pick_given_labels(
+        key,
+        log_probs,
+        available,
+        pick(available, no_labels, jnp.ones(1, log_probs.dtype)),
+        pick,
+        lambda picked: picked.indices,
+        batch_size=batch_size,
+        num_samples=num_samples,
+    )
 
 
 class _About(NamedTuple):
@@ -125,10 +107,10 @@ def _pick(
     weights: Float[Array, " M"],
 ) -> Acquisition:
     """The point with the highest gain, given the configurations of the batch so far and their weights."""
-    posterior = _posterior(log_likelihoods)
+    posterior = label_configurations.posterior(log_likelihoods)
     bounds = jnp.where(remaining, _bounds(pool, about, posterior, weights), -jnp.inf)
 
-    def refresh(places: jax.Array, known: lazy_greedy.Known, details: Any) -> lazy_greedy.Known:
+    def refresh(places: jax.Array, known: lazy_greedy.Known, details: lazy_greedy.PerPoint) -> lazy_greedy.Known:
         del details
         block = jax.tree.map(lambda leaf: leaf[places], pool)
         gains = _gains(block, places, about, posterior, weights)
@@ -141,12 +123,6 @@ def _pick(
     search = lazy_greedy.settle(search, rules, 1, block_size=block_size)
     index, gain, _, _, _ = lazy_greedy.take_best(search, 1, resolution=_RESOLUTION)
     return Acquisition(index, gain)
-
-
-def _posterior(log_likelihoods: Float[Array, "M K"]) -> Float[Array, "M K"]:
-    """Weights of the draws under each configuration; those of an impossible one are equal."""
-    possible = jnp.max(log_likelihoods, axis=-1, keepdims=True) > -jnp.inf
-    return jax.nn.softmax(jnp.where(possible, log_likelihoods, 0), axis=-1)
 
 
 def _under(points: Centred, draw_weights: Float[Array, " K"]) -> Centred:

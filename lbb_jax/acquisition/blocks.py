@@ -1,4 +1,4 @@
-"""A stream of predictions as blocks of one size, whatever lengths it arrives in."""
+"""A stream of predictions, cut into blocks of one size whatever lengths it arrives in."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -7,19 +7,20 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Float
 
 from lbb_jax import arguments
 from lbb_jax.acquisition import checks
 from lbb_jax.acquisition.stored import open_predictions
 from lbb_jax.batching import rows_per_chunk
 
-# Numbers in a block: enough to keep the hardware busy, and few beside any memory.
+# Numbers in a block: enough to keep the hardware busy, few enough for any memory.
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 2**18, 2**23
 MOST_POINTS = 2**31 - 1
 
 
 class Block(NamedTuple):
-    """A block of the stream, padded to the size of all blocks with points that are not available.
+    """A block of the stream; points that are not available pad it to the size of all blocks.
 
     Attributes:
       log_probs: ``[B, K, C]`` float32; nothing that the stream does later changes it.
@@ -28,16 +29,16 @@ class Block(NamedTuple):
       num_points: How many points of the stream it holds.
     """
 
-    log_probs: jax.Array
-    available: np.ndarray
+    log_probs: Float[jax.Array, "B K C"]
+    available: Bool[np.ndarray, " B"]
     first_point: int
     num_points: int
 
 
 def read_blocks(batches: Any, first_point: int = 0) -> Iterator[Block]:
-    """The stream in blocks of one size, of which the last is padded.
+    """Yields the stream in blocks of one size; the last one is padded.
 
-    Where all batches have the length of the first, and that is neither too large nor too small, they are the blocks.
+    If all batches have the same length, neither too large nor too small, each batch is a block.
 
     Args:
       batches: As `acquire_stream` takes them.
@@ -46,7 +47,7 @@ def read_blocks(batches: Any, first_point: int = 0) -> Iterator[Block]:
     Raises:
       ValueError: For blocks of wrong or different shapes, a wrong mask, more than ``2**31 - 1`` points, and a file that
         is not there or is no ``.npy`` file of ``[N, K, C]``.
-      TypeError: For what is no stream, or a block that is no array.
+      TypeError: If ``batches`` is no stream, or a block is no array.
     """
     size, filled, num_points = 0, 0, first_point
     whole, mask = np.empty(0, np.float32), np.empty(0, bool)
@@ -84,7 +85,7 @@ def can_be_read_again(batches: Any) -> bool:
 
 
 def open_stream(batches: Any) -> Any:
-    """A stream from its beginning, where a callable opens it; any other as it is."""
+    """The stream that a callable opens, from its beginning; any other stream unchanged."""
     return batches() if _is_opened_by_a_call(batches) else batches
 
 

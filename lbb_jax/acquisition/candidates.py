@@ -1,8 +1,8 @@
-"""The points of a pool that are worth most by themselves, kept while the pool passes by, and the batch they hold.
+"""How a batch is picked from a pool that passes by: from the points that are worth most by themselves.
 
-What a point is worth to a batch is at most what it is worth by itself: its BALD, its log-det, or its first arrival in a
-race. So the batch picked from the candidates is that of the whole pool if every pick was worth more than the best point
-left out. A method says by a `Stream` that this holds for it.
+A point is worth no more to a batch than by itself: its BALD, its log-det, or its first arrival in a race. So the batch
+picked from the points that are kept is that of the whole pool if every pick was worth more than the best point left
+out. A method declares by a `Stream` that this holds for it.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32
 
 from lbb_jax.acquisition.sampling import rank
 from lbb_jax.acquisition.selection import Acquisition, highest
@@ -28,26 +29,26 @@ class Ranked(NamedTuple):
     """
 
     acquisition: Acquisition
-    worth: jax.Array
-    most: jax.Array | float = 1.0
+    worth: Float[Array, " b"]
+    most: Float[Array, "..."] | float = 1.0
 
 
 class Stream(NamedTuple):
-    """How a method picks from a pool that passes by: its declaration that a point's worth alone bounds its worth.
+    """How a method picks from a pool that passes by, and its declaration that no point is worth more than by itself.
 
     Attributes:
       scores: ``(log_probs[n, K, C], **options) -> [n]``: the score of each point before any pick, which must depend on
         its own predictions and the options alone.
       pick: ``(key, points[n], log_probs[n, K, C], available[n], *, batch_size, **options) -> Ranked``, where ``points``
         are indices in the pool: the batch from the points that are kept. No point may be worth more to the batch than
-        ``most`` times what it is worth by itself. None if no pick changes another point's score: then the batch are
+        ``most`` times what it is worth by itself. None if no pick changes another point's score: then the batch is
         the points ranked highest.
       sampling: How points are ranked by their scores, one of `lbb_jax.acquisition.sampling.SAMPLINGS`. None for what
         the option ``sampling`` says, "top" where the method has none.
-      needs: Options without which points are scored beside others of the pool.
+      needs: Options that must be given: without them, a point's score depends on other points of the pool.
     """
 
-    scores: Callable[..., jax.Array]
+    scores: Callable[..., Float[Array, " n"]]
     pick: Callable[..., Ranked] | None = None
     sampling: str | None = None
     needs: tuple[str, ...] = ()
@@ -67,22 +68,26 @@ class Choice(NamedTuple):
     """
 
     acquisition: Acquisition
-    worth: jax.Array
-    most: jax.Array
+    worth: Float[Array, " b"]
+    most: Float[Array, " b"]
 
     @property
-    def threshold(self) -> jax.Array:
+    def threshold(self) -> Float[Array, ""]:
         """A point that is worth less than this by itself could not have been picked, ``[]``."""
         return jnp.min(self.worth / self.most)
 
-    def slack(self, best_left_out: jax.Array | float) -> jax.Array:
-        """The most by which a point that is worth that by itself could have been worth more than a pick, ``[]``."""
+    def slack(self, best_left_out: Float[Array, ""] | float) -> Float[Array, ""]:
+        """By how much a point worth ``best_left_out`` by itself could have been worth more than a pick, at most."""
         return jnp.max(self.most * best_left_out - self.worth)
 
 
 def worth_by_itself(
-    stream: Stream, key: jax.Array, points: jax.Array, log_probs: jax.Array, options: Mapping[str, Any]
-) -> jax.Array:
+    stream: Stream,
+    key: jax.Array,
+    points: Int32[Array, " n"],
+    log_probs: Float[Array, "n K C"],
+    options: Mapping[str, Any],
+) -> Float[Array, " n"]:
     """What the points with the indices ``points[n]`` and the predictions ``log_probs[n, K, C]`` are worth, ``[n]``."""
     scores = stream.scores(log_probs, **options)
     if jnp.shape(scores) != points.shape:
@@ -94,9 +99,9 @@ def worth_by_itself(
 def choose(
     stream: Stream,
     key: jax.Array,
-    worth: jax.Array,
-    points: jax.Array,
-    log_probs: jax.Array,
+    worth: Float[Array, " M"],
+    points: Int32[Array, " M"],
+    log_probs: Float[Array, "M K C"],
     *,
     batch_size: int,
     options: Mapping[str, Any],
@@ -106,11 +111,11 @@ def choose(
     Args:
       stream: How the method is streamed.
       key: Random key, consumed.
-      worth: What each is worth by itself, ``[M]``, ``-inf`` where there is none.
+      worth: What each point is worth by itself, ``[M]``; ``-inf`` in free places.
       points: Their indices in the pool, ``[M]`` int32, ascending, so that equal points go to the lowest index.
       log_probs: Their predictions, ``[M, K, C]``.
-      batch_size: Static, at most the points that there are.
-      options: The method's.
+      batch_size: Static, at most the number of points.
+      options: The options of the method.
     """
     available = worth > -jnp.inf
     if stream.pick is None:
@@ -124,13 +129,13 @@ def choose(
     return Choice(picked, ranked.worth, most)
 
 
-def no_points_counted() -> jax.Array:
+def no_points_counted() -> Int32[Array, " bins"]:
     """A histogram of no points, ``[bins]`` int32."""
     return jnp.zeros(_NUM_BINS, jnp.int32)
 
 
-def count(histogram: jax.Array, worth: jax.Array, *, are_logs: bool) -> jax.Array:
-    """The histogram with the points that are worth ``worth[n]``, ``-inf`` for those that are not to be counted.
+def count(histogram: Int32[Array, " bins"], worth: Float[Array, " n"], *, are_logs: bool) -> Int32[Array, " bins"]:
+    """The histogram after the points worth ``worth[n]`` are added; those worth ``-inf`` do not count.
 
     Args:
       histogram: ``[bins]`` int32.
@@ -141,13 +146,13 @@ def count(histogram: jax.Array, worth: jax.Array, *, are_logs: bool) -> jax.Arra
     return histogram.at[_bins(worth, are_logs=are_logs)].add(counts)
 
 
-def count_at_least(histogram: jax.Array, worth: jax.Array, *, are_logs: bool) -> jax.Array:
+def count_at_least(histogram: Int32[Array, " bins"], worth: Float[Array, ""], *, are_logs: bool) -> Int32[Array, ""]:
     """About how many of the points counted are worth ``worth`` or more by themselves, ``[]`` int32."""
     is_counted = jnp.arange(_NUM_BINS) >= _bins(worth, are_logs=are_logs)
     return jnp.sum(jnp.where(is_counted, histogram, 0))
 
 
-def _bins(worth: jax.Array, *, are_logs: bool) -> jax.Array:
+def _bins(worth: Float[Array, "*n"], *, are_logs: bool) -> Int32[Array, "*n"]:
     """The bin of the histogram that each worth falls into: of its logarithm."""
     logs = worth if are_logs else jnp.log(jnp.maximum(worth, 1e-30))
     share = (logs - _LOWEST_BIN) / (_HIGHEST_BIN - _LOWEST_BIN)

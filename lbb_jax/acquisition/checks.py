@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
 from lbb_jax import entropy
 from lbb_jax.acquisition.sampling import SAMPLINGS
@@ -107,13 +108,13 @@ class Fault(NamedTuple):
       point: The log-probabilities of its point, ``[K, C]``.
     """
 
-    exists: jax.Array
-    row: jax.Array
-    point: jax.Array
+    exists: Bool[jax.Array, ""]
+    row: Int[jax.Array, ""]
+    point: Float[jax.Array, "K C"]
 
 
 @jax.jit
-def find_fault(log_probs: jax.Array, available: jax.Array) -> Fault:
+def find_fault(log_probs: Float[jax.Array, "N K C"], available: Bool[jax.Array, " N"]) -> Fault:
     """The first fault among the available points of ``log_probs[N, K, C]``, in a compiled program of its own."""
     # Where a row holds NaN or +inf, so does its sum.
     sums = entropy.sum_of_terms(jnp.exp(log_probs))
@@ -353,7 +354,9 @@ def _check_range(name: str, embeddings: jax.Array, available: jax.Array) -> None
 
 
 @jax.jit
-def _first_out_of_range(embeddings: jax.Array, available: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _first_out_of_range(
+    embeddings: Float[jax.Array, "N D"], available: Bool[jax.Array, " N"]
+) -> tuple[Bool[jax.Array, ""], Int[jax.Array, ""]]:
     """Whether a row of ``embeddings[N, D]`` of an available point is out of range, and the first such row.
 
     Both are single numbers, which every process can read where the rows are spread over several.

@@ -1,9 +1,9 @@
 """Cluster-Margin: uncertain points from many clusters.
 
-"Batch active learning at scale" (Citovsky et al., NeurIPS 2021): the points of the smallest margins, taken in turn from
+"Batch active learning at scale" (Citovsky et al., NeurIPS 2021) takes the points with the smallest margins in turn from
 the clusters that they fall into, small clusters first. It is made for batches of thousands.
 
-The paper clusters the whole pool once, by average linkage. Here the candidates of the batch, those of the smallest
+The paper clusters the whole pool once, by average linkage. Here the candidates of the batch, those with the smallest
 margins, are clustered by average linkage in every round: no array of ``N × N`` distances exists, the embeddings may be
 those of the round, and points that cannot be picked have no part in the clusters.
 """

@@ -1,37 +1,38 @@
-"""A batch held against points that it was not picked from.
+"""A batch, challenged by points that it was not picked from.
 
 What a point is worth to a batch depends on the point, the picks so far and the random key. So at each pick the winner
-of a whole pool is the winner among the winners of its parts: a batch is that of the pool if no part of it, taken
-together with the batch, gives another one. The parts can be looked at one after the other, or each by another process.
+of a whole pool is the winner among the winners of its parts: a batch is that of the pool if no part of the pool, taken
+together with the batch, gives another batch. The parts can be looked at one after the other, or by several processes.
 """
 
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Bool, Float32, Int32
 
 from lbb_jax.acquisition.candidates import Choice
 from lbb_jax.acquisition.kept_points import Kept, join
 
-# Points that won once are kept, this many for each pick, before only the present winners are.
+# So many contenders are kept for each pick; when there are more, only the present batch stays.
 _CONTENDERS_PER_PICK = 4
 # Two programs may round the worth of a point differently.
 _MARGIN = 1e-6
 
 
 class Contest:
-    """The batch from all points that were ever seen together with those that won before.
+    """The batch of all points seen so far, which further points can challenge.
 
     Args:
-      choose: From points to the batch that they give, by a program for a number of them.
+      choose: From points, and the number of places that the program has for them, to the batch that they give.
       kept: Points that include those of ``choice``.
       choice: The batch that they give.
-      challengers_at_once: Points that challenge the batch together, at most; more make a program of its own.
+      challengers_at_once: The most points that challenge the batch together; more of them need another program.
 
     Attributes:
       choice: The present batch.
-      contenders: Its points, and points that were once picked.
+      contenders: The points of the batch, and points that were in it before.
       challengers_at_once: Points that challenge the batch together.
-      most_contenders: Most points that are kept to be contenders.
+      most_contenders: The most contenders that are kept.
     """
 
     def __init__(self, choose: Callable[[Kept, int], Choice], kept: Kept, choice: Choice, challengers_at_once: int):
@@ -45,7 +46,7 @@ class Contest:
         """Lets points challenge the batch, and returns those that win a place in it.
 
         Args:
-          challengers: Points of which none is a contender.
+          challengers: Points, none of them a contender.
         """
         together = join([self.contenders, challengers])
         num_places = self.most_contenders + self.challengers_at_once
@@ -62,14 +63,14 @@ class Contest:
         return winners
 
     def among(self, kept: Kept) -> Kept:
-        """Those of some points that are no contenders and are worth enough by themselves to be picked."""
+        """The points of ``kept`` that are not contenders, and are worth enough by themselves to be picked."""
         return kept.at(self.is_open_to(kept.worth) & self.without_contenders(kept.points))
 
-    def without_contenders(self, points: np.ndarray) -> np.ndarray:
+    def without_contenders(self, points: Int32[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """Which of ``points[n]`` are no contenders, ``[n]`` bool."""
         return ~np.isin(points, self.contenders.points)
 
-    def is_open_to(self, worth: np.ndarray) -> np.ndarray:
+    def is_open_to(self, worth: Float32[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """Whether points that are ``worth[n]`` by themselves could be picked, ``[n]`` bool."""
         threshold = float(self.choice.threshold)
         return worth >= threshold - _MARGIN * abs(threshold)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax.acquisition.selection import Acquisition, best, remove
 from lbb_jax.batching import map_chunks, rows_per_chunk
@@ -55,20 +56,22 @@ class Redundancy(NamedTuple):
       gain: ``(scores[N], redundancy[N]) -> [N]``.
     """
 
-    pairs_with: Callable[[jax.Array], jax.Array]
-    add: Callable[[jax.Array, jax.Array], jax.Array]
-    gain: Callable[[jax.Array, jax.Array], jax.Array]
+    pairs_with: Callable[[Int32[Array, ""]], Float[Array, " N"]]
+    add: Callable[[Float[Array, " N"], Float[Array, " N"]], Float[Array, " N"]]
+    gain: Callable[[Float[Array, " N"], Float[Array, " N"]], Float[Array, " N"]]
 
 
 def pick(
-    scores: jax.Array,
-    available: jax.Array,
+    scores: Float[Array, " N"],
+    available: Bool[Array, " N"],
     redundancy: Redundancy,
-    ranks: jax.Array,
-    later_ranks: Callable[[jax.Array, jax.Array, jax.Array, jax.Array], jax.Array],
+    ranks: Float[Array, " N"],
+    later_ranks: Callable[
+        [Float[Array, " N"], Float[Array, " N"], Float[Array, " N"], Float[Array, ""]], Float[Array, " N"]
+    ],
     *,
     batch_size: int,
-) -> tuple[Acquisition, jax.Array]:
+) -> tuple[Acquisition, Float[Array, " b"]]:
     """Picks the point of the highest rank, again and again.
 
     Args:
@@ -98,8 +101,8 @@ def pick(
 
 
 def weighted_pairs_with(
-    log_probs: jax.Array, index: jax.Array, function: Callable[[jax.Array], jax.Array]
-) -> jax.Array:
+    log_probs: Float[Array, "N K C"], index: Int32[Array, ""], function: Callable[[Array], Array]
+) -> Float[Array, " N"]:
     """``Σ_cd p̄_i(c) p̄(d) f(D_cd)`` of every point ``i`` with that of the ``index[]``, ``[N]``.
 
     What `lbb_jax.information.weighted_pairs` computes, for all points with one, in few large steps.

@@ -14,7 +14,7 @@ So where the targets have many labels in all, only points that these bounds cann
 (`lbb_jax.acquisition.lazy_greedy`).
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -267,7 +267,7 @@ def pick_epig(
     def bounds_of_chunk(start: jax.Array) -> jax.Array:
         return _upper_bounds(log_probs, start + jnp.arange(chunk_size, dtype=jnp.int32), targets, groups)
 
-    def refresh(points: jax.Array, known: lazy_greedy.Known, details: Any) -> lazy_greedy.Known:
+    def refresh(points: jax.Array, known: lazy_greedy.Known, details: lazy_greedy.PerPoint) -> lazy_greedy.Known:
         del details
         if num_levels == 1:
             scores = _scores_of(log_probs, points, targets)

@@ -1,4 +1,4 @@
-"""What the processes of a program tell one another of the parts of a stream that each has read."""
+"""How processes that each read a part of a stream exchange what they have found."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ class Exchange:
         return jax.tree.map(np.asarray, multihost_utils.process_allgather(tree))
 
     def gather_points(self, kept: Kept, num_places: int) -> Kept:
-        """The points of all processes, of which each has at most ``num_places``."""
+        """The points of all processes; each process has at most ``num_places``."""
         places = self.gather(lay_out(kept, num_places))
         together = Kept(*(array.reshape(-1, *array.shape[2:]) for array in places))
         return together.at(together.worth > -np.inf)

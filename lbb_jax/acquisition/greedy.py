@@ -15,13 +15,13 @@ from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax.acquisition.selection import Acquisition, best, remove
 
-Batch = TypeVar("Batch")
+BatchState = TypeVar("BatchState")
 
 
 def greedy(
-    gains: Callable[[Batch], Float[Array, " N"]],
-    add: Callable[[Batch, Int32[Array, ""]], Batch],
-    batch: Batch,
+    gains: Callable[[BatchState], Float[Array, " N"]],
+    add: Callable[[BatchState, Int32[Array, ""]], BatchState],
+    batch: BatchState,
     available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
@@ -58,7 +58,7 @@ def greedy(
       The picks and their gains, ``[batch_size]``; index -1 and score ``-inf`` where no available point is left.
     """
 
-    def pick(carry: tuple[Batch, jax.Array], _: None) -> tuple[tuple[Batch, jax.Array], Acquisition]:
+    def pick(carry: tuple[BatchState, jax.Array], _: None) -> tuple[tuple[BatchState, jax.Array], Acquisition]:
         batch, available = carry
         picked = Acquisition(*best(gains(batch), available, resolution=resolution))
         return (add(batch, picked.indices), remove(available, picked.indices)), picked

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float32, Int, Int32
 
 _NOTHING = np.float32(-np.inf)
-# One place more for so many that are asked for.
+# One spare place for so many places.
 _SPARE = 4
 
 
@@ -19,11 +20,11 @@ class Kept(NamedTuple):
       log_probs: Their predictions, ``[M, K, C]`` float32.
     """
 
-    worth: np.ndarray
-    points: np.ndarray
-    log_probs: np.ndarray
+    worth: Float32[np.ndarray, " M"]
+    points: Int32[np.ndarray, " M"]
+    log_probs: Float32[np.ndarray, "M K C"]
 
-    def at(self, rows: np.ndarray | slice) -> "Kept":
+    def at(self, rows: Bool[np.ndarray, " M"] | Int[np.ndarray, " m"] | slice) -> "Kept":
         """The points in the places ``rows``, an index of any kind."""
         return Kept(self.worth[rows], self.points[rows], self.log_probs[rows])
 
@@ -47,11 +48,10 @@ def lay_out(kept: Kept, num_places: int) -> Kept:
 
 
 class KeptPoints:
-    """The best points of a stream by what they are worth by themselves, of equal ones those that came first.
+    """The points of a stream that are worth most by themselves; of equal points the first.
 
-    Points that are worth less than a threshold are left out as they come. The threshold rises where a caller raises it,
-    and where there are no more places: then the best that there are places for stay. No point is sorted in, and few
-    are copied.
+    Points that are worth less than a threshold are left out as they come. The threshold rises when a caller raises it,
+    and when all places are taken: then only the best points stay. Points are not sorted, and few are copied.
 
     Args:
       num_places: Points kept; there is room for a quarter more before some must go.
@@ -74,12 +74,17 @@ class KeptPoints:
             np.empty((capacity, num_draws, num_classes), np.float32),
         )
         self.size = 0
-        # Below every number but what marks points that are not available.
+        # Below every worth except -inf, which marks points that are not available.
         self.threshold = np.finfo(np.float32).min
         self.best_left_out = _NOTHING
 
-    def add(self, worth: np.ndarray, first_point: int, take: Callable[[np.ndarray], np.ndarray]) -> None:
-        """Takes in what is worth keeping of a block, which comes after all that came before.
+    def add(
+        self,
+        worth: Float32[np.ndarray, " n"],
+        first_point: int,
+        take: Callable[[Int[np.ndarray, " m"]], Float32[np.ndarray, "m K C"]],
+    ) -> None:
+        """Keeps the points of a block that are worth it; blocks come in the order of the stream.
 
         Args:
           worth: What its points are worth, ``[n]`` float32, ``-inf`` for points that are not available.
@@ -103,7 +108,7 @@ class KeptPoints:
         self._keep(self._places.worth[: self.size] >= self.threshold)
 
     def settle(self) -> None:
-        """Leaves out what there are only spare places for."""
+        """Frees the spare places: only the best ``num_places`` points stay."""
         if self.size > self.num_places:
             self._keep_best()
 
@@ -117,14 +122,16 @@ class KeptPoints:
             return self.all()
         return self._places.at(np.argpartition(-self._places.worth[: self.size], num_points - 1)[:num_points])
 
-    def _above_threshold(self, worth: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Those of ``rows`` that are worth the threshold."""
+    def _above_threshold(
+        self, worth: Float32[np.ndarray, " n"], rows: Int[np.ndarray, " m"]
+    ) -> Int[np.ndarray, " left"]:
+        """The rows of points that are worth the threshold; the other points are left out."""
         stays = worth[rows] >= self.threshold
         self._leave_out(worth[rows[~stays]])
         return rows[stays]
 
     def _keep_best(self) -> None:
-        """Keeps as many points as there are places for, and raises the threshold to the next number above the least."""
+        """Keeps the best ``num_places`` points, and raises the threshold to the next number above the least of them."""
         worth, points, _ = self.all()
         least = np.partition(worth, self.size - self.num_places)[self.size - self.num_places]
         stays = worth > least
@@ -132,10 +139,10 @@ class KeptPoints:
         first = np.argsort(points[equal])[: self.num_places - np.count_nonzero(stays)]
         stays[equal[first]] = True
         self._keep(stays)
-        # What comes later and is worth as much comes after points that are.
+        # A later point of the same worth ranks behind the points at hand.
         self.threshold = np.nextafter(least, np.float32(np.inf))
 
-    def _keep(self, stays: np.ndarray) -> None:
+    def _keep(self, stays: Bool[np.ndarray, " size"]) -> None:
         """Keeps the points of ``stays[size]``: the last ones move to the places that become free."""
         self._leave_out(self._places.worth[: self.size][~stays])
         self.size = int(np.count_nonzero(stays))
@@ -143,5 +150,5 @@ class KeptPoints:
         for array in self._places:
             array[free] = array[moved]
 
-    def _leave_out(self, worth: np.ndarray) -> None:
+    def _leave_out(self, worth: Float32[np.ndarray, " m"]) -> None:
         self.best_left_out = np.max(worth, initial=self.best_left_out)

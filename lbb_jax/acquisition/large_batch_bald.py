@@ -24,6 +24,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax import arguments
 from lbb_jax.acquisition import dense_greedy, exponential_race, lazy_greedy
@@ -35,11 +37,11 @@ from lbb_jax.acquisition.third_order import pick_third_order
 
 def large_batch_bald(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
-    pair_weight: jax.Array | float = 1.0,
+    pair_weight: Float[Array, ""] | float = 1.0,
     redundancy: str = "pairwise",
     pairs: str = "exact",
     order: int = 2,
@@ -78,12 +80,12 @@ def large_batch_bald(
 
 def power_large_batch_bald(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
-    alpha: jax.Array | float = 1.0,
-    pair_weight: jax.Array | float = 1.0,
+    alpha: Float[Array, ""] | float = 1.0,
+    pair_weight: Float[Array, ""] | float = 1.0,
     redundancy: str = "pairwise",
     pairs: str = "exact",
 ) -> Acquisition:
@@ -129,16 +131,16 @@ class LbbPicks(NamedTuple):
     """
 
     acquisition: Acquisition
-    ranks: jax.Array
-    num_pairs: jax.Array
+    ranks: Float[Array, " b"]
+    num_pairs: Int32[Array, ""]
 
 
 def pick_lbb(
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[Array, "N K C"],
+    available: Bool[Array, " N"],
     *,
     batch_size: int,
-    pair_weight: jax.Array | float = 1.0,
+    pair_weight: Float[Array, ""] | float = 1.0,
     redundancy: str = "pairwise",
     pairs: str = "exact",
     front_size: int = lazy_greedy.FRONT_SIZE,
@@ -150,7 +152,13 @@ def pick_lbb(
     """
     pool = SharedInformation(log_probs, redundancy, pair_weight, pairs, batch_size)
 
-    def later_ranks(points: jax.Array, ranks: jax.Array, gains: jax.Array, lowered: jax.Array, picked: jax.Array):
+    def later_ranks(
+        points: Int32[Array, " n"],
+        ranks: Float[Array, " n"],
+        gains: Float[Array, " n"],
+        lowered: Float[Array, " n"],
+        picked: Float[Array, " n"],
+    ) -> Float[Array, " n"]:
         del points, ranks, gains, picked
         return lowered
 
@@ -159,12 +167,12 @@ def pick_lbb(
 
 def pick_power_lbb(
     variates: exponential_race.Variates,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[Array, "N K C"],
+    available: Bool[Array, " N"],
     *,
     batch_size: int,
-    alpha: jax.Array | float = 1.0,
-    pair_weight: jax.Array | float = 1.0,
+    alpha: Float[Array, ""] | float = 1.0,
+    pair_weight: Float[Array, ""] | float = 1.0,
     redundancy: str = "pairwise",
     pairs: str = "exact",
     front_size: int = lazy_greedy.FRONT_SIZE,
@@ -177,8 +185,12 @@ def pick_power_lbb(
     pool = SharedInformation(log_probs, redundancy, pair_weight, pairs, batch_size)
 
     def later_keys(
-        points: jax.Array, keys: jax.Array, gains: jax.Array, lowered: jax.Array, picked: jax.Array
-    ) -> jax.Array:
+        points: Int32[Array, " n"],
+        keys: Float[Array, " n"],
+        gains: Float[Array, " n"],
+        lowered: Float[Array, " n"],
+        picked: Float[Array, " n"],
+    ) -> Float[Array, " n"]:
         of_points = jax.tree.map(lambda leaf: leaf[points], variates)
         before, after = (exponential_race.log_rate(gain, alpha) for gain in (gains, lowered))
         return exponential_race.later_keys(keys, of_points, before, after, picked)
@@ -187,14 +199,18 @@ def pick_power_lbb(
     return _pick(pool, available, Ranking(pool, keys, later_keys, has_memory=True), front_size, form)
 
 
-def _pick(pool: SharedInformation, available: jax.Array, ranking: Ranking, front_size: int, form: str) -> LbbPicks:
+def _pick(
+    pool: SharedInformation, available: Bool[Array, " N"], ranking: Ranking, front_size: int, form: str
+) -> LbbPicks:
     """Picks the point of the highest rank, again and again."""
     if dense_greedy.is_chosen(form, pool.numbers_per_step):
         return _pick_evaluating_all(pool, available, ranking)
     return _pick_one_by_one(pool, available, ranking, front_size)
 
 
-def _pick_one_by_one(pool: SharedInformation, available: jax.Array, ranking: Ranking, front_size: int) -> LbbPicks:
+def _pick_one_by_one(
+    pool: SharedInformation, available: Bool[Array, " N"], ranking: Ranking, front_size: int
+) -> LbbPicks:
     """Picks the point of the highest rank, again and again, evaluating those that can be it."""
     batch = pool.empty_batch()
     search = ranking.begin(available, batch, front_size=front_size)
@@ -211,11 +227,13 @@ def _pick_one_by_one(pool: SharedInformation, available: jax.Array, ranking: Ran
     return LbbPicks(acquisition, batch.ranks, search.num_evaluations)
 
 
-def _pick_evaluating_all(pool: SharedInformation, available: jax.Array, ranking: Ranking) -> LbbPicks:
+def _pick_evaluating_all(pool: SharedInformation, available: Bool[Array, " N"], ranking: Ranking) -> LbbPicks:
     """Picks the point of the highest rank, again and again, evaluating every point with every pick."""
     points = jnp.arange(len(available), dtype=jnp.int32)
 
-    def later_ranks(ranks: jax.Array, gains: jax.Array, lowered: jax.Array, picked: jax.Array) -> jax.Array:
+    def later_ranks(
+        ranks: Float[Array, " N"], gains: Float[Array, " N"], lowered: Float[Array, " N"], picked: Float[Array, ""]
+    ) -> Float[Array, " N"]:
         return ranking.later_ranks(points, ranks, gains, lowered, jnp.broadcast_to(picked, ranks.shape))
 
     redundancy = dense_greedy.Redundancy(pool.pairs_of_all(), pool.add, pool.gain)

@@ -10,16 +10,20 @@ that others need not be; where very many could still win, many at a time. All sh
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int32, PyTree, Shaped
 
 from lbb_jax.acquisition.selection import NO_POINT
 
 FRONT_SIZE = 2048
 # The whole front is evaluated at once where this many blocks of it could win.
 _MANY_BLOCKS = 12
+
+# What a method keeps of each of some points: arrays with a row for each.
+PerPoint = PyTree[Shaped[Array, "..."]]
 
 
 class Known(NamedTuple):
@@ -31,9 +35,9 @@ class Known(NamedTuple):
       state: What else a method keeps of each point, a pytree of arrays ``[n, ...]``.
     """
 
-    bounds: jax.Array
-    num_seen: jax.Array
-    state: Any
+    bounds: Float[Array, " n"]
+    num_seen: Int32[Array, " n"]
+    state: PerPoint
 
 
 class Search(NamedTuple):
@@ -51,16 +55,16 @@ class Search(NamedTuple):
     """
 
     pool: Known
-    points: jax.Array
+    points: Int32[Array, " F"]
     front: Known
-    details: Any
-    rest_bound: jax.Array
-    rest_point: jax.Array
-    num_evaluations: jax.Array
-    kept: Any
+    details: PerPoint
+    rest_bound: Float[Array, ""]
+    rest_point: Int32[Array, ""]
+    num_evaluations: Int32[Array, ""]
+    kept: PerPoint
 
 
-def one_evaluation(new: Known, old: Known) -> jax.Array:
+def one_evaluation(new: Known, old: Known) -> Int32[Array, " m"]:
     """One evaluation for each point that is refreshed, ``[m]``."""
     del old
     return jnp.ones_like(new.num_seen)
@@ -80,14 +84,16 @@ class Rules(NamedTuple):
         whose rounding does not depend on how many points there are, or exact copies would not tie.
     """
 
-    refresh: Callable[[jax.Array, Known, Any], Known]
-    enter: Callable[[jax.Array, Known], Any] = lambda points, known: ()
-    lower: Callable[[Known, Any], tuple[Known, Any]] = lambda pool, kept: (pool, kept)
-    count: Callable[[Known, Known], jax.Array] = one_evaluation
+    refresh: Callable[[Int32[Array, " m"], Known, PerPoint], Known]
+    enter: Callable[[Int32[Array, " m"], Known], PerPoint] = lambda points, known: ()
+    lower: Callable[[Known, PerPoint], tuple[Known, PerPoint]] = lambda pool, kept: (pool, kept)
+    count: Callable[[Known, Known], Int32[Array, " m"]] = one_evaluation
     in_crowds: bool = False
 
 
-def begin(bounds: jax.Array, state: Any, rules: Rules, *, kept: Any = (), front_size: int = FRONT_SIZE) -> Search:
+def begin(
+    bounds: Float[Array, " N"], state: PerPoint, rules: Rules, *, kept: PerPoint = (), front_size: int = FRONT_SIZE
+) -> Search:
     """A search before the first pick.
 
     Args:
@@ -101,7 +107,7 @@ def begin(bounds: jax.Array, state: Any, rules: Rules, *, kept: Any = (), front_
     return _choose_front(pool, rules, min(front_size, len(bounds)), jnp.int32(0), kept)
 
 
-def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_size: int) -> Search:
+def settle(search: Search, rules: Rules, num_picks: Int32[Array, ""] | int, *, block_size: int) -> Search:
     """Evaluates points until the front's highest bound is the present worth of a point, and no other is worth more.
 
     Args:
@@ -172,8 +178,8 @@ def settle(search: Search, rules: Rules, num_picks: jax.Array | int, *, block_si
 
 
 def take_best(
-    search: Search, num_picks: jax.Array | int = 0, *, resolution: float = 0.0
-) -> tuple[jax.Array, jax.Array, Any, Any, Search]:
+    search: Search, num_picks: Int32[Array, ""] | int = 0, *, resolution: float = 0.0
+) -> tuple[Int32[Array, ""], Float[Array, ""], PerPoint, PerPoint, Search]:
     """Takes the best point out of a settled search.
 
     Args:
@@ -199,14 +205,16 @@ def take_best(
     return index, worth, state, details, search._replace(front=search.front._replace(bounds=bounds))
 
 
-def _front_leads(search: Search) -> jax.Array:
+def _front_leads(search: Search) -> Bool[Array, ""]:
     """Whether the front's highest bound comes before all outside it, the lowest index first among equals."""
     place = jnp.argmax(search.front.bounds)
     bound, point = search.front.bounds[place], search.points[place]
     return (bound > search.rest_bound) | ((bound == search.rest_bound) & (point < search.rest_point))
 
 
-def _where(condition: jax.Array, new: jax.Array, old: jax.Array) -> jax.Array:
+def _where(
+    condition: Bool[Array, " n"], new: Shaped[Array, "n ..."], old: Shaped[Array, "n ..."]
+) -> Shaped[Array, "n ..."]:
     """The rows of ``new[n, ...]`` where ``condition[n]``, those of ``old`` elsewhere."""
     return jnp.where(condition.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
 
@@ -216,7 +224,9 @@ def _merge(search: Search) -> Known:
     return jax.tree.map(lambda leaf, rows: leaf.at[search.points].set(rows), search.pool, search.front)
 
 
-def _choose_front(pool: Known, rules: Rules, front_size: int, num_evaluations: jax.Array, kept: Any) -> Search:
+def _choose_front(
+    pool: Known, rules: Rules, front_size: int, num_evaluations: Int32[Array, ""], kept: PerPoint
+) -> Search:
     """A search whose front are the points of the highest bounds."""
     num_points = len(pool.bounds)
     if front_size == num_points:

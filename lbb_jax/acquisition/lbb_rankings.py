@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax.acquisition import lazy_greedy
 from lbb_jax.acquisition.lazy_greedy import Known, Rules, Search
@@ -30,7 +31,7 @@ class Details(NamedTuple):
       moments: For the bounds of their pairs, a row for each point, ``[n, D]`` and ``[n, E]``.
     """
 
-    scores: jax.Array
+    scores: Float[Array, " n"]
     moments: Moments
 
 
@@ -45,10 +46,10 @@ class Shared(NamedTuple):
       num_bounded: ``[n]`` int32.
     """
 
-    redundancy: jax.Array
-    ranks: jax.Array
-    pending: jax.Array
-    num_bounded: jax.Array
+    redundancy: Float[Array, " n"]
+    ranks: Float[Array, " n"]
+    pending: Float[Array, " n"]
+    num_bounded: Int32[Array, " n"]
 
 
 class PoolMoments(NamedTuple):
@@ -59,7 +60,7 @@ class PoolMoments(NamedTuple):
       moments: ``[D, N]`` and ``[E, N]``; 0 before they are known.
     """
 
-    are_known: jax.Array
+    are_known: Bool[Array, ""]
     moments: Moments
 
 
@@ -77,15 +78,15 @@ class Ranking:
     def __init__(
         self,
         pool: SharedInformation,
-        first_ranks: jax.Array,
-        later_ranks: Callable[..., jax.Array],
+        first_ranks: Float[Array, " N"],
+        later_ranks: Callable[..., Float[Array, " n"]],
         *,
         has_memory: bool,
     ):
         self.pool, self.first_ranks, self.later_ranks = pool, first_ranks, later_ranks
         self._has_memory = has_memory
 
-    def begin(self, available: jax.Array, batch: Batch, *, front_size: int) -> Search:
+    def begin(self, available: Bool[Array, " N"], batch: Batch, *, front_size: int) -> Search:
         """A search before the first pick."""
         num_points, nothing = len(available), jnp.zeros_like(self.pool.scores)
         state = Shared(nothing, self.first_ranks, nothing, jnp.zeros(num_points, jnp.int32))
@@ -126,13 +127,13 @@ class Ranking:
 
     def _lowered(
         self,
-        points: jax.Array,
-        bounds: jax.Array,
-        scores: jax.Array,
+        points: Int32[Array, " n"],
+        bounds: Float[Array, " n"],
+        scores: Float[Array, " n"],
         state: Shared,
-        pending: jax.Array,
-        picked_rank: jax.Array,
-    ) -> jax.Array:
+        pending: Float[Array, " n"],
+        picked_rank: Float[Array, ""],
+    ) -> Float[Array, " n"]:
         """Bounds of the ranks of points that share at least ``pending[n]`` from the pick of that rank on."""
         pool = self.pool
         gains, lowered = (pool.gain(scores, pool.add(state.redundancy, least)) for least in (state.pending, pending))
@@ -158,8 +159,8 @@ class Ranking:
         return Known(bounds, known.num_seen, state), PoolMoments(jnp.array(True), moments)
 
     def _lower_points(
-        self, batch: Batch, points: jax.Array, known: Known, scores: jax.Array, moments: Moments
-    ) -> tuple[jax.Array, jax.Array]:
+        self, batch: Batch, points: Int32[Array, " n"], known: Known, scores: Float[Array, " n"], moments: Moments
+    ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
         """Bounds and pending redundancy of points with all picks, a few of which are added at a time."""
         pool, width = self.pool, min(_PICKS_AT_A_TIME, self.pool.batch_size)
         state = known.state
@@ -180,7 +181,7 @@ class Ranking:
         num_turns = (batch.size - first + width - 1) // width
         return jax.lax.fori_loop(0, num_turns, see, (known.bounds, state.pending))
 
-    def _refresh_next(self, batch: Batch, points: jax.Array, known: Known, details: Details) -> Known:
+    def _refresh_next(self, batch: Batch, points: Int32[Array, " n"], known: Known, details: Details) -> Known:
         """Evaluates each point with the next pick that can change its rank."""
         pool, state = self.pool, known.state
         least = state.redundancy if self._has_memory else jnp.maximum(state.redundancy, state.pending)
@@ -195,7 +196,7 @@ class Ranking:
         bounds = jnp.where(num_seen < batch.size, jnp.minimum(known.bounds, ranks), ranks)
         return Known(bounds, num_seen, state._replace(redundancy=redundancy, ranks=ranks))
 
-    def _refresh_sum(self, batch: Batch, points: jax.Array, known: Known, details: Details) -> Known:
+    def _refresh_sum(self, batch: Batch, points: Int32[Array, " n"], known: Known, details: Details) -> Known:
         """Evaluates points with all picks: a sum over pairs is known only when every pair is.
 
         The pairs that are missing are numbered point by point, and as many are evaluated at a time as there are points.
@@ -230,15 +231,15 @@ class Ranking:
         return Known(ranks, seen, Shared(redundancy, ranks, jnp.zeros_like(redundancy), seen))
 
 
-def _enter(pool: SharedInformation, points: jax.Array, known: Known) -> Details:
+def _enter(pool: SharedInformation, points: Int32[Array, " n"], known: Known) -> Details:
     """Details of points that join the front."""
     del known
     return Details(pool.scores[points], _columns(pool.moments_of(pool.log_probs[points])))
 
 
 def _next_pick(
-    pool: SharedInformation, batch: Batch, details: Details, num_seen: jax.Array, least: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+    pool: SharedInformation, batch: Batch, details: Details, num_seen: Int32[Array, " n"], least: Float[Array, " n"]
+) -> tuple[Int32[Array, " n"], Bool[Array, " n"]]:
     """The next pick that can change the redundancy of each point, of which ``least[n]`` is known.
 
     Returns:
@@ -257,6 +258,6 @@ def _columns(moments: Moments) -> Moments:
     return jax.tree.map(jnp.transpose, moments)
 
 
-def _all_pairs(new: Known, old: Known) -> jax.Array:
+def _all_pairs(new: Known, old: Known) -> Int32[Array, " m"]:
     """The pairs that one evaluation of a point takes, where it goes on to the last pick; ``[m]``."""
     return new.num_seen - old.num_seen

@@ -15,11 +15,13 @@ mean ``t / r`` with ``t = tr(M⁻¹ Z_x Z_xᵀ)``, and the logarithm is concave,
 the whole pool are a matrix-vector product, and determinants are computed only where these leave the winner open.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax import arguments, chi_squared
 from lbb_jax.acquisition import dense_greedy, lazy_greedy
@@ -51,10 +53,12 @@ class LogDetPicks(NamedTuple):
     """
 
     acquisition: Acquisition
-    num_evaluations: jax.Array
+    num_evaluations: Int32[Array, ""]
 
 
-def log_det(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch_size: int) -> Acquisition:
+def log_det(
+    key: jax.Array, log_probs: Float[ArrayLike, "N K C"], available: Bool[ArrayLike, " N"], *, batch_size: int
+) -> Acquisition:
     """Picks the point of the highest gain in ``½ log det(I + Σ_x Z_x Z_xᵀ)``, again and again.
 
     Args:
@@ -71,7 +75,7 @@ def log_det(key: jax.Array, log_probs: jax.Array, available: jax.Array, *, batch
     return pick_log_det(log_probs, available, batch_size=batch_size).acquisition
 
 
-def gains_by_themselves(log_probs: jax.Array) -> jax.Array:
+def gains_by_themselves(log_probs: Float[Array, "N K C"]) -> Float[Array, " N"]:
     """``½ log det(I + Z_x Z_xᵀ)`` of each point of ``log_probs[N, K, C]``, in nats, ``[N]``."""
     pool = _Pool(log_probs)
     identity = pool.empty_batch()
@@ -86,8 +90,8 @@ def gains_by_themselves(log_probs: jax.Array) -> jax.Array:
 
 
 def pick_log_det(
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[Array, "N K C"],
+    available: Bool[Array, " N"],
     *,
     batch_size: int,
     front_size: int = lazy_greedy.FRONT_SIZE,
@@ -104,7 +108,9 @@ def pick_log_det(
     batch = pool.empty_batch()
     search = lazy_greedy.begin(bounds, (), _rules(pool, _whitening(batch), jnp.int32(0)), front_size=front_size)
 
-    def pick(carry: tuple[lazy_greedy.Search, jax.Array], num_picked: jax.Array) -> tuple[Any, Acquisition]:
+    def pick(
+        carry: tuple[lazy_greedy.Search, jax.Array], num_picked: jax.Array
+    ) -> tuple[tuple[lazy_greedy.Search, jax.Array], Acquisition]:
         search, batch = carry
         # What is known before the first evaluation are bounds, so evaluations are numbered from 1 on.
         whitening, num_seen = _whitening(batch), num_picked + 1
@@ -127,7 +133,7 @@ class _Pool:
       traces: ``tr Z_x Z_xᵀ``, ``[N]``.
     """
 
-    def __init__(self, log_probs: jax.Array):
+    def __init__(self, log_probs: Float[Array, "N K C"]):
         self.log_probs = log_probs
         num_points, num_draws, num_classes = log_probs.shape
         self.has_moments = chi_squared.costs_less_than_pairs(num_draws, num_classes)
@@ -150,20 +156,26 @@ class _Pool:
         self.numbers_per_step = num_points * size**3
         self.block_size = max(_FEWEST_AT_A_TIME, rows_per_chunk(size**2, num_points, _NUMBERS_AT_A_TIME))
 
-    def empty_batch(self) -> jax.Array:
+    def empty_batch(self) -> Float[Array, "L L"]:
         """``M`` of the empty batch."""
         return jnp.eye(self.num_coordinates, dtype=self.log_probs.dtype)
 
-    def moments_of(self, points: jax.Array) -> jax.Array:
+    def moments_of(self, points: Int32[Array, " m"]) -> Float[Array, "m D"]:
         """The moments of ``points[m]``, a row for each, ``[m, D]``."""
         return self.moments[:, points].T
 
-    def bounds(self, traces: jax.Array, traces_alone: jax.Array) -> jax.Array:
+    def bounds(self, traces: Float[Array, " n"], traces_alone: Float[Array, " n"]) -> Float[Array, " n"]:
         """Upper bounds of gains from ``tr(M⁻¹ Z Zᵀ)``, and from ``tr(Z Zᵀ)``, in proportion to which it is rounded."""
         most = jnp.maximum(traces, 0) * (1 + _MARGIN) + traces_alone * _MARGIN_OF_TRACE
         return self.rank / 2 * jnp.log1p(most / self.rank)
 
-    def lower(self, whitening: jax.Array, bounds: jax.Array, moments: jax.Array, traces: jax.Array) -> jax.Array:
+    def lower(
+        self,
+        whitening: Float[Array, "L L"],
+        bounds: Float[Array, " n"],
+        moments: Float[Array, "D n"],
+        traces: Float[Array, " n"],
+    ) -> Float[Array, " n"]:
         """Lowers the ``bounds[n]`` of points of ``moments[D, n]`` that the batch has left behind."""
         # A point that the batch tells nothing of may gain as much as before, and rounding makes that more or less.
         most = bounds * (1 + _MARGIN)
@@ -173,7 +185,14 @@ class _Pool:
             most = jnp.minimum(most, self.bounds(left, traces))
         return jnp.where(bounds > -jnp.inf, most, -jnp.inf)
 
-    def gains(self, whitening: jax.Array, points: jax.Array, moments: jax.Array, *, unroll: bool = False) -> jax.Array:
+    def gains(
+        self,
+        whitening: Float[Array, "L L"],
+        points: Int32[Array, " m"],
+        moments: Float[Array, "m D"],
+        *,
+        unroll: bool = False,
+    ) -> Float[Array, " m"]:
         """The gains ``[m]`` of ``points[m]``, whose moments are ``[m, D]``."""
         if self.has_moments:
             products = self._unpack(moments)
@@ -182,19 +201,19 @@ class _Pool:
         deviations = jnp.einsum("ik,nkc->nic", whitening, _deviations(self.log_probs[points]), precision=_HIGHEST)
         return _half_log_det(jnp.einsum("nkc,nkd->ncd", deviations, deviations, precision=_HIGHEST), unroll)
 
-    def products(self, point: jax.Array, moments: jax.Array) -> jax.Array:
+    def products(self, point: Int32[Array, ""], moments: Float[Array, " D"]) -> Float[Array, "L L"]:
         """``Z Zᵀ`` of one point, whose moments are ``[D]``."""
         if self.has_moments:
             return self._unpack(moments[None])[0]
         deviations = _deviations(self.log_probs[point][None])[0]
         return jnp.matmul(deviations, deviations.T, precision=_HIGHEST)
 
-    def _pack(self, matrix: jax.Array) -> jax.Array:
+    def _pack(self, matrix: Float[Array, "L L"]) -> Float[Array, " D"]:
         """The numbers ``[D]`` whose inner products with moments are those of the symmetric ``matrix``."""
         scale = np.where(self.rows == self.columns, 1, np.sqrt(2))
         return matrix[self.rows, self.columns] * jnp.asarray(scale, matrix.dtype)
 
-    def _unpack(self, moments: jax.Array) -> jax.Array:
+    def _unpack(self, moments: Float[Array, "m D"]) -> Float[Array, "m L L"]:
         """The symmetric matrices ``[m, L, L]`` of ``moments[m, D]``."""
         size = self.num_coordinates
         places = np.zeros((size, size), int)
@@ -203,7 +222,7 @@ class _Pool:
         return moments[:, places] * jnp.asarray(scale, moments.dtype)[None]
 
 
-def _pick_evaluating_all(pool: _Pool, available: jax.Array, batch_size: int) -> LogDetPicks:
+def _pick_evaluating_all(pool: _Pool, available: Bool[Array, " N"], batch_size: int) -> LogDetPicks:
     """Picks the point of the highest gain, again and again, with the determinants of all points at every step."""
     num_points, num_draws, num_classes = pool.log_probs.shape
     size = rows_per_chunk(num_draws * max(num_draws, num_classes), num_points, _LARGEST_CHUNK_OF_ALL)
@@ -225,7 +244,7 @@ def _pick_evaluating_all(pool: _Pool, available: jax.Array, batch_size: int) -> 
     return LogDetPicks(acquisition, jnp.int32(min(batch_size * num_points, jnp.iinfo(jnp.int32).max)))
 
 
-def _rules(pool: _Pool, whitening: jax.Array, num_seen: jax.Array) -> lazy_greedy.Rules:
+def _rules(pool: _Pool, whitening: Float[Array, "L L"], num_seen: Int32[Array, ""]) -> lazy_greedy.Rules:
     """How points are evaluated, given the batch."""
 
     def refresh(points: jax.Array, known: lazy_greedy.Known, moments: jax.Array) -> lazy_greedy.Known:
@@ -236,32 +255,32 @@ def _rules(pool: _Pool, whitening: jax.Array, num_seen: jax.Array) -> lazy_greed
         del known
         return pool.moments_of(points)
 
-    def lower(known: lazy_greedy.Known, kept: Any) -> tuple[lazy_greedy.Known, Any]:
+    def lower(known: lazy_greedy.Known, kept: lazy_greedy.PerPoint) -> tuple[lazy_greedy.Known, lazy_greedy.PerPoint]:
         lowered = pool.lower(whitening, known.bounds, pool.moments, pool.traces)
         return known._replace(bounds=jnp.where(known.num_seen < num_seen, lowered, known.bounds)), kept
 
     return lazy_greedy.Rules(refresh, enter, lower)
 
 
-def _lower_front(pool: _Pool, whitening: jax.Array, search: lazy_greedy.Search) -> lazy_greedy.Search:
+def _lower_front(pool: _Pool, whitening: Float[Array, "L L"], search: lazy_greedy.Search) -> lazy_greedy.Search:
     """The search with the bounds of its front lowered by the batch."""
     lowered = pool.lower(whitening, search.front.bounds, search.details.T, pool.traces[search.points])
     return search._replace(front=search.front._replace(bounds=lowered), rest_bound=search.rest_bound * (1 + _MARGIN))
 
 
-def _whitening(batch: jax.Array) -> jax.Array:
+def _whitening(batch: Float[Array, "L L"]) -> Float[Array, "L L"]:
     """The inverse Cholesky factor ``L⁻¹`` of ``M``."""
     factor = jnp.linalg.cholesky(batch)
     return jax.scipy.linalg.solve_triangular(factor, jnp.eye(len(batch), dtype=batch.dtype), lower=True)
 
 
-def _deviations(log_probs: jax.Array) -> jax.Array:
+def _deviations(log_probs: Float[Array, "N K C"]) -> Float[Array, "N L C"]:
     """``Z``, whose draws are held by coordinates, ``[N, L, C]``."""
     points = centre(log_probs)
     return chi_squared.coordinates(points.ratios) * jnp.sqrt(points.mean / log_probs.shape[1])[:, None]
 
 
-def _half_log_det(excess: jax.Array, unroll: bool) -> jax.Array:
+def _half_log_det(excess: Float[Array, "n r r"], unroll: bool) -> Float[Array, " n"]:
     """``½ log det(I + E)`` of symmetric positive semidefinite ``excess[n, r, r]``, in proportion to its value, ``[n]``.
 
     Elimination, side by side for all matrices: small factorisations one by one are slow on CPUs. The pivots are kept

@@ -14,6 +14,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Bool, Float, Int, Int32
 
 from lbb_jax import arguments
 from lbb_jax.acquisition.badge import badge
@@ -30,19 +32,19 @@ _HIGHEST = jax.lax.Precision.HIGHEST
 
 def oracle(
     key: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    log_probs: Float[ArrayLike, "N K C"],
+    available: Bool[ArrayLike, " N"],
     *,
     batch_size: int,
-    embeddings: jax.Array,
-    labels: jax.Array,
+    embeddings: Float[ArrayLike, "N D"],
+    labels: Int[ArrayLike, " N"],
     num_candidates: int = 100,
     num_held_out: int = 1000,
-    prior_precision: jax.Array | float = 1.0,
+    prior_precision: Float[Array, ""] | float = 1.0,
 ) -> Acquisition:
     """Picks, of the batches that ten methods propose, the one after which a last layer is most accurate.
 
-    The points that are not available are taken for the labelled ones.
+    Points that are not available count as labelled.
 
     Args:
       key: Random key, consumed.
@@ -52,9 +54,9 @@ def oracle(
       embeddings: Inputs of the network's last layer, ``[N, D]``; they are standardised.
       labels: The labels of all points, ``[N]`` integers.
       num_candidates: Static: how many batches are proposed, a multiple of 10.
-      num_held_out: Static: available points, drawn at random, to measure accuracy on, which no batch holds; fewer where
-        that leaves no more than two batches.
-      prior_precision: That of the Gaussian prior of the last layers' parameters, above 0.
+      num_held_out: Static: how many available points accuracy is measured on. They are drawn at random, and no batch
+        holds them; there are fewer if not enough points for two batches would be left.
+      prior_precision: The precision of the Gaussian prior of the last layers' parameters, above 0.
 
     Returns:
       The best batch; the score of each of its picks is the batch's accuracy.
@@ -83,11 +85,11 @@ def oracle(
     is_labelled = (~available & is_finite).astype(features.dtype)
     classes = jax.nn.one_hot(labels, log_probs.shape[2], dtype=features.dtype)
     nothing = jnp.zeros((features.shape[1], classes.shape[1]), features.dtype)
-    start = train(features, classes, is_labelled, nothing, prior_precision, num_steps=_NUM_STEPS_OF_START)
+    start = train_last_layer(features, classes, is_labelled, nothing, prior_precision, num_steps=_NUM_STEPS_OF_START)
 
     def measure(batch: jax.Array) -> tuple[jax.Array, jax.Array]:
         weights = is_labelled.at[jnp.where(batch == NO_POINT, len(is_labelled), batch)].set(1, mode="drop")
-        layer = train(features, classes, weights, start, prior_precision, num_steps=_NUM_STEPS)
+        layer = train_last_layer(features, classes, weights, start, prior_precision, num_steps=_NUM_STEPS)
         log_predictions = jax.nn.log_softmax(jnp.matmul(features, layer, precision=_HIGHEST), axis=1)
         is_right = jnp.argmax(log_predictions, axis=1) == labels
         likelihood = jnp.sum(jnp.where(is_held_out[:, None], classes * log_predictions, 0))
@@ -101,15 +103,15 @@ def oracle(
     return Acquisition(batches[best], scores)
 
 
-def train(
-    features: jax.Array,
-    classes: jax.Array,
-    weights: jax.Array,
-    start: jax.Array,
-    prior_precision: jax.Array | float,
+def train_last_layer(
+    features: Float[Array, "N D"],
+    classes: Float[Array, "N C"],
+    weights: Float[Array, " N"],
+    start: Float[Array, "D C"],
+    prior_precision: Float[Array, ""] | float,
     *,
     num_steps: int,
-) -> jax.Array:
+) -> Float[Array, "D C"]:
     """Goes down ``-Σ_n w_n log p(y_n | x_n, θ) + ½ λ |θ|²`` of a multinomial logistic regression.
 
     Args:
@@ -139,8 +141,8 @@ def train(
 
 
 def _proposals(
-    log_probs: jax.Array, embeddings: jax.Array, free: jax.Array, batch_size: int
-) -> list[Callable[[jax.Array], jax.Array]]:
+    log_probs: Float[Array, "N K C"], embeddings: Float[Array, "N D"], free: Bool[Array, " N"], batch_size: int
+) -> list[Callable[[jax.Array], Int32[Array, " b"]]]:
     """The methods, each a function from a key to the indices ``[b]`` that it picks from a random half of ``free``.
 
     None of them looks at points that are not available.
@@ -170,7 +172,7 @@ def _proposals(
     return [proposal(method, options) for method, options in methods.items()]
 
 
-def _features(embeddings: jax.Array, included: jax.Array) -> jax.Array:
+def _features(embeddings: Float[Array, "N D"], included: Bool[Array, " N"]) -> Float[Array, "N features"]:
     """``embeddings[N, D]`` standardised over the rows that are included, the others 0, and a column of ones."""
     rows = jnp.where(included[:, None], embeddings, 0)
     count = jnp.maximum(jnp.sum(included), 1).astype(rows.dtype)
@@ -181,6 +183,6 @@ def _features(embeddings: jax.Array, included: jax.Array) -> jax.Array:
     return jnp.concatenate([deviations / jnp.where(std > 0, std, 1)[None], ones], axis=1)
 
 
-def _first(key: jax.Array, candidates: jax.Array, count: jax.Array) -> jax.Array:
+def _first(key: jax.Array, candidates: Bool[Array, " N"], count: Int[Array, ""]) -> Bool[Array, " N"]:
     """``count[]`` of the ``candidates[N]``, drawn at random: a mask ``[N]``."""
     return candidates & (ranks(-jax.random.uniform(key, candidates.shape), candidates) <= count)

@@ -75,7 +75,7 @@ class Method:
       samples: Whether its picks are random by design, whatever its options.
       stream: How its batch is picked from a pool that is read block by block; None if it is not.
       option_checks: For each option a function ``(name, value) -> value`` that raises ValueError or TypeError.
-      idle: For an option that can be without effect: the other option, and its value, that make it so.
+      idle: For each option that another one can leave without effect: that other option, and its value.
       colours: The colour of each of its names in figures.
 
     Raises:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32
 
 from lbb_jax import chi_squared, information
 from lbb_jax.acquisition import dense_greedy
@@ -33,12 +34,12 @@ class Batch(NamedTuple):
       size: How many there are, ``[]`` int32.
     """
 
-    indices: jax.Array
-    ranks: jax.Array
+    indices: Int32[Array, " b"]
+    ranks: Float[Array, " b"]
     moments: Moments
-    size: jax.Array
+    size: Int32[Array, ""]
 
-    def with_point(self, index: jax.Array, rank: jax.Array, moments: Moments) -> "Batch":
+    def with_point(self, index: Int32[Array, ""], rank: Float[Array, ""], moments: Moments) -> "Batch":
         """The batch and one more point, whose ``moments`` are ``[D]`` and ``[E]``."""
         return Batch(
             self.indices.at[self.size].set(index),
@@ -58,7 +59,12 @@ class SharedInformation:
     """
 
     def __init__(
-        self, log_probs: jax.Array, redundancy: str, pair_weight: jax.Array | float, pairs: str, batch_size: int
+        self,
+        log_probs: Float[Array, "N K C"],
+        redundancy: str,
+        pair_weight: Float[Array, ""] | float,
+        pairs: str,
+        batch_size: int,
     ):
         """Takes the options of `large_batch_bald`.
 
@@ -94,7 +100,7 @@ class SharedInformation:
         nothing = jax.tree.map(lambda leaf: jnp.zeros((len(leaf), size), dtype), moments)
         return Batch(jnp.zeros(size, jnp.int32), jnp.zeros(size, dtype), nothing, jnp.int32(0))
 
-    def moments_of(self, log_probs: jax.Array) -> Moments:
+    def moments_of(self, log_probs: Float[Array, "n K C"]) -> Moments:
         """Moments of ``log_probs[n, K, C]``, that bound pairs, or whose products they are; ``[D, n]``, ``[E, n]``."""
         nothing = jnp.zeros((0, len(log_probs)), log_probs.dtype)
         if not self.has_moments:
@@ -103,7 +109,9 @@ class SharedInformation:
             return Moments(chi_squared.second_moments(log_probs) * 0.5**0.5, nothing)
         return chi_squared.bound_moments(log_probs)
 
-    def pairs(self, points: jax.Array, moments: Moments, numbers: jax.Array, batch: Batch) -> jax.Array:
+    def pairs(
+        self, points: Int32[Array, " m"], moments: Moments, numbers: Int32[Array, " m"], batch: Batch
+    ) -> Float[Array, " m"]:
         """The information of each of ``points[m]`` with the one of the batch at the same of ``numbers[m]``, ``[m]``.
 
         Args:
@@ -118,37 +126,37 @@ class SharedInformation:
         a, b = centre(self.log_probs[points]), centre(self.log_probs[batch.indices[numbers]])
         return information.weighted_pairs(a, b, self._of_pair)
 
-    def pairs_of_all(self) -> Callable[[jax.Array], jax.Array]:
+    def pairs_of_all(self) -> Callable[[Int32[Array, ""]], Float[Array, " N"]]:
         """A function from the index ``[]`` of a point to the information of every point with it, ``[N]``."""
         if self._pairs_are_products:
             moments = self.moments_of(self.log_probs).second
             return lambda index: jnp.sum(moments * moments[:, index][:, None], axis=0)
         return lambda index: dense_greedy.weighted_pairs_with(self.log_probs, index, self._of_pair)
 
-    def least(self, moments: Moments, others: Moments) -> jax.Array:
+    def least(self, moments: Moments, others: Moments) -> Float[Array, "m n"]:
         """Lower bounds of the pairs of each of ``m`` others and each of ``n`` points, ``[m, n]``."""
         return chi_squared.lower_bounds(moments, others)
 
-    def most(self, moments: Moments, others: Moments) -> jax.Array:
+    def most(self, moments: Moments, others: Moments) -> Float[Array, "m n"]:
         """Upper bounds of the pairs of each of ``m`` others and each of ``n`` points, ``[m, n]``."""
         if self._is_chi2:
             return chi_squared.most_of_products(moments, others)
         return chi_squared.upper_bounds(moments, others, self._num_draws)
 
-    def add(self, redundancy: jax.Array, pair: jax.Array) -> jax.Array:
+    def add(self, redundancy: Float[Array, " n"], pair: Float[Array, " n"]) -> Float[Array, " n"]:
         """Redundancy with one more pick."""
         return jnp.maximum(redundancy, pair) if self.is_tree else redundancy + pair
 
-    def add_all(self, redundancy: jax.Array, pairs: jax.Array) -> jax.Array:
+    def add_all(self, redundancy: Float[Array, " n"], pairs: Float[Array, "m n"]) -> Float[Array, " n"]:
         """Redundancy ``[n]`` with all picks of ``pairs[m, n]``."""
         return self.add(redundancy, jnp.max(pairs, axis=0) if self.is_tree else jnp.sum(pairs, axis=0))
 
-    def gain(self, scores: jax.Array, redundancy: jax.Array) -> jax.Array:
+    def gain(self, scores: Float[Array, "*n"], redundancy: Float[Array, "*n"]) -> Float[Array, "*n"]:
         """What points are worth at that redundancy with the batch."""
         if self.is_tree:
             return jnp.maximum(scores - redundancy, 0)
         return scores - self._pair_weight * redundancy
 
-    def _of_pair(self, excess: jax.Array) -> jax.Array:
+    def _of_pair(self, excess: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """What ``D_cd`` adds to the information of a pair: ``ψ``, or what it is near 0."""
         return jnp.square(excess) / 2 if self._is_chi2 else psi(excess)

@@ -1,8 +1,8 @@
 """Passes over a stream: a first one that keeps the points that may be picked, and later ones that challenge the picks.
 
-A threshold keeps most points out. What the best of the points kept would give as a batch says about how much a pick is
-worth, and points that are worth less than half of that are left out as they come. Whether they could have been picked
-after all is decided at the end, by the batch itself.
+A threshold keeps most points out. The batch from the best of the points kept shows about how much a pick is worth, and
+points that are worth less than half of that are left out as they come. Whether one of them could have been picked after
+all is decided at the end, by the batch itself.
 """
 
 import dataclasses
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
 from lbb_jax.acquisition import candidates as candidates_lib
 from lbb_jax.acquisition import checks
@@ -26,10 +27,10 @@ from lbb_jax.acquisition.kept_points import Kept, KeptPoints, join, lay_out
 
 # The threshold rises first when so many points are kept, and again when they have doubled.
 _FIRST_RISE = 2**16
-# Points that a batch is picked from to see what a pick is worth: so many, or so many for each pick.
+# A batch that shows what a pick is worth is picked from so many points, or so many for each pick if that is more.
 _SAMPLE, _SAMPLE_PER_PICK = 2**10, 16
 _MARGIN = 1e-5
-# Points that challenge a batch together: so many for each pick, or so many numbers in their predictions.
+# Points that challenge a batch together: so many for each pick, or so many numbers in predictions if that is more.
 _CHALLENGERS_PER_PICK, _NUMBERS_OF_CHALLENGERS = 4, 2**21
 _ROWS_TAKEN = 2**12
 
@@ -66,7 +67,7 @@ class Picker:
         """How many points of ``[n, K, C]`` challenge a batch together."""
         return max(_CHALLENGERS_PER_PICK * self.batch_size, _NUMBERS_OF_CHALLENGERS // (shape[1] * shape[2]))
 
-    def score(self, block: Block) -> jax.Array:
+    def score(self, block: Block) -> Float[Array, " B"]:
         """What each point of a block is worth by itself, ``[B]``, ``-inf`` for those that are not available."""
         first_point = np.int32(block.first_point)
         # Rows that are not available may hold NaN, which is no fault of any program.
@@ -76,7 +77,7 @@ class Picker:
             )
 
     def choose(self, kept: Kept, num_places: int) -> Choice:
-        """The batch from points, by a program for ``num_places`` of them."""
+        """The batch that points give, by a program for ``num_places`` of them."""
         with jax.debug_nans(False):
             pool = lay_out(kept, num_places)
             return _choose(self.stream, self.key, pool, self.batch_size, self.static, self.arrays)
@@ -95,11 +96,11 @@ class Passed(NamedTuple):
       kept: The points that may be picked.
       histogram: How many points were worth how much, ``[bins]``.
       num_points: Points in the stream.
-      num_available: Those of them that may be picked.
+      num_available: How many of them may be picked.
     """
 
     kept: KeptPoints
-    histogram: jax.Array
+    histogram: Int32[Array, " bins"]
     num_points: int
     num_available: int
 
@@ -135,7 +136,7 @@ def first_pass(picker: Picker, batches: Any, begin: Callable[[int, int], KeptPoi
     return Passed(kept, histogram, num_points, num_available)
 
 
-def _scored(picker: Picker, read: Iterable[Block]) -> Iterator[tuple[Block, np.ndarray]]:
+def _scored(picker: Picker, read: Iterable[Block]) -> Iterator[tuple[Block, Float32[np.ndarray, " B"]]]:
     """Blocks, and what their points are worth by themselves, ``[B]``; the device is a block ahead.
 
     Raises:
@@ -155,8 +156,8 @@ def _scored(picker: Picker, read: Iterable[Block]) -> Iterator[tuple[Block, np.n
         yield _settled(*ahead)
 
 
-def _settled(block: Block, fault: checks.Fault, worth: jax.Array) -> tuple[Block, np.ndarray]:
-    """A block, and what its points are worth, once all is known to be right."""
+def _settled(block: Block, fault: checks.Fault, worth: Float[Array, " B"]) -> tuple[Block, Float32[np.ndarray, " B"]]:
+    """A block, and what its points are worth on the host, both checked."""
     _check(block, fault)
     known = np.asarray(worth)
     if np.any(np.isnan(known)):
@@ -169,7 +170,7 @@ def _check(block: Block, fault: checks.Fault) -> None:
     checks.raise_if_fault(fault, first_point=block.first_point, name="batches: log_probs")
 
 
-def _take(log_probs: jax.Array, rows: np.ndarray) -> np.ndarray:
+def _take(log_probs: Float[Array, "B K C"], rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m K C"]:
     """The predictions of ``rows[m]`` of a block, ``[m, K, C]``."""
     parts = [
         np.asarray(_rows(log_probs, np.resize(rows[start : start + _ROWS_TAKEN], _ROWS_TAKEN)))
@@ -179,12 +180,12 @@ def _take(log_probs: jax.Array, rows: np.ndarray) -> np.ndarray:
 
 
 @jax.jit
-def _rows(log_probs: jax.Array, rows: jax.Array) -> jax.Array:
+def _rows(log_probs: Float[Array, "B K C"], rows: Int[Array, " m"]) -> Float[Array, "m K C"]:
     return log_probs[rows]
 
 
 @functools.partial(jax.jit, donate_argnums=0, static_argnums=2)
-def _count(histogram: jax.Array, worth: jax.Array, are_logs: bool) -> jax.Array:
+def _count(histogram: Int32[Array, " bins"], worth: Float[Array, " B"], are_logs: bool) -> Int32[Array, " bins"]:
     return candidates_lib.count(histogram, worth, are_logs=are_logs)
 
 
@@ -202,7 +203,7 @@ def pass_again(
       first_point: Position of the stream's first point in the whole stream.
 
     Returns:
-      What the best point was worth by itself that was no contender.
+      What the best point that is not a contender is worth by itself.
 
     Raises:
       ValueError: If the stream holds another number of points.
@@ -241,11 +242,11 @@ def _score(
     stream: Stream,
     static: Static,
     key: jax.Array,
-    first_point: jax.Array,
-    log_probs: jax.Array,
-    available: jax.Array,
+    first_point: Int32[Array, ""],
+    log_probs: Float[Array, "B K C"],
+    available: Bool[Array, " B"],
     arrays: Mapping[str, jax.Array],
-) -> jax.Array:
+) -> Float[Array, " B"]:
     """What the points of a block are worth by themselves, ``-inf`` for those that are not available."""
     points = first_point + jnp.arange(len(log_probs), dtype=jnp.int32)
     worth = candidates_lib.worth_by_itself(stream, key, points, log_probs, {**dict(static), **arrays})

@@ -45,7 +45,7 @@ class StreamAcquisition(NamedTuple):
       num_points: Points in the stream, available or not.
       num_candidates_needed: About how many candidates would have certified these picks in one pass.
       num_passes: How often the stream was read.
-      num_bytes_received: Bytes that this process had from the others that share the stream.
+      num_bytes_received: Bytes that this process received from the others that share the stream.
     """
 
     indices: jax.Array
@@ -94,9 +94,9 @@ def acquire_stream(
         path of a ``.npy`` file of ``[N, K, C]``, which is mapped and not read at once; or a callable without arguments
         that returns such an iterable, the same points at every call. Arrays are of the same kinds as those of
         `acquire`.
-      method: As for `acquire`, but only a method that says how it is streamed (`Method.stream`). "lbb_released",
-        those that need embeddings and, without ``targets``, "epig" score a point beside others of the pool, and
-        ``sampling="softrank"`` ranks it among them: these are refused.
+      method: As for `acquire`, but only a method that says how it is streamed (`Method.stream`). Refused are methods
+        that compare a point with others of the pool: "lbb_released", those that need embeddings, "epig" without
+        ``targets``, and any with ``sampling="softrank"``.
       batch_size: Points to pick, at most ``num_candidates`` and the number available.
       num_candidates: Most points kept, at most 4 GiB of predictions; None for 256 MiB, but at least 4096 points. How
         many it takes depends on the batch: from ten million points, with 5 draws and 10 classes, a hundred picks of LBB
@@ -150,7 +150,7 @@ def acquire_stream(
 
 
 def _declared_stream(row: Method, options: Mapping[str, Any]) -> Stream:
-    """How a method is streamed; ValueError if it does not say so, or scores a point beside others of the pool."""
+    """How a method is streamed; ValueError if it does not say so, or compares a point with others of the pool."""
     if row.stream is None or row.uses_embeddings:
         raise ValueError(
             f"method={row.name!r}: does not say how it is streamed; use acquire, or, if it scores a point by the "
@@ -171,10 +171,10 @@ def _declared_stream(row: Method, options: Mapping[str, Any]) -> Stream:
 
 
 def _num_places(num_candidates: int | None, batch_size: int, num_draws: int, num_classes: int) -> int:
-    """For how many points there are places: ``num_candidates``, None for what suits their size.
+    """The number of points that are kept: ``num_candidates``, or what suits their size where that is None.
 
     Raises:
-      ValueError: If their predictions are more than fit.
+      ValueError: If their predictions do not fit.
     """
     # A candidate's predictions, its index and its worth, four bytes each.
     num_bytes = 4 * (num_draws * num_classes + 2)
@@ -206,7 +206,7 @@ def _choose_and_certify(
     contest = _contest_of_kept(picker, kept, exchange)
     # Where no pick changes what others are worth, the best points by themselves are the batch.
     certified = picker.stream.pick is None or best_left_out < float(contest.choice.threshold)
-    # The picks are those of all points kept, which need not challenge them until they change.
+    # The picks are those of all points kept: these need not challenge the picks until they change.
     below = float(kept.threshold)
     while not certified and can_be_read_again(batches) and num_passes < max_passes:
         local = copy.copy(contest)

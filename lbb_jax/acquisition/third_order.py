@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax import information, interaction
 from lbb_jax.acquisition.selection import Acquisition, best, remove
@@ -32,7 +33,7 @@ class ThirdOrderPicks(NamedTuple):
     """
 
     acquisition: Acquisition
-    num_triples: jax.Array
+    num_triples: Int32[Array, ""]
 
 
 class _Known(NamedTuple):
@@ -46,19 +47,23 @@ class _Known(NamedTuple):
       num_triples: Triples evaluated so far, ``[]`` int32.
     """
 
-    pairs: jax.Array
-    triples: jax.Array
-    num_seen: jax.Array
-    pending: jax.Array
-    num_triples: jax.Array
+    pairs: Float[Array, "N b"]
+    triples: Float[Array, " N"]
+    num_seen: Int32[Array, " N"]
+    pending: Float[Array, " N"]
+    num_triples: Int32[Array, ""]
 
 
 # The pool, what of it is available, and the picks.
-_State = tuple[_Known, jax.Array, jax.Array]
+_State = tuple[_Known, Bool[Array, " N"], Int32[Array, " b"]]
 
 
 def pick_third_order(
-    log_probs: jax.Array, available: jax.Array, *, batch_size: int, pair_weight: jax.Array | float = 1.0
+    log_probs: Float[Array, "N K C"],
+    available: Bool[Array, " N"],
+    *,
+    batch_size: int,
+    pair_weight: Float[Array, ""] | float = 1.0,
 ) -> ThirdOrderPicks:
     """Picks the point of the highest gain, again and again.
 

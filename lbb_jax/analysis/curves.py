@@ -135,10 +135,9 @@ def labels_to_reach(
 
     Returns:
       One row per experiment, variant, seed and share, in the order of ``runs``: the columns `EXPERIMENT`,
-      ``variant``, ``seed``, ``share``, ``target`` (an accuracy),
-      ``labels`` (infinite if the run never reaches it) and ``saved``: the labels of the baseline's run of the same seed
-      minus these (infinite if only this run reaches the target, minus infinity if only the baseline's does, NaN if
-      neither does or the baseline lacks the seed).
+      ``variant``, ``seed``, ``share``, ``target`` (an accuracy), ``labels`` (infinite if the run never reaches it) and
+      ``saved``: the labels of the baseline's run of the same seed, minus ``labels``. It is infinite if only this run
+      reaches the target, minus infinity if only the baseline's does, NaN if neither does or the seed has no baseline.
 
     Raises:
       ValueError: If a share is out of range, an experiment lacks the baseline, or as `areas_under_curve`.

@@ -87,7 +87,7 @@ def read_metrics(paths: Iterable[str | os.PathLike]) -> tuple[list[pd.DataFrame]
         frames.append(frame)
         warnings += warnings_of_run
     keys = [tuple(frame[EXPERIMENT[:-1]].iloc[0]) for frame in frames]
-    setups, warnings_of_setups = tell_apart(paths, keys, runs)
+    setups, warnings_of_setups = describe_setups(paths, keys, runs)
     for frame, setup in zip(frames, setups, strict=True):
         frame["setup"] = setup
     _check_that_none_is_twice(frames)
@@ -204,7 +204,7 @@ _MAY_DIFFER = (
 )
 
 
-def tell_apart(
+def describe_setups(
     names: Sequence[str], keys: Sequence[tuple[Any, ...]], runs: Sequence[Description]
 ) -> tuple[list[str], list[str]]:
     """What tells each run from others that would be taken for the same experiment, in words.

@@ -122,7 +122,7 @@ def decide(claims: Sequence[tuple[Any, Side]], *, error: float = 0.05, margin: f
     ]
 
 
-def combine(verdicts: Sequence[Verdict]) -> Verdict:
+def verdict_of_all(verdicts: Sequence[Verdict]) -> Verdict:
     """A claim holds if all its parts do, fails if one fails, and is undecided otherwise, or where it has no parts."""
     if Verdict.FAILS in verdicts:
         return Verdict.FAILS

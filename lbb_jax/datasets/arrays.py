@@ -51,7 +51,7 @@ def load(*, path: Text, standardise: Switch = True, test_share: Share = 0.2) -> 
     return Source(train, test, len(names), mean=mean, std=std, class_names=names)
 
 
-def _open(path: Path) -> dict[str, classes.Rows]:
+def _open(path: Path) -> dict[str, classes.FileRows]:
     """The arrays at ``path``, by name, each with the place of its rows."""
     if path.is_dir():
         files = {name: path / f"{name}.npy" for name in (*NEEDED, *OPTIONAL)}
@@ -68,12 +68,12 @@ def _open(path: Path) -> dict[str, classes.Rows]:
     return found
 
 
-def _read(file: Path) -> classes.Rows:
+def _read(file: Path) -> classes.FileRows:
     with _explained(f"{file}"):
-        return classes.Rows(np.load(file, mmap_mode="r", allow_pickle=False), f"{file}[{{row}}]")
+        return classes.FileRows(np.load(file, mmap_mode="r", allow_pickle=False), f"{file}[{{row}}]")
 
 
-def _read_archive(path: Path) -> dict[str, classes.Rows]:
+def _read_archive(path: Path) -> dict[str, classes.FileRows]:
     found = {}
     # NumPy leaves a damaged file open.
     with path.open("rb") as file:
@@ -84,7 +84,7 @@ def _read_archive(path: Path) -> dict[str, classes.Rows]:
         for name in (*NEEDED, *OPTIONAL):
             if name in archive:
                 with _explained(f"{name} of {path}"):
-                    found[name] = classes.Rows(archive[name], f"{path}: {name}[{{row}}]")
+                    found[name] = classes.FileRows(archive[name], f"{path}: {name}[{{row}}]")
     return found
 
 
@@ -102,7 +102,7 @@ def _explained(place: str) -> Iterator[None]:
         raise ValueError(f"{place}: cannot be read ({error}); save it again, by np.savez or np.save") from error
 
 
-def _check_shapes(name: str, features: classes.Rows, labels: classes.Rows) -> None:
+def _check_shapes(name: str, features: classes.FileRows, labels: classes.FileRows) -> None:
     shape, dtype = features.values.shape, features.values.dtype
     if len(shape) not in (2, 3, 4) or 0 in shape:
         raise ValueError(
@@ -118,7 +118,7 @@ def _check_shapes(name: str, features: classes.Rows, labels: classes.Rows) -> No
         )
 
 
-def _split(features: classes.Rows, part: classes.Part) -> Split:
+def _split(features: classes.FileRows, part: classes.SplitRows) -> Split:
     """The examples ``part.rows`` of an array, each read when it is asked for."""
 
     def read(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ import numpy as np
 from lbb_jax import components, examples, ranges
 from lbb_jax.components import Found
 from lbb_jax.datasets import classes
-from lbb_jax.datasets.source import Source, Split, check_labels
+from lbb_jax.datasets.source import Source, Split, check_examples
 from lbb_jax.errors import ExperimentError
 from lbb_jax.examples import Examples
 from lbb_jax.networks.encoder import PretrainedEncoder
@@ -99,7 +99,7 @@ def load(
     num_test = _checked_size("num_test", num_test, source.test.num_examples)
     pool = _examples(source, source.train, 0, num_pool)
     if source.class_names:
-        _LOGGER.info("pool: %s", classes.describe(np.asarray(pool.labels), source.class_names))
+        _LOGGER.info("pool: %s", classes.describe_labels(np.asarray(pool.labels), source.class_names))
     if copies != 1 or noise != 0:
         pool = examples.repeat(jax.random.key(0), pool, copies=copies, noise=noise)
     return Dataset(
@@ -143,5 +143,5 @@ def _checked_size(size_name: str, num_wanted: int | None, num_there: int, beside
 def _examples(source: Source, split: Split, start: int, stop: int) -> Examples:
     """The examples of a split from ``start`` to before ``stop``."""
     features, labels = split.read(start, stop)
-    check_labels(features, labels, source.num_classes)
+    check_examples(features, labels, source.num_classes)
     return examples.create(features, labels, mean=source.mean, std=source.std)

@@ -11,11 +11,11 @@ from lbb_jax.extras import needs
 _LOGGER = logging.getLogger(__name__)
 
 
-class Rows(NamedTuple):
-    """Labels as a file holds them.
+class FileRows(NamedTuple):
+    """Labels or features as a file holds them.
 
     Attributes:
-      values: ``[n]``: texts, integers, bools, or whole numbers in floating point.
+      values: Labels ``[n]``: texts, integers, bools, or whole numbers in floating point; or features ``[n, ...]``.
       place: Names the file and a row of it, for messages: ``"train.csv, row {row}"``.
       numbers: The number of each row as a reader of the file counts it; None if rows count from 0.
     """
@@ -29,8 +29,8 @@ class Rows(NamedTuple):
         return self.place.format(row=row if self.numbers is None else self.numbers[row])
 
 
-class Part(NamedTuple):
-    """The examples to learn from, or those to test on.
+class SplitRows(NamedTuple):
+    """One side of a split: the examples to learn from, or those to test on.
 
     Attributes:
       rows: Their rows in the file, in ascending order.
@@ -41,7 +41,7 @@ class Part(NamedTuple):
     labels: np.ndarray
 
 
-def split(train: Rows, test: Rows | None, test_share: float) -> tuple[tuple[str, ...], Part, Part]:
+def split(train: FileRows, test: FileRows | None, test_share: float) -> tuple[tuple[str, ...], SplitRows, SplitRows]:
     """The names of the classes, the examples to learn from, and those to test on.
 
     Args:
@@ -54,12 +54,12 @@ def split(train: Rows, test: Rows | None, test_share: float) -> tuple[tuple[str,
     """
     names, labels, test_labels = _encode(train, test)
     if test_labels is not None:
-        return names, Part(np.arange(len(labels)), labels), Part(np.arange(len(test_labels)), test_labels)
+        return names, SplitRows(np.arange(len(labels)), labels), SplitRows(np.arange(len(test_labels)), test_labels)
     train_rows, test_rows = _hold_out(labels, names, test_share, train)
-    return names, Part(train_rows, labels[train_rows]), Part(test_rows, labels[test_rows])
+    return names, SplitRows(train_rows, labels[train_rows]), SplitRows(test_rows, labels[test_rows])
 
 
-def _encode(train: Rows, test: Rows | None) -> tuple[tuple[str, ...], np.ndarray, np.ndarray | None]:
+def _encode(train: FileRows, test: FileRows | None) -> tuple[tuple[str, ...], np.ndarray, np.ndarray | None]:
     """Numbers the classes that the training labels name: texts in alphabetical order, numbers by their size."""
     values = _whole(train)
     found, first, numbers = np.unique(values, return_index=True, return_inverse=True)
@@ -69,7 +69,7 @@ def _encode(train: Rows, test: Rows | None) -> tuple[tuple[str, ...], np.ndarray
     return tuple(map(str, found)), numbers.astype(np.int32), encoded_test
 
 
-def _whole(rows: Rows) -> np.ndarray:
+def _whole(rows: FileRows) -> np.ndarray:
     """The labels as texts or integers; ValueError if one is missing."""
     values = rows.values
     if values.ndim != 1 or len(values) == 0:
@@ -87,12 +87,12 @@ def _whole(rows: Rows) -> np.ndarray:
     return values
 
 
-def _refuse(rows: Rows, is_fault: np.ndarray, problem: str) -> None:
+def _refuse(rows: FileRows, is_fault: np.ndarray, problem: str) -> None:
     if is_fault.any():
         raise ValueError(f"{rows.at(int(np.argmax(is_fault)))}: {problem}")
 
 
-def _number(values: np.ndarray, found: np.ndarray, test: Rows, train: Rows) -> np.ndarray:
+def _number(values: np.ndarray, found: np.ndarray, test: FileRows, train: FileRows) -> np.ndarray:
     if (values.dtype.kind in "US") != (found.dtype.kind in "US"):
         raise ValueError(f"{test.at(0)}: labels are of {values.dtype}, and those of {train.at(0)} of {found.dtype}")
     places = np.minimum(np.searchsorted(found, values), len(found) - 1)
@@ -106,7 +106,7 @@ def _number(values: np.ndarray, found: np.ndarray, test: Rows, train: Rows) -> n
     return places.astype(np.int32)
 
 
-def _hold_out(labels: np.ndarray, names: Sequence[str], share: float, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+def _hold_out(labels: np.ndarray, names: Sequence[str], share: float, rows: FileRows) -> tuple[np.ndarray, np.ndarray]:
     """The rows to learn from and those to test on, the same ones every time; the log says so."""
     with needs("experiments"):
         from sklearn.model_selection import train_test_split
@@ -133,7 +133,7 @@ def _hold_out(labels: np.ndarray, names: Sequence[str], share: float, rows: Rows
     return np.sort(train), np.sort(test)
 
 
-def describe(labels: np.ndarray, names: Sequence[str]) -> str:
+def describe_labels(labels: np.ndarray, names: Sequence[str]) -> str:
     """The numbers of examples and classes of a pool in words, with its rarest and its most frequent class."""
     counts = np.bincount(labels, minlength=len(names))
     rarest, most = int(np.argmin(counts)), int(np.argmax(counts))

@@ -50,14 +50,14 @@ def load(
     train_folder = folder / "train" if (folder / "train").is_dir() else folder
     test_folder = folder / "test" if train_folder != folder and (folder / "test").is_dir() else None
     train_files = _files(train_folder)
-    train_labels = classes.Rows(
+    train_labels = classes.FileRows(
         np.asarray([file.parent.name for file in train_files]), f"{train_folder}, image {{row}}"
     )
     test_files, test_labels = train_files, None
     if test_folder is not None:
         test_files = _files(test_folder)
         test_names = np.asarray([file.parent.name for file in test_files])
-        test_labels = classes.Rows(test_names, f"{test_folder}, image {{row}}")
+        test_labels = classes.FileRows(test_names, f"{test_folder}, image {{row}}")
     names, train, test = classes.split(train_labels, test_labels, test_share)
     size = _size(train_files[0], image_size)
     parts = ((train_files, train), (test_files, test))

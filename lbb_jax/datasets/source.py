@@ -46,7 +46,7 @@ class Source(NamedTuple):
     class_names: tuple[str, ...] = ()
 
 
-def check_labels(features: np.ndarray, labels: np.ndarray, num_classes: int) -> None:
+def check_examples(features: np.ndarray, labels: np.ndarray, num_classes: int) -> None:
     """Checks that labels fit their examples and the classes.
 
     Raises:

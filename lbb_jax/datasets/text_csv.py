@@ -67,7 +67,7 @@ def _block(texts: list[str], labels: np.ndarray, start: int, stop: int) -> tuple
     return texts[start:stop], labels[start:stop]
 
 
-def _read(file: Path, text_column: str, label_column: str) -> tuple[list[str], classes.Rows]:
+def _read(file: Path, text_column: str, label_column: str) -> tuple[list[str], classes.FileRows]:
     """The texts and the labels of a file, each from its column."""
     rows = csv_tables.read_rows(file, (), name="path")
     there = list(rows[0][1]) if rows else []
@@ -82,5 +82,5 @@ def _read(file: Path, text_column: str, label_column: str) -> tuple[list[str], c
     if not rows:
         raise ValueError(f"{file}: holds no rows")
     numbers, values = zip(*rows, strict=True)
-    labels = classes.Rows(np.asarray([row[label_column] for row in values]), f"{file}, row {{row}}", numbers)
+    labels = classes.FileRows(np.asarray([row[label_column] for row in values]), f"{file}, row {{row}}", numbers)
     return [row[text_column] for row in values], labels

@@ -42,7 +42,7 @@ def use_cache() -> None:
     Raises:
       PathError: If a variable names no local folder.
     """
-    named, processor = jax.config.jax_compilation_cache_dir, _processor()
+    named, processor = jax.config.jax_compilation_cache_dir, _instruction_set()
     folder = paths.resolve(named, name="JAX_COMPILATION_CACHE_DIR") if named else cache_folder("compiled")
     if folder.name == processor:
         # An earlier call has set it.
@@ -52,7 +52,7 @@ def use_cache() -> None:
     jax.monitoring.register_event_duration_secs_listener(_hush_no_longer)
 
 
-def _processor() -> str:
+def _instruction_set() -> str:
     """A name for the instructions that the processor has."""
     try:
         description = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")

@@ -29,7 +29,7 @@ def resolve_workdir(workdir: str | os.PathLike, *, to_write: bool = True) -> Pat
         raise ExperimentError(str(error)) from error
 
 
-class TopLevel(TypedDict):
+class TopLevelFields(TypedDict):
     """The fields of a configuration that are in no section, and their ranges."""
 
     compute_dtype: Annotated[str, ranges.choice("float32", "bfloat16")]
@@ -52,7 +52,7 @@ class PosteriorFields(TypedDict):
     num_test_draws: Count
 
 
-class Acquisition(TypedDict):
+class AcquisitionFields(TypedDict):
     """The fields of the section ``acquisition``, and their ranges for any method."""
 
     method: Text
@@ -136,7 +136,7 @@ def parse_arguments(
     flags: Collection[str] = (),
     integers: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Parses the part of ``file.py:argument``: words and settings, separated by commas.
+    """Parses what follows the colon in ``file.py:argument``: words and settings, separated by commas.
 
     >>> parse_arguments("small,b=20", choices=("ensemble", "mc_dropout"), flags=("small",), integers=("b",))
     {'ensemble': True, 'mc_dropout': False, 'small': True, 'b': 20}
@@ -199,7 +199,7 @@ def check_fields(config: ConfigDict) -> None:
     Raises:
       ExperimentError: For the first that is missing, unknown, of another kind or out of its range.
     """
-    expected = ranges.of(TopLevel)
+    expected = ranges.of(TopLevelFields)
     check_names("config", config, {*expected, *SECTIONS})
     for section in SECTIONS:
         if not isinstance(config[section], ConfigDict):
@@ -211,7 +211,7 @@ def check_fields(config: ConfigDict) -> None:
         if name not in config.dataset:
             raise ExperimentError(f"config.dataset.{name}: is missing; begin with lbb_jax.experiment.default_config()")
     check_ranges(expected, {name: config[name] for name in expected}, "config")
-    check_ranges(ranges.of(Acquisition), config.acquisition, "config.acquisition")
+    check_ranges(ranges.of(AcquisitionFields), config.acquisition, "config.acquisition")
     if config.initial_size > config.final_size:
         raise ExperimentError(
             f"config.initial_size={config.initial_size}: must be at most config.final_size={config.final_size}"

@@ -15,7 +15,7 @@ from lbb_jax.figures import runs as figures
 from lbb_jax.figures.titles import with_names
 
 
-class Row(NamedTuple):
+class RunFigure(NamedTuple):
     """A figure.
 
     Attributes:
@@ -74,12 +74,12 @@ def _acquired(runs: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 
 FIGURES = {
-    "learning_curves": Row("Learning curves", _learning_curves),
-    "label_savings": Row("Label savings", _label_savings),
-    "area_differences": Row("Areas under the learning curves, minus that of random", _area_differences),
-    "diversity": Row("Diversity of the batches", _diversity),
-    "acquired": Row("What was acquired first", _acquired),
-    "performance_profile": Row(
+    "learning_curves": RunFigure("Learning curves", _learning_curves),
+    "label_savings": RunFigure("Label savings", _label_savings),
+    "area_differences": RunFigure("Areas under the learning curves, minus that of random", _area_differences),
+    "diversity": RunFigure("Diversity of the batches", _diversity),
+    "acquired": RunFigure("What was acquired first", _acquired),
+    "performance_profile": RunFigure(
         "Performance profile, and final error rates", _performance_profile, is_of_one_experiment=False
     ),
 }

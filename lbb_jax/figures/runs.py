@@ -23,7 +23,7 @@ from lbb_jax.figures.style import (
     legend_of_lines,
     line_styles,
 )
-from lbb_jax.figures.titles import check_one_experiment, describe, of_seeds, range_of, reductions
+from lbb_jax.figures.titles import check_one_experiment, of_seeds, range_of, reductions, title_of
 
 
 def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
@@ -48,7 +48,7 @@ def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend_of_lines(figure, axes)
     spread = of_seeds("mean ± 1 s.d." if has_bands else "mean", runs)
-    axes.set_title(describe(runs, spread) if title is None else title, fontsize=10)
+    axes.set_title(title_of(runs, spread) if title is None else title, fontsize=10)
     return figure
 
 
@@ -76,7 +76,7 @@ def area_differences(differences: pd.DataFrame, *, title: str | None = None) -> 
         axes.plot(of_variant.difference, row, "o", color=colour, markersize=9)
     axes.axvline(0, color="#444444", linewidth=0.8, zorder=0)
     spread = f"mean and {first['confidence']:.0%} interval of {range_of(differences['num_seeds'])} seeds"
-    axes.set_title(describe(differences, spread) if title is None else title, fontsize=10)
+    axes.set_title(title_of(differences, spread) if title is None else title, fontsize=10)
     return figure
 
 
@@ -117,7 +117,7 @@ def label_savings(savings: pd.DataFrame, *, title: str | None = None) -> Figure:
         axes.annotate("never", (edge, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=8)
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, loc="outside lower center", fontsize=8)
     axes.set_title(
-        describe(savings, of_seeds("each and median", savings)) if title is None else title, fontsize=10, pad=14
+        title_of(savings, of_seeds("each and median", savings)) if title is None else title, fontsize=10, pad=14
     )
     return figure
 
@@ -148,7 +148,7 @@ def savings(found: pd.DataFrame, *, title: str | None = None) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     count = range_of(found["num_seeds"])
     spread = "1 seed" if count == "1" else f"mean of {count} seeds, {first['confidence']:.0%} interval"
-    axes.set_title(describe(found, spread) if title is None else title, fontsize=10)
+    axes.set_title(title_of(found, spread) if title is None else title, fontsize=10)
     return figure
 
 
@@ -218,7 +218,7 @@ def batch_diversity(diversity: pd.DataFrame, *, title: str | None = None) -> Fig
     classes.set(xlabel="labelled points", ylabel="class entropy of a batch (nats)")
     legend_below(figure, classes, num_columns=5)
     spread = of_seeds("mean ± 1 s.d." if has_bands else "mean", diversity)
-    figure.suptitle(describe(diversity, spread) if title is None else title, fontsize=10)
+    figure.suptitle(title_of(diversity, spread) if title is None else title, fontsize=10)
     return figure
 
 
@@ -279,7 +279,7 @@ def acquired_images(
         name, place = variant.replace(", ", "\n"), (-0.12, 0.5)
         row[0].annotate(name, place, xycoords="axes fraction", ha="right", va="center", fontsize=8)
     if title is None:
-        title = describe(acquired, f"first {num_images} picks of seed {seed}")
+        title = title_of(acquired, f"first {num_images} picks of seed {seed}")
         title += "\nframed: a copy of an image further to the left" if has_copies else ""
     figure.suptitle(title, fontsize=10)
     return figure

@@ -54,7 +54,7 @@ def with_names(table: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns={"dataset": "data set", "batch_size": "b", "setup": "apart by"})
 
 
-def describe(table: pd.DataFrame, spread: str) -> str:
+def title_of(table: pd.DataFrame, spread: str) -> str:
     """The experiment as `describe_experiment` has it, ``spread`` and reductions."""
     table = analysis.with_empty_texts(table)
     return f"{describe_experiment(table.iloc[0])} ({spread}){reductions(table['reduced'].unique())}"

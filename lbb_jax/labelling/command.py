@@ -140,7 +140,7 @@ def _create(options: argparse.Namespace) -> None:
 def _classes_in(text: str) -> list[str]:
     """The classes that ``A,B,...`` or ``@FILE`` names."""
     if text.startswith("@"):
-        return tables.read_lines(text[1:], name="--classes")
+        return tables.read_text_lines(text[1:], name="--classes")
     return [name.strip() for name in text.split(",")]
 
 
@@ -216,7 +216,7 @@ def _status(options: argparse.Namespace) -> None:
     if options.plot is not None:
         from lbb_jax.labelling import figure
 
-        output = paths.output_file(options.plot, name="--plot", suffixes=figure.FORMATS)
+        output = paths.output_file(options.plot, name="--plot", suffixes=figure.SUFFIXES)
         files.atomic_write(output, figure.encoded(figure.draw(status), output.suffix.lower()))
         print(f"drawn: {output}")
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from lbb_jax.labelling.status import SETTLED_KAPPA, Status
 
-FORMATS = (".pdf", ".png", ".svg")
+SUFFIXES = (".pdf", ".png", ".svg")
 
 
 def draw(status: Status) -> Figure:
@@ -30,7 +30,7 @@ def draw(status: Status) -> Figure:
 
 
 def encoded(figure: Figure, suffix: str) -> bytes:
-    """The figure as a file with one of the endings in `FORMATS`."""
+    """The figure as a file with one of the endings in `SUFFIXES`."""
     file = io.BytesIO()
     figure.savefig(file, format=suffix.removeprefix("."), dpi=150)
     return file.getvalue()

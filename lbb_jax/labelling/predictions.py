@@ -18,7 +18,7 @@ _PROBABILITIES = ("probs", "probabilities")
 _ROWS_PER_BLOCK = 4096
 
 
-class Predictions(NamedTuple):
+class PredictionFile(NamedTuple):
     """What a file of predictions holds.
 
     Attributes:
@@ -32,7 +32,9 @@ class Predictions(NamedTuple):
     classes: list[str] | None
 
 
-def read(path: str | os.PathLike, *, probabilities: bool = False, ids: str | os.PathLike | None = None) -> Predictions:
+def read(
+    path: str | os.PathLike, *, probabilities: bool = False, ids: str | os.PathLike | None = None
+) -> PredictionFile:
     """Predictions from a ``.npy`` file, or from an ``.npz`` file that may hold ``ids`` and ``classes`` beside them.
 
     Args:
@@ -63,7 +65,7 @@ def read(path: str | os.PathLike, *, probabilities: bool = False, ids: str | os.
     classes = None if named_classes is None else as_names(named_classes.tolist(), what="class")
     if row_ids is not None and len(row_ids) != len(values):
         raise LabellingError(f"{ids or path}: has {len(row_ids)} ids for the {len(values)} rows of {path}")
-    return Predictions(values, row_ids, classes)
+    return PredictionFile(values, row_ids, classes)
 
 
 def read_array(path: str | os.PathLike, *, name: str) -> np.ndarray:

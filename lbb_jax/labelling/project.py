@@ -26,7 +26,7 @@ from lbb_jax.labelling import label_studio, tables
 from lbb_jax.labelling.errors import LabellingError, first_of
 from lbb_jax.labelling.log import Log
 from lbb_jax.labelling.names import as_classes, as_name, as_names
-from lbb_jax.labelling.state import Label, State, replay
+from lbb_jax.labelling.state import Label, ProjectState, replay
 from lbb_jax.labelling.status import Status, status_of
 
 if TYPE_CHECKING:
@@ -290,7 +290,7 @@ class Project:
             raise LabellingError(f"{self.path / 'batches'}: has no file of batch {number}")
         return found[0]
 
-    def _state(self) -> State:
+    def _state(self) -> ProjectState:
         return replay(self._first_ids, self._first_classes, self._log.read())
 
     def _batch_file(
@@ -406,7 +406,7 @@ def _alone(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _withdrawn(state: State, renew: bool | Iterable[int]) -> list[str]:
+def _withdrawn(state: ProjectState, renew: bool | Iterable[int]) -> list[str]:
     """The pending ids that ``renew`` withdraws."""
     if isinstance(renew, bool):
         return list(state.pending) if renew else []

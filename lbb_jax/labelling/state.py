@@ -10,7 +10,7 @@ Label = str | None
 
 
 @dataclass
-class State:
+class ProjectState:
     """Where a project stands.
 
     Attributes:
@@ -47,19 +47,19 @@ class State:
         return {id_: label for id_, label in labels.items() if id_ not in self.labels or self.labels[id_] != label}
 
 
-def replay(ids: Iterable[str], classes: Iterable[str], events: Iterable[Event]) -> State:
+def replay(ids: Iterable[str], classes: Iterable[str], events: Iterable[Event]) -> ProjectState:
     """The state of a project that began with ``ids`` and ``classes`` after ``events``.
 
     Raises:
       LabellingError: For an event of an unknown kind.
     """
-    state = State({id_: number for number, id_ in enumerate(ids)}, list(classes))
+    state = ProjectState({id_: number for number, id_ in enumerate(ids)}, list(classes))
     for event in events:
         _apply(state, event)
     return state
 
 
-def _apply(state: State, event: Event) -> None:
+def _apply(state: ProjectState, event: Event) -> None:
     match event:
         case {"event": "add", "ids": ids}:
             for id_ in ids:

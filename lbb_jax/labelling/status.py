@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from lbb_jax.labelling.state import State
+from lbb_jax.labelling.state import ProjectState
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,12 +110,12 @@ class Status:
         return lines
 
 
-def status_of(state: State, classes: Sequence[str], latest: "np.ndarray | None") -> Status:
+def status_of(state: ProjectState, classes: Sequence[str], latest: "np.ndarray | None") -> Status:
     """The status of a project.
 
     Args:
-      state: Where it stands.
-      classes: Its classes.
+      state: The state of the project.
+      classes: The classes of the project.
       latest: The latest predictions, a class for each id in order, -1 for none; None where there are none.
     """
     labels = [label for label in state.labels.values() if label is not None]
@@ -151,7 +151,9 @@ def accuracy_of(judgements: Sequence[bool]) -> Accuracy | None:
     return Accuracy(right, count, low, high)
 
 
-def _judgements(state: State, classes: Sequence[str], latest: "np.ndarray | None") -> tuple[list[bool], list[bool]]:
+def _judgements(
+    state: ProjectState, classes: Sequence[str], latest: "np.ndarray | None"
+) -> tuple[list[bool], list[bool]]:
     """For labelled audit points: whether they were predicted right when asked, and by the latest predictions."""
     when_asked, by_latest = [], []
     for id_, predicted in state.audited.items():

@@ -15,7 +15,7 @@ from lbb_jax.labelling.state import Label
 BATCH_COLUMNS = ("id", "score", "label")
 
 
-def read_lines(path: str | os.PathLike, *, name: str) -> list[str]:
+def read_text_lines(path: str | os.PathLike, *, name: str) -> list[str]:
     """The lines of a text file without surrounding spaces; empty ones are left out.
 
     Args:
@@ -32,7 +32,7 @@ def read_lines(path: str | os.PathLike, *, name: str) -> list[str]:
 def read_ids(path: str | os.PathLike, *, name: str) -> list[str]:
     """Ids from a text file, an id a line, or from the column ``id`` of a file that ends in ``.csv``."""
     if Path(path).suffix.lower() != ".csv":
-        return read_lines(path, name=name)
+        return read_text_lines(path, name=name)
     return [row["id"] for _, row in csv_tables.read_rows(path, ["id"], name=name)]
 
 

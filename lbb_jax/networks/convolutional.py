@@ -9,11 +9,12 @@ import flax.linen as nn
 import jax
 
 from lbb_jax.networks.convolution import Convolution, max_pool
-from lbb_jax.networks.dropout import OFF, Dropout, Mode
+from lbb_jax.networks.dropout import Dropout, Mode
+from lbb_jax.networks.two_parts import TwoParts
 from lbb_jax.ranges import Count, FourRates, ThreeRates
 
 
-class ConvolutionalClassifier(nn.Module):
+class ConvolutionalClassifier(TwoParts):
     """Convolution 32 5×5, pool, relu, convolution 64 5×5, pool, relu, dense 128, relu, dense to the classes.
 
     Attributes:
@@ -46,16 +47,8 @@ class ConvolutionalClassifier(nn.Module):
         hidden = self.dropout2(hidden, mode).reshape(len(hidden), -1)
         return self.dropout3(nn.relu(self.hidden(hidden)), mode)
 
-    def after_dropout(self, hidden: jax.Array, mode: Mode) -> jax.Array:
-        """From the first pooled features to the logits ``[B, C]``."""
-        return self.output(self.features(hidden, mode))
 
-    def __call__(self, inputs: jax.Array, mode: Mode = OFF) -> jax.Array:
-        """From the inputs ``[B, 28, 28, 1]`` to the logits ``[B, C]``."""
-        return self.after_dropout(self.before_dropout(inputs), mode)
-
-
-class EMNISTConvolutionalClassifier(nn.Module):
+class EMNISTConvolutionalClassifier(TwoParts):
     """Convolutions 32 3×3, pool, relu, 64 3×3, relu, 128 3×3, pool, relu, then dense 512, relu, dense to the classes.
 
     Attributes:
@@ -90,11 +83,3 @@ class EMNISTConvolutionalClassifier(nn.Module):
         hidden = nn.relu(max_pool(self.convolution3(self.dropout2(hidden, mode))))
         hidden = self.dropout3(hidden, mode).reshape(len(hidden), -1)
         return self.dropout4(nn.relu(self.hidden(hidden)), mode)
-
-    def after_dropout(self, hidden: jax.Array, mode: Mode) -> jax.Array:
-        """From the first pooled features to the logits ``[B, C]``."""
-        return self.output(self.features(hidden, mode))
-
-    def __call__(self, inputs: jax.Array, mode: Mode = OFF) -> jax.Array:
-        """From the inputs ``[B, 28, 28, 1]`` to the logits ``[B, C]``."""
-        return self.after_dropout(self.before_dropout(inputs), mode)

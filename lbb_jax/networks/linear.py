@@ -3,11 +3,12 @@
 import flax.linen as nn
 import jax
 
-from lbb_jax.networks.dropout import OFF, Mode
+from lbb_jax.networks.dropout import Mode
+from lbb_jax.networks.two_parts import TwoParts
 from lbb_jax.ranges import Count
 
 
-class Linear(nn.Module):
+class Linear(TwoParts):
     """A dense layer from the inputs to the classes, without dropout.
 
     Attributes:
@@ -28,11 +29,3 @@ class Linear(nn.Module):
         """The rows themselves, ``[B, D]``."""
         del mode
         return hidden
-
-    def after_dropout(self, hidden: jax.Array, mode: Mode) -> jax.Array:
-        """From the rows to the logits ``[B, C]``."""
-        return self.output(self.features(hidden, mode))
-
-    def __call__(self, inputs: jax.Array, mode: Mode = OFF) -> jax.Array:
-        """From the inputs ``[B, ...]`` to the logits ``[B, C]``."""
-        return self.after_dropout(self.before_dropout(inputs), mode)

@@ -3,11 +3,12 @@
 import flax.linen as nn
 import jax
 
-from lbb_jax.networks.dropout import OFF, Dropout, Mode
+from lbb_jax.networks.dropout import Dropout, Mode
+from lbb_jax.networks.two_parts import TwoParts
 from lbb_jax.ranges import Count, Counts, Rate
 
 
-class MLP(nn.Module):
+class MLP(TwoParts):
     """Dense layers with relu and dropout after each, and a dense layer to the classes.
 
     Attributes:
@@ -37,11 +38,3 @@ class MLP(nn.Module):
         for layer, dropout in zip(self.hidden[1:], self.dropouts[1:], strict=True):
             hidden = dropout(nn.relu(layer(hidden)), mode)
         return hidden
-
-    def after_dropout(self, hidden: jax.Array, mode: Mode) -> jax.Array:
-        """From the first hidden layer to the logits ``[B, C]``."""
-        return self.output(self.features(hidden, mode))
-
-    def __call__(self, inputs: jax.Array, mode: Mode = OFF) -> jax.Array:
-        """From the inputs ``[B, ...]`` to the logits ``[B, C]``."""
-        return self.after_dropout(self.before_dropout(inputs), mode)

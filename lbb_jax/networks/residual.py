@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from lbb_jax.networks.convolution import Convolution
 from lbb_jax.networks.dropout import EACH_INPUT, OFF, Dropout, Mode
+from lbb_jax.networks.two_parts import TwoParts
 from lbb_jax.ranges import Count, Rate
 
 
@@ -59,7 +60,7 @@ class Block(nn.Module):
         return nn.relu(hidden + shortcut)
 
 
-class ResNet18(nn.Module):
+class ResNet18(TwoParts):
     """ResNet-18 (He et al., 2016) for small images: a 3×3 stem and no pool before the blocks.
 
     Four stages of two blocks, the channels doubled and the positions halved from stage to stage, the mean over
@@ -96,10 +97,6 @@ class ResNet18(nn.Module):
     def features(self, hidden: jax.Array, mode: Mode) -> jax.Array:
         """From the averaged features to the inputs of the last layer, ``[B, 8 width]``."""
         return self.dropout(hidden, mode)
-
-    def after_dropout(self, hidden: jax.Array, mode: Mode) -> jax.Array:
-        """From the averaged features to the logits ``[B, C]``."""
-        return self.output(self.features(hidden, mode))
 
     def __call__(self, inputs: jax.Array, mode: Mode = OFF) -> jax.Array:
         """From the inputs ``[B, H, W, c]`` to the logits ``[B, C]``."""

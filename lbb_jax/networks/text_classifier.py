@@ -3,12 +3,13 @@
 import flax.linen as nn
 import jax
 
-from lbb_jax.networks.dropout import OFF, Dropout, Mode
+from lbb_jax.networks.dropout import Dropout, Mode
 from lbb_jax.networks.encoder import Architecture, Encoder, is_no_padding, mean_over_tokens
+from lbb_jax.networks.two_parts import TwoParts
 from lbb_jax.ranges import Count, Rate
 
 
-class TextClassifier(nn.Module):
+class TextClassifier(TwoParts):
     """An encoder, the mean of its hidden states over the tokens of a text, dropout, and a dense layer to the classes.
 
     The encoder's dropouts are its architecture's. Texts under one mask must be padded to the same length.
@@ -38,11 +39,3 @@ class TextClassifier(nn.Module):
         embedded, is_token = hidden
         states = self.encoder.after_dropout(embedded, is_token, mode)
         return self.dropout(mean_over_tokens(states, is_token), mode)
-
-    def after_dropout(self, hidden: tuple[jax.Array, jax.Array], mode: Mode) -> jax.Array:
-        """From what `before_dropout` returns to the logits ``[B, C]``."""
-        return self.output(self.features(hidden, mode))
-
-    def __call__(self, inputs: jax.Array, mode: Mode = OFF) -> jax.Array:
-        """From tokens ``[B, L]`` int32 to the logits ``[B, C]``."""
-        return self.after_dropout(self.before_dropout(inputs), mode)

@@ -38,7 +38,7 @@ class Fitted(NamedTuple):
     """Networks with Gaussian last layers, each leaf with a leading axis ``[M]`` of members.
 
     Attributes:
-      variables: The networks'.
+      variables: The variables of the networks.
       mean: What the last layers learnt, ``[M, C, D + 1]``; the last column is the bias.
       curvature: The curvature of the last layers' losses.
       prior_precision: ``[M]``.

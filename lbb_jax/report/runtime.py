@@ -8,7 +8,7 @@ import pandas as pd
 
 from lbb_jax import analysis, figures
 from lbb_jax.paths import input_file
-from lbb_jax.report.sections import Entry, Section, embed, to_html
+from lbb_jax.report.sections import Entry, Section, to_html, to_image
 from lbb_jax.run_folder import Record
 
 _REMEDY = "pass the output of experiments/benchmark_acquisition.py"
@@ -75,7 +75,7 @@ def _entries(records: list[Record]) -> list[Entry]:
     """What is shown of the times on one pool and one kind of device."""
     num_points, num_draws, num_classes = (records[0][name] for name in _POOL)
     name = f"{num_points:,} points, {num_draws} draws, {num_classes} classes ({records[0]['device']})"
-    image = embed(figures.time_against_batch_size(records)) if _has_several_sizes(records) else None
+    image = to_image(figures.time_against_batch_size(records)) if _has_several_sizes(records) else None
     table = pd.DataFrame(records)
     table = to_html(table[[column for column in _COLUMNS if column in table]])
     return [Entry(f"Time to acquire: {name}", image=image, table=table, is_folded=image is None)]

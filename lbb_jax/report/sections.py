@@ -58,10 +58,10 @@ def attempt(heading: str, draw: Callable[[pd.DataFrame], tuple[Figure, pd.DataFr
     except Exception as error:
         _LOGGER.exception("%s: cannot be drawn", heading)
         return Entry(heading, note=f"Not shown, through a fault of lbb_jax: {type(error).__name__}: {error}.")
-    return Entry(heading, image=embed(figure), table=to_html(table))
+    return Entry(heading, image=to_image(figure), table=to_html(table))
 
 
-def embed(figure: Figure) -> Image:
+def to_image(figure: Figure) -> Image:
     """``figure`` as a picture, described by its title."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
@@ -72,7 +72,7 @@ def to_html(table: pd.DataFrame, *, is_prose: bool = False) -> Markup:
     """``table`` as HTML, its index as the first column where that has a name; what it holds is escaped.
 
     Args:
-      table: Any, with nothing where a value is missing.
+      table: Any table; the cell of a missing value is empty.
       is_prose: Whether its cells hold sentences and paths, which may be broken anywhere, rather than numbers and names.
 
     Returns:

@@ -17,7 +17,7 @@ from lbb_jax.text.location import TOKENIZER, TOKENIZER_CONFIG, VOCABULARY
 LENGTHS = (16, 32, 48, 64, 80, 96, 128, 192, 256, 384, 512)
 
 
-class Batch(NamedTuple):
+class TokenBatch(NamedTuple):
     """Texts of about the same length.
 
     Attributes:
@@ -98,7 +98,7 @@ def padded_length(length: int, max_length: int) -> int:
     return min((allowed for allowed in (*LENGTHS, max_length) if length <= allowed <= max_length), default=max_length)
 
 
-def batches(sequences: Sequence[np.ndarray], *, batch_size: int, max_length: int) -> Iterator[Batch]:
+def batches(sequences: Sequence[np.ndarray], *, batch_size: int, max_length: int) -> Iterator[TokenBatch]:
     """All texts in batches of one size and few lengths: texts of similar length together, the shortest first.
 
     Args:
@@ -111,4 +111,4 @@ def batches(sequences: Sequence[np.ndarray], *, batch_size: int, max_length: int
         rows = order[start : start + batch_size]
         chosen = [sequences[row] for row in rows]
         filling = [np.zeros(0, np.int32)] * (batch_size - len(rows))
-        yield Batch(rows, pad([*chosen, *filling], padded_length(len(chosen[-1]), max_length)))
+        yield TokenBatch(rows, pad([*chosen, *filling], padded_length(len(chosen[-1]), max_length)))

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-PADDING = 4
+_BORDER = 4
 
 
 def crop_and_flip(key: jax.Array, images: jax.Array, blank: jax.Array) -> jax.Array:
@@ -26,12 +26,12 @@ def crop_and_flip(key: jax.Array, images: jax.Array, blank: jax.Array) -> jax.Ar
     """
     if images.ndim != 4:
         raise ValueError(f"inputs of shape {images.shape[1:]} cannot be augmented: must be images [H, W, c]")
-    canvas = jnp.pad(blank, ((PADDING, PADDING), (PADDING, PADDING), (0, 0)), mode="edge")
+    canvas = jnp.pad(blank, ((_BORDER, _BORDER), (_BORDER, _BORDER), (0, 0)), mode="edge")
 
     def change(key: jax.Array, image: jax.Array) -> jax.Array:
         crop_key, flip_key = jax.random.split(key)
-        padded = jax.lax.dynamic_update_slice(canvas, image, (PADDING, PADDING, 0))
-        row, column = jax.random.randint(crop_key, (2,), 0, 2 * PADDING + 1)
+        padded = jax.lax.dynamic_update_slice(canvas, image, (_BORDER, _BORDER, 0))
+        row, column = jax.random.randint(crop_key, (2,), 0, 2 * _BORDER + 1)
         cropped = jax.lax.dynamic_slice(padded, (row, column, 0), image.shape)
         return jnp.where(jax.random.bernoulli(flip_key), cropped[:, ::-1], cropped)
 

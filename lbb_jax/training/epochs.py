@@ -105,7 +105,7 @@ def epochs(
         ) -> tuple[tuple[Progress, Best], jax.Array]:
             (progress, best), (epoch, epoch_key) = carry, numbered_key
             progress, loss = run_epoch(epoch_key, progress, epoch)
-            return (progress, choose(best, progress.variables, network, data.validation)), loss
+            return (progress, choose_best(best, progress.variables, network, data.validation)), loss
 
         none_yet = Best(variables, jnp.int32(-1))
         numbered_keys = (jnp.arange(num_epochs), jax.random.split(key, num_epochs))
@@ -139,7 +139,7 @@ class Best(NamedTuple):
     num_correct: jax.Array
 
 
-def choose(best: Best, variables: Variables, network: Network, validation: Examples | None) -> Best:
+def choose_best(best: Best, variables: Variables, network: Network, validation: Examples | None) -> Best:
     """The variables to keep after one more epoch.
 
     Args:

@@ -35,8 +35,8 @@ class Progress(NamedTuple):
     """The state of a network's training.
 
     Attributes:
-      variables: The network's.
-      optimizer_state: The optax transformation's.
+      variables: The variables of the network.
+      optimizer_state: The state of the optax transformation.
     """
 
     variables: Variables

@@ -9,13 +9,7 @@ import numpy as np
 
 from lbb_jax import information, label_configurations
 from lbb_jax.acquisition import exponential_race
-from lbb_jax.acquisition.batch_bald import (
-    _num_enumerated_picks,
-    _posterior,
-    beliefs_of,
-    conditional_information,
-    relative_to_mean,
-)
+from lbb_jax.acquisition.batch_bald import beliefs_of, conditional_information, relative_to_mean
 from lbb_jax.acquisition.greedy import greedy
 from lbb_jax.relative_entropy import centre
 
@@ -61,7 +55,7 @@ def _information_with(log_probs, index, *, pairs):
 @jax.jit
 def _gains_given(log_probs, log_likelihoods, weights):
     points = relative_to_mean(log_probs)
-    return conditional_information(points, beliefs_of(_posterior(log_likelihoods), weights))
+    return conditional_information(points, beliefs_of(label_configurations.posterior(log_likelihoods), weights))
 
 
 _enumerate_labels = jax.jit(label_configurations.enumerate_labels)
@@ -141,7 +135,9 @@ def batch_bald(key, log_probs, available, *, batch_size, num_samples=10_000):
     """On the configurations that the lazy form samples."""
     _, num_draws, num_classes = log_probs.shape
     draw_key, history_key, label_key = jax.random.split(key, 3)
-    num_enumerated = _num_enumerated_picks(num_classes, batch_size, num_samples)
+    # The picks before which all configurations are few enough; one class has nothing to enumerate.
+    few = [place for place in range(1, batch_size) if num_classes > 1 and num_classes**place <= num_samples]
+    num_enumerated = 1 + len(few)
     step_keys = jax.random.split(label_key, batch_size - num_enumerated)
     draws = _stratified_draws(draw_key, num_samples, num_draws)
     log_likelihoods = label_configurations.empty(num_draws, log_probs.dtype)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lbb_jax import files
 from lbb_jax.errors import ExperimentError
-from lbb_jax.run_folder import Record, read_lines, to_lines
+from lbb_jax.run_folder import Record, parse_records, to_lines
 
 _REMEDY = "restore it, or measure again with --config or --predictions"
 # What every measurement says of its predictions.
@@ -35,7 +35,7 @@ def read(path: Path) -> list[Record]:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise ExperimentError(f"{path} cannot be read ({error}): {_REMEDY}") from error
-    records = read_lines(path, text, _check, remedy=_REMEDY)
+    records = parse_records(path, text, _check, remedy=_REMEDY)
     if not records:
         raise ExperimentError(f"{path} holds no measurements: {_REMEDY}")
     return records

@@ -22,9 +22,9 @@ NUM_DRAWS = (2, 5, 10, 20, 50, 100)
 NUM_CLASSES = (2, 5, 10, 20, 50, 100)
 NUM_TARGETS = 500
 METHODS = (
-    "random,entropy,bald,epig,lbb_released,batch_bald,lbb:pair_weight=1,lbb:pair_weight=2,lbb:order=3,"
-    "lbb:redundancy=tree,power_bald:alpha=1,power_bald:alpha=5,power_lbb:redundancy=tree:alpha=1,"
-    "power_lbb:redundancy=tree:alpha=5"
+    "random,entropy,bald,epig,lbb_released,batch_bald,log_det,lbb:pair_weight=1,lbb:pair_weight=2,lbb:order=3,"
+    "lbb:pairs=chi2,lbb:redundancy=tree,lbb:redundancy=tree:pairs=chi2,power_bald:alpha=1,power_bald:alpha=5,"
+    "power_lbb:redundancy=tree:alpha=1,power_lbb:redundancy=tree:alpha=5"
 )
 
 _estimate = jax.jit(estimate, static_argnames="num_samples")

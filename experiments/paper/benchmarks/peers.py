@@ -15,6 +15,7 @@ from batchbald_redux import batchbald
 
 from lbb_jax import acquisition
 from lbb_jax.run_folder import Record
+from paper.benchmarks import torch_round
 from paper.benchmarks.timing import seconds_of
 
 
@@ -23,9 +24,9 @@ def run(log_probs: jax.Array, *, num_samples: int, redux_batch_size: int, repeti
     array = np.asarray(log_probs)
     single, double = torch.from_numpy(array.copy()), torch.from_numpy(array.astype(np.float64))
     shape = dict(zip("NKC", array.shape, strict=True))
-    yield {"case": "bald (PyTorch)", **shape, "b": 10} | _median(lambda: torch_bald(single).topk(10), repetitions)
+    yield {"case": "bald (PyTorch)", **shape, "b": 10} | _median(lambda: torch_round.bald(single).topk(10), repetitions)
     yield {"case": "lbb (PyTorch, dense)", "redundancy": "tree", **shape, "b": 10} | _median(
-        lambda: torch_tree(single, 10), 3
+        lambda: torch_round.tree(single, 10), 3
     )
     yield {"case": "bald (batchbald_redux)", **shape, "b": 10} | _median(
         lambda: batchbald.get_bald_batch(double, 10), 3
@@ -71,29 +72,6 @@ def standard_errors(log_probs: jax.Array, *, batch_size: int, num_samples: int, 
     noisier = record["standard_error_batchbald_redux"] / record["standard_error_ours"]
     # The error falls with the square root of the samples, and the time grows with their number.
     return record | {"times_faster": round(faster, 1), "times_faster_at_the_same_error": round(faster * noisier**2, 1)}
-
-
-def torch_bald(log_probs: torch.Tensor) -> torch.Tensor:
-    """BALD of every point, vectorised."""
-    probs = log_probs.exp()
-    expected_entropy = torch.special.entr(probs).sum(-1).mean(-1)
-    return torch.special.entr(probs.mean(1)).sum(-1) - expected_entropy
-
-
-def torch_tree(log_probs: torch.Tensor, batch_size: int) -> list[int]:
-    """LBB by the tree bound, every pair evaluated, vectorised."""
-    probs = log_probs.exp()
-    entropy = torch.special.entr(probs.mean(1)).sum(-1)
-    scores = torch_bald(log_probs)
-    shared, picks = torch.zeros_like(scores), []
-    for _ in range(batch_size):
-        gains = scores - shared
-        gains[picks] = -torch.inf
-        picks.append(int(gains.argmax()))
-        joint = torch.einsum("nkc,kd->ncd", probs, probs[picks[-1]]) / probs.shape[1]
-        pairs = entropy + entropy[picks[-1]] - torch.special.entr(joint).sum((-2, -1))
-        shared = torch.maximum(shared, pairs)
-    return picks
 
 
 def redux_batch_bald(log_probs: torch.Tensor, batch_size: int, num_samples: int) -> Any:

@@ -17,7 +17,7 @@ _FORMS = {
     "tree": ("lbb", {"redundancy": "tree"}, "power_lbb", {}),
     "released": ("lbb_released", {"sampling": "top"}, "lbb_released", {"sampling": "power"}),
 }
-FORMS = tuple(_FORMS)
+LBB_FORMS = tuple(_FORMS)
 
 
 def _run(name: str, form: str, posterior: str) -> Run:
@@ -50,13 +50,13 @@ def _of_forms(
     """The same comparisons for each form of LBB and each posterior."""
     return {
         form: tuple(_compare(*names, form, posterior, measure) for posterior in posteriors for names in compared)
-        for form in FORMS
+        for form in LBB_FORMS
     }
 
 
 def _join(*parts: dict[str, tuple[Part, ...]]) -> dict[str, tuple[Part, ...]]:
     """Parts of the same claim, put together by form."""
-    return {form: sum((of_form.get(form, ()) for of_form in parts), ()) for form in FORMS}
+    return {form: sum((of_form.get(form, ()) for of_form in parts), ()) for form in LBB_FORMS}
 
 
 def _between_posteriors(form: str) -> tuple[Part, ...]:
@@ -195,7 +195,7 @@ RUN_CLAIMS = (
         "A.3.1",
         "ensembles are more accurate than MC dropout, and LBB's margin over BALD is wider under MC dropout",
         ("mnist", "rmnist", "fashion_mnist"),
-        {form: _between_posteriors(form) for form in FORMS},
+        {form: _between_posteriors(form) for form in LBB_FORMS},
         _SMALL.format("mnist"),
         batch_size=10,
     ),
@@ -250,7 +250,7 @@ RUN_CLAIMS = (
 
 
 def _profiles(compared: Callable[[str], tuple[tuple[str, Side, str], ...]]) -> dict[str, tuple[Part, ...]]:
-    return {form: tuple(_compare(*names, form, ANY, final) for names in compared(form)) for form in FORMS}
+    return {form: tuple(_compare(*names, form, ANY, final) for names in compared(form)) for form in LBB_FORMS}
 
 
 PROFILE_CLAIMS = (

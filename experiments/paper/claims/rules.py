@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lbb_jax import analysis
-from lbb_jax.analysis.verdicts import Decision, Side, Verdict, combine, decide
+from lbb_jax.analysis.verdicts import Decision, Side, Verdict, decide, verdict_of_all
 
 # Stands for the posterior of whatever runs are compared.
 ANY = ""
@@ -154,7 +154,7 @@ class Curves(NamedTuple):
     by_seed: Mapping[int, tuple[np.ndarray, np.ndarray]]
 
 
-class Row(NamedTuple):
+class PartResult(NamedTuple):
     """A part of a claim in one setting, decided; or, without a decision, open.
 
     Attributes:
@@ -201,7 +201,7 @@ def _of_folder(folder: Path) -> Iterator[Curves]:
         yield Curves(setting, first["posterior"], described[path].config["acquisition"], by_seed)
 
 
-def decide_claim(claim: RunClaim, curves: Sequence[Curves]) -> list[Row]:
+def decide_claim(claim: RunClaim, curves: Sequence[Curves]) -> list[PartResult]:
     """Decides each part of a claim in each setting that has its runs; Holm's correction is over those of one form."""
     settings = dict.fromkeys(
         run.setting
@@ -214,15 +214,15 @@ def decide_claim(claim: RunClaim, curves: Sequence[Curves]) -> list[Row]:
         tried = [found for found in tried if len(found[2]) > 1]
         decisions = decide([(differences, part.side) for part, _, differences in tried])
         rows += [
-            Row(claim.number, form, part.text, setting.describe(), decision)
+            PartResult(claim.number, form, part.text, setting.describe(), decision)
             for (part, setting, _), decision in zip(tried, decisions, strict=True)
         ]
         decided = {part.text for part, _, _ in tried}
-        rows += [Row(claim.number, form, part.text, "", None) for part in parts if part.text not in decided]
+        rows += [PartResult(claim.number, form, part.text, "", None) for part in parts if part.text not in decided]
     return rows
 
 
-def decide_profile(claim: ProfileClaim, curves: Sequence[Curves]) -> list[Row]:
+def decide_profile(claim: ProfileClaim, curves: Sequence[Curves]) -> list[PartResult]:
     """Decides a claim by the logarithms of final errors, a difference for each setting and posterior."""
     problems = dict.fromkeys((run.setting, run.posterior) for run in curves)
     rows = []
@@ -242,7 +242,7 @@ def decide_profile(claim: ProfileClaim, curves: Sequence[Curves]) -> list[Row]:
         }
         for part in parts:
             decision, count = by_part.get(part.text, (None, 0))
-            rows.append(Row(claim.number, form, part.text, f"{count} experiments" if count else "", decision))
+            rows.append(PartResult(claim.number, form, part.text, f"{count} experiments" if count else "", decision))
     return rows
 
 
@@ -281,6 +281,6 @@ def _is(wanted: Run, run: Curves) -> bool:
     )
 
 
-def verdict_of(rows: Iterable[Row]) -> Verdict:
+def verdict_of(rows: Iterable[PartResult]) -> Verdict:
     """The verdict on a form of a claim, from those on its parts."""
-    return combine([row.verdict for row in rows])
+    return verdict_of_all([row.verdict for row in rows])

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lbb_jax.analysis.verdicts import Decision, Verdict, combine
+from lbb_jax.analysis.verdicts import Decision, Verdict, verdict_of_all
 from lbb_jax.report import Entry, Section, to_html
 from paper.claims.of_measurements import MEASURED_CLAIMS, Bound
 from paper.claims.of_runs import PROFILE_CLAIMS, RUN_CLAIMS
-from paper.claims.rules import Row, decide_claim, decide_profile, load_curves
+from paper.claims.rules import PartResult, decide_claim, decide_profile, load_curves
 
 
 class Finding(NamedTuple):
@@ -54,7 +54,7 @@ def decide_all(root: Path) -> list[Finding]:
 
 
 def _finding(claim, form: str, verdicts: Sequence[Verdict], parts: Iterable[str]) -> Finding:
-    return Finding(claim.number, claim.text, claim.source, form, combine(verdicts), tuple(parts), claim.command)
+    return Finding(claim.number, claim.text, claim.source, form, verdict_of_all(verdicts), tuple(parts), claim.command)
 
 
 def _describe_bound(bound: Bound) -> str:
@@ -64,7 +64,7 @@ def _describe_bound(bound: Bound) -> str:
     return f"{bound.text}: {bound.value:.3g} (claimed: {allowed})"
 
 
-def _describe_rows(rows: Sequence[Row]) -> list[str]:
+def _describe_rows(rows: Sequence[PartResult]) -> list[str]:
     """What each row says; those that were not run stand together at the end."""
     decided = [f"{row.part}: {_describe(row.decision)}; {row.setting}" for row in rows if row.decision is not None]
     missing = [row.part for row in rows if row.decision is None]

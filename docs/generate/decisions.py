@@ -1,0 +1,215 @@
+"""Writes the table that says which method to take where: the advice stands here, its evidence is of the stored runs."""
+
+import json
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from generate import cache, evidence, markdown, stored_runs
+from generate.evidence import Comparison
+
+_POWER_PAIRWISE = "Power LBB (pairwise), α = 5"
+_POWER_TREE = "Power LBB (tree), α = 5"
+_POWER_BALD = "PowerBALD, α = 5"
+
+
+class Means(NamedTuple):
+    """Mean accuracies of methods in one experiment, the advised one first.
+
+    Attributes:
+      folder: The folder of the experiment's runs, in the results.
+      methods: The names that `evidence.canonical` gives.
+      at: The number of labels; if None, the mean of the curve.
+    """
+
+    folder: str
+    methods: tuple[str, ...]
+    at: int | None = None
+
+
+class Difference(NamedTuple):
+    """The paired difference of two methods' areas in one experiment, with its interval."""
+
+    folder: str
+    comparison: Comparison
+
+
+class Time(NamedTuple):
+    """What a batch takes, by a file in ``results/benchmark``."""
+
+    file: str
+    name: str
+    case: str
+    batch_size: int
+
+
+class Decision(NamedTuple):
+    """A line of the table. The note says what the evidence does not: what was not measured."""
+
+    situation: str
+    take: str
+    evidence: tuple[Means | Difference | Time, ...] = ()
+    note: str = ""
+
+
+def means(of_one: Means, results: Path) -> pd.Series:
+    """The mean accuracies that are shown, by method, in the order of ``methods``."""
+    runs = _experiment(of_one.folder, results).runs
+    runs = runs.assign(variant=evidence.canonical(runs))
+    if of_one.at is not None:
+        runs = runs[runs["labels"] == of_one.at]
+    return runs.groupby("variant")["accuracy"].mean().loc[list(of_one.methods)]
+
+
+def _experiment(folder: str, results: Path) -> stored_runs.Experiment:
+    (experiment,) = stored_runs.experiments(folder, stored_runs.folders(results / folder, results)[folder])
+    return experiment
+
+
+DECISIONS = (
+    Decision(
+        "many near-copies, the paper's network",
+        "`power_lbb`, pairwise, α = 5",
+        (Means("rmnist_small", (_POWER_PAIRWISE, "LBB (pairwise)", "LBB (tree)", "Random", "BALD"), at=200),),
+    ),
+    Decision(
+        "many near-copies, a perceptron",
+        "any method that samples",
+        (
+            Means(
+                "reduced/mnist_repeated_mlp_small",
+                (_POWER_TREE, _POWER_PAIRWISE, "Power LBB (tree), α = 1", _POWER_BALD, "Random", "BALD"),
+                at=200,
+            ),
+        ),
+    ),
+    Decision(
+        "no copies, 20 to 200 labels",
+        "any method that samples, or LBB (tree)",
+        (Means("reduced/mnist_mlp_small", (_POWER_TREE, _POWER_BALD, "LBB (tree)", "Random")),),
+    ),
+    Decision(
+        "a small, clean pool",
+        "anything but random",
+        (Means("digits_all", ("BALD", _POWER_TREE, "LBB (pairwise)", "LBB (tree)", "BatchBALD", "Random")),),
+    ),
+    Decision(
+        "MC dropout, K = 100",
+        "a method that samples",
+        (Means("reduced/mnist_mc_dropout_mlp_small", (_POWER_TREE, _POWER_BALD, "Random", "LBB (pairwise)", "BALD")),),
+    ),
+    Decision(
+        "few draws, b of 20 or more",
+        "tree, not pairwise",
+        (Means("reduced_b=20/mnist_mlp_small_b=20", ("LBB (tree)", "BALD", "LBB (pairwise)")),),
+    ),
+    Decision(
+        "text, frozen encoder",
+        "`power_lbb`, or `badge`",
+        (
+            Means("ag_news/ag_news_frozen_mc_dropout", (_POWER_TREE, _POWER_PAIRWISE, "BADGE", "Random")),
+            Means("ag_news/ag_news_frozen_mc_dropout_b=50", (_POWER_PAIRWISE, "BADGE", "Random")),
+        ),
+    ),
+    Decision(
+        "embeddings, a linear head, b = 100",
+        "`margin`",
+        (Means("compared/embeddings", ("Margin", "LBB (tree)", "BADGE", "BALD", "TypiClust", "Random", "Core-set")),),
+    ),
+    Decision(
+        "the first batch, on embeddings",
+        "`typiclust`",
+        (Means("compared/embeddings", ("TypiClust", "Margin", "LBB (tree)", "Random"), at=200),),
+    ),
+    Decision(
+        "100 labels a batch or more",
+        "`power_lbb`, tree",
+        (Time("paper.jsonl", "Power LBB (tree)", "power_lbb", 100),),
+    ),
+    Decision(
+        "about 100 classes",
+        "`power_lbb`, tree",
+        (
+            Difference("own_data/banking77", Comparison("Power LBB (tree), α = 1", "Random")),
+            Time("many_classes.jsonl", "LBB (tree)", "lbb", 200),
+        ),
+        note="Other methods were not run",
+    ),
+    Decision(
+        "1,000 classes",
+        '`power_lbb` with `pairs="chi2"`, or `log_det`',
+        note="Their cost hardly depends on the number of classes. Accuracy and time: **not measured**",
+    ),
+    Decision(
+        "predictions for data other than the pool",
+        "`epig` with `targets`",
+        note="**Not measured**: our runs draw the targets from the pool",
+    ),
+    Decision(
+        "a comparison with the paper's own results",
+        "`lbb_released`",
+        note="It is the score that the published code has",
+    ),
+)
+
+
+def write(path: Path, results: Path) -> None:
+    """Writes the table to ``path`` (Markdown)."""
+    shown = [each for decision in DECISIONS for each in decision.evidence]
+    folders = {each.folder for each in shown if not isinstance(each, Time)}
+    runs = [run for folder in sorted(folders) for run in _experiment(folder, results).runs["path"].unique()]
+    times = [results / "benchmark" / each.file for each in shown if isinstance(each, Time)]
+    sources = [*stored_runs.files(tuple(map(Path, runs))), *times, *cache.code(sys.modules[__name__], evidence)]
+    cache.make(path, sources, partial(table, results))
+
+
+def table(results: Path) -> str:
+    """The table in Markdown."""
+    rows = [(each.situation, each.take, ". ".join(_texts(each, results)), _seeds(each, results)) for each in DECISIONS]
+    columns = ["your situation", "take", "evidence", "seeds"]
+    return markdown.table(pd.DataFrame(rows, columns=columns).set_index(columns[0]))
+
+
+def _texts(decision: Decision, results: Path) -> Iterator[str]:
+    for each in decision.evidence:
+        match each:
+            case Means():
+                yield _text_of_means(each, results)
+            case Difference():
+                yield _text_of_difference(each, results)
+            case Time():
+                yield _text_of_time(each, results)
+    if decision.note:
+        yield decision.note
+
+
+def _text_of_means(of_one: Means, results: Path) -> str:
+    shown = means(of_one, results).sort_values(ascending=False, kind="stable")
+    what = "mean of the curve" if of_one.at is None else f"{of_one.at} labels"
+    values = "; ".join(f"{name}: {value:.3f}" for name, value in shown.items())
+    return f"{evidence.where(_experiment(of_one.folder, results))}, {what}. {values}"
+
+
+def _text_of_difference(of_one: Difference, results: Path) -> str:
+    areas = evidence.areas(results)
+    found = evidence.compare(areas[areas["folder"] == of_one.folder], [of_one.comparison]).iloc[0]
+    return f"{found['where']}, area. {of_one.comparison}: {markdown.interval(found)}"
+
+
+def _text_of_time(of_one: Time, results: Path) -> str:
+    lines = (results / "benchmark" / of_one.file).read_text(encoding="utf-8").splitlines()
+    wanted = {"case": of_one.case, "b": of_one.batch_size, "redundancy": "tree"}
+    (row,) = (row for row in map(json.loads, lines) if wanted.items() <= row.items())
+    size = f"{row['N']:,} points, {row['K']} draws, {row['C']} classes"
+    seconds, ratio = row["milliseconds"] / 1000, row["ratio_to_bald"]
+    return f"Time of {of_one.name}, b = {of_one.batch_size}, {size}: {seconds:.2g} s, {ratio:.1f} times BALD"
+
+
+def _seeds(decision: Decision, results: Path) -> str:
+    folders = {each.folder for each in decision.evidence if not isinstance(each, Time)}
+    counts = {_experiment(folder, results).runs["seed"].nunique() for folder in folders}
+    return " and ".join(map(str, sorted(counts)))

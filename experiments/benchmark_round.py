@@ -1,0 +1,71 @@
+"""Times one round of the MNIST experiment, stage by stage, beside PyTorch; prints one JSON line for each stage.
+
+    python experiments/benchmark_round.py                                        # lbb_jax alone
+    python experiments/benchmark_round.py --peer=.venv-parity/bin/python         # and PyTorch in its fastest form
+    python experiments/benchmark_round.py --peer=... --stage=predict --form='compiled, frozen'    # in this form
+
+A round trains 5 networks for 384 steps of 64 images, predicts 60,000 images and acquires 10 by LBB (tree). Which form
+of PyTorch is fastest is found by a trial of each, with fewer steps and images. Compilation is given apart.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+
+import jax
+from absl import flags
+
+from lbb_jax import experiment
+from lbb_jax.errors import ExperimentError
+from paper.benchmarks import round_cases
+from paper.benchmarks.round_cases import FORMS, Sizes
+from paper.benchmarks.timing import Record
+
+_STAGES = flags.DEFINE_multi_enum("stage", list(FORMS), list(FORMS), "Which stages are timed.")
+_PEER = flags.DEFINE_string("peer", None, "A Python interpreter that has PyTorch.")
+_FORM = flags.DEFINE_string("form", None, "The form of PyTorch; the fastest in a trial if not given.")
+_STEPS = flags.DEFINE_integer("steps", Sizes().steps, "Optimizer steps of each network.", lower_bound=1)
+_IMAGES = flags.DEFINE_integer("images", Sizes().images, "Images in the pool, a multiple of 250.", lower_bound=500)
+_TRIAL = {"train": 8, "predict": 2_000, "acquire": 1}
+
+
+def main() -> None:
+    """Times the stages that the flags name."""
+    experiment.check_platform()
+    if _PEER.value is not None and shutil.which(_PEER.value) is None:
+        raise ExperimentError(f"--peer={_PEER.value}: there is no such program; name a Python that has PyTorch")
+    if _IMAGES.value % 250:
+        raise ExperimentError(f"--images={_IMAGES.value}: must be a multiple of 250")
+    for record in _records():
+        print(json.dumps(record | {"device": jax.devices()[0].device_kind, "jax": jax.__version__}), flush=True)
+
+
+def _records() -> Iterator[Record]:
+    """The records, as each is done."""
+    sizes = Sizes(steps=_STEPS.value, images=_IMAGES.value)
+    for stage in _STAGES.value:
+        record = {"case": f"round, {stage}", **sizes._asdict()}
+        record |= round_cases.time_stages([stage], sizes)[stage]
+        yield record | _beside(stage, sizes, record["seconds"]) if _PEER.value else record
+
+
+def _beside(stage: str, sizes: Sizes, seconds: float) -> Record:
+    """What PyTorch takes for a stage, and the ratio to it."""
+    trial: list[Record] = []
+    if _FORM.value is None:
+        units = min(_TRIAL[stage], sizes.units(stage))
+        trial = round_cases.time_torch(_PEER.value, stage, FORMS[stage], sizes, units=units)
+    form = _FORM.value or min(trial, key=lambda record: record["seconds"])["form"]
+    whole = round_cases.time_torch(_PEER.value, stage, [form], sizes, units=sizes.units(stage))[0]
+    return {
+        "torch_form": form,
+        "torch_seconds": whole["seconds"],
+        "torch_compile_seconds": whole["compile_seconds"],
+        "ratio": round(seconds / whole["seconds"], 3),
+        "trial": {record["form"]: record["seconds"] for record in trial},
+        "torch": whole["torch"],
+    }
+
+
+if __name__ == "__main__":
+    experiment.run_script(main)

@@ -1,0 +1,121 @@
+"""One round of the MNIST experiment, stage by stage; by PyTorch too where a Python that has it is named."""
+
+import functools
+import json
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from lbb_jax import acquisition, examples, loop, networks, posteriors, training
+from lbb_jax.errors import ExperimentError
+from lbb_jax.examples import Data
+from paper.benchmarks.timing import Record, seconds_of
+
+_NUM_CLASSES = 10
+_TORCH_ROUND = Path(__file__).with_name("torch_round.py")
+# PyTorch's forms that are worth a trial in each stage, as `torch_round` names them.
+FORMS = {
+    "train": ("plain", "channels last", "compiled", "compiled, channels last", "vmap"),
+    "predict": ("plain", "channels last", "compiled", "compiled, channels last", "compiled, frozen", "vmap"),
+    "acquire": ("plain",),
+}
+
+
+class Sizes(NamedTuple):
+    """What a round takes.
+
+    Attributes:
+      members: Networks of the ensemble.
+      steps: Optimizer steps of each, with minibatches of 64.
+      images: Images of the pool, all of them predicted.
+      labelled: Images that are trained on.
+      acquired: Images that are acquired.
+    """
+
+    members: int = 5
+    steps: int = 384
+    images: int = 60_000
+    labelled: int = 260
+    acquired: int = 10
+
+    def units(self, stage: str) -> int:
+        """What PyTorch counts in a stage: steps to train, images to predict or points to acquire."""
+        return {"train": self.steps, "predict": self.images, "acquire": self.acquired}[stage]
+
+
+def time_stages(stages: Sequence[str], sizes: Sizes) -> dict[str, Record]:
+    """Seconds of stages ("train", "predict", "acquire") by lbb_jax, and the seconds to compile each."""
+    settings, data = _settings(sizes), Data(_images(sizes.images), _images(sizes.acquired))
+    state = jax.jit(loop.init, static_argnums=2)(jax.random.key(0), data, settings)
+    compiled: dict[str, tuple[Callable[[], Any], float]] = {}
+    params = jax.eval_shape(functools.partial(loop.train, settings=settings), state, data)[0]
+    params = jax.tree.map(lambda leaf: 0.05 * jax.random.normal(jax.random.key(1), leaf.shape), params)
+    log_probs = jax.nn.log_softmax(3 * jax.random.normal(jax.random.key(2), (sizes.images, sizes.members, 10)))
+    for stage, function, *arguments in (
+        ("train", loop.train, state, data),
+        ("predict", loop.predict, state, params, data),
+        ("acquire", loop.acquire, state, loop.Predictions(log_probs)),
+    ):
+        if stage in stages:
+            compiled[stage] = _compile(functools.partial(function, settings=settings), *arguments)
+    return {
+        stage: {"seconds": round(seconds_of(call), 4), "compile_seconds": round(seconds, 1)}
+        for stage, (call, seconds) in compiled.items()
+    }
+
+
+def time_torch(python: str, stage: str, forms: Sequence[str], sizes: Sizes, *, units: int) -> list[Record]:
+    """Seconds of a stage by PyTorch, a record for each form.
+
+    Args:
+      python: An interpreter that has PyTorch.
+      stage: "train", "predict" or "acquire".
+      forms: As `torch_round` names them.
+      sizes: Of the round.
+      units: Steps, images or points, as `Sizes.units` gives them for a whole stage.
+
+    Raises:
+      ExperimentError: If PyTorch fails; the message ends with what it says.
+    """
+    num_images = sizes.labelled if stage == "train" else sizes.images
+    settings = {"stage": stage, "forms": list(forms), "units": units} | {
+        "num_members": sizes.members,
+        "num_images": num_images,
+    }
+    result = subprocess.run([python, str(_TORCH_ROUND), json.dumps(settings)], capture_output=True, text=True)
+    if result.returncode:
+        raise ExperimentError(f"--peer={python}: failed to time PyTorch: {result.stderr[-1000:]}")
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def _settings(sizes: Sizes) -> loop.Settings:
+    """The experiment of configs/mnist.py, on a CPU."""
+    network = networks.functional(networks.ConvolutionalClassifier(_NUM_CLASSES, dropout_rates=(0.25, 0.25, 0.5)))
+    steps = training.adam_steps(learning_rate=1e-3, num_steps=sizes.steps, batch_size=64)
+    at_once = 1 if jax.default_backend() == "cpu" else None
+    return loop.Settings(
+        posterior=posteriors.deep_ensemble(network, steps, num_members=sizes.members, members_at_once=at_once),
+        acquire=functools.partial(acquisition.large_batch_bald, redundancy="tree"),
+        num_classes=_NUM_CLASSES,
+        initial_size=sizes.labelled,
+        batch_size=sizes.acquired,
+        final_size=sizes.labelled + sizes.acquired,
+    )
+
+
+def _images(count: int) -> examples.Examples:
+    """Random images, all classes equally often."""
+    features = np.random.default_rng(0).integers(256, size=(count, 28, 28, 1), dtype=np.uint8)
+    return examples.create(features, np.arange(count) % _NUM_CLASSES, mean=np.float32(33.3), std=np.float32(78.6))
+
+
+def _compile(function: Callable[..., Any], *arguments: Any) -> tuple[Callable[[], Any], float]:
+    """A call of the compiled function, and the seconds that it took to compile."""
+    start = time.perf_counter()
+    program = jax.jit(function).lower(*arguments).compile()
+    return lambda: program(*arguments), time.perf_counter() - start
