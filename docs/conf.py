@@ -13,6 +13,7 @@ from generate import (
     approximation_tables,
     architecture,
     decisions,
+    draws,
     findings,
     method_table,
     references,
@@ -90,6 +91,7 @@ def _generate(app):
     reproduction.write(GENERATED / "claims.md", RESULTS)
     results.write(GENERATED / "results.md", RESULTS)
     findings.write(GENERATED / "findings", RESULTS)
+    draws.write(GENERATED, RESULTS)
     decisions.write(GENERATED / "decisions.md", RESULTS)
     method_table.write(GENERATED / "methods.md")
     small_tables.write_demo(GENERATED / "demo.md", RESULTS)

@@ -57,6 +57,11 @@ def test_no_runs_and_folders_without_a_run_are_errors(tmp_path):
         analysis.load_runs([tmp_path])
 
 
+def test_pairs_are_exact_unless_the_name_says_otherwise():
+    acquisitions = [{"method": "lbb", "redundancy": "tree", "pairs": pairs} for pairs in ("exact", "chi2")]
+    assert analysis.variant_names(acquisitions) == ["LBB (tree)", "LBB (tree), pairs = chi2"]
+
+
 def test_a_run_that_is_there_twice_is_an_error(tmp_path):
     paths = [write_run(tmp_path / "a", "bald"), write_run(tmp_path / "b", "bald")]
     message = r"a and .*b are both runs of BALD with seed 0 \(dataset digits, network mlp"

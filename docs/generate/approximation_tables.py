@@ -21,13 +21,30 @@ _TERMS = {
 }
 _SIZES_OF_TERMS = (6, 50)
 _SIZES_OF_PICKS = (10, 20)
+_SIZES_OF_VARIANTS = (10, 50)
+# The variants of LBB beside what they stand for, by their names in the measurements.
+_VARIANTS = {
+    "BatchBALD": "BatchBALD",
+    "LBB (pairwise), pair weight = 1": "LBB (pairwise)",
+    "LBB (pairwise), pair weight = 1, pairs = chi2": 'LBB (pairwise), `pairs="chi2"`',
+    "LBB (pairwise), pair weight = 1, order = 3": "LBB (pairwise), `order=3`",
+    "LBB (tree)": "LBB (tree)",
+    "LBB (tree), pairs = chi2": 'LBB (tree), `pairs="chi2"`',
+    "Log-det": "Log-det",
+    "BALD": "BALD",
+}
 _MEASURES = ["class counts", "EPIG", "BALD", "confidence"]
 
 
 def write(folder: Path, results: Path) -> None:
     """Writes ``approximation_*.md`` into ``folder``."""
     files = sorted(results.glob("approximation/*/measurements.jsonl"))
-    makers: dict[str, Callable[[Path], pd.DataFrame]] = {"terms": terms, "picks": picks, "released": released}
+    makers: dict[str, Callable[[Path], pd.DataFrame]] = {
+        "terms": terms,
+        "picks": picks,
+        "variants": variants,
+        "released": released,
+    }
     for name, make in makers.items():
         text = partial(_as_text, make, results)
         cache.make(folder / f"approximation_{name}.md", [*files, *cache.code(sys.modules[__name__])], text)
@@ -84,6 +101,18 @@ def picks(results: Path) -> pd.DataFrame:
         columns[f"{source}, in BatchBALD's {_SIZES_OF_PICKS[0]}"] = overlap.map("{:.0%}".format)
     shown = pd.DataFrame(columns)
     return shown.sort_values(shown.columns[0], ascending=False).rename_axis("method")
+
+
+def variants(results: Path) -> pd.DataFrame:
+    """What the batches of LBB's variants hold, in nats, where all variants were measured."""
+    table = read(results, "picks")
+    complete = table.groupby("source")["variant"].transform(lambda names: set(_VARIANTS) <= set(names))
+    columns = {
+        f"{source}, b = {size}": of_one[of_one["b"] == size].groupby("variant")["joint_information"].mean()
+        for source, of_one in table[complete].groupby("source", sort=False)
+        for size in _SIZES_OF_VARIANTS
+    }
+    return pd.DataFrame(columns).loc[list(_VARIANTS)].rename(_VARIANTS).map("{:.3f}".format).rename_axis("method")
 
 
 def released(results: Path) -> pd.DataFrame:

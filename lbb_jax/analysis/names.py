@@ -54,11 +54,12 @@ def numeric_options(fields: Mapping[str, Any]) -> dict[str, float]:
 def _options_to_tell_apart(fields: Mapping[str, Any]) -> dict[str, float | str]:
     """The options in a configuration's ``acquisition`` that its method depends on and its name does not show."""
     is_known = fields["method"] in acquisition.METHODS
-    # Names of built-in methods show all text options except ``pairs``; the label of a user's method shows none.
+    # Names of built-in methods show all text options except ``pairs``, which are exact unless the name says otherwise;
+    # the label of a user's method shows none.
     options = _options_with_effect(fields)
-    texts = {
-        name: value for name, value in options.items() if isinstance(value, str) and (name == "pairs" or not is_known)
-    }
+    texts = {name: value for name, value in options.items() if isinstance(value, str)}
+    if is_known:
+        texts = {"pairs": texts["pairs"]} if texts.get("pairs", "exact") != "exact" else {}
     return numeric_options(fields) | texts
 
 

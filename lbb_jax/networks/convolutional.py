@@ -8,7 +8,7 @@ the pool, and the first convolution does not depend on the mask.
 import flax.linen as nn
 import jax
 
-from lbb_jax.networks.convolution import Convolution, max_pool
+from lbb_jax.networks.convolution import Convolution
 from lbb_jax.networks.dropout import Dropout, Mode
 from lbb_jax.networks.two_parts import TwoParts
 from lbb_jax.ranges import Count, FourRates, ThreeRates
@@ -29,9 +29,9 @@ class ConvolutionalClassifier(TwoParts):
         """Creates the layers."""
         initializer = nn.initializers.glorot_uniform()
         first, second, last = self.dropout_rates
-        self.convolution1 = Convolution(32, 5)
+        self.convolution1 = Convolution(32, 5, pooled=True)
         self.dropout1 = Dropout(first, whole_channels=True)
-        self.convolution2 = Convolution(64, 5)
+        self.convolution2 = Convolution(64, 5, pooled=True)
         self.dropout2 = Dropout(second, whole_channels=True)
         self.hidden = nn.Dense(128, kernel_init=initializer)
         self.dropout3 = Dropout(last)
@@ -39,11 +39,11 @@ class ConvolutionalClassifier(TwoParts):
 
     def before_dropout(self, inputs: jax.Array) -> jax.Array:
         """From images ``[B, 28, 28, 1]`` to the first pooled features ``[B, 12, 12, 32]``."""
-        return nn.relu(max_pool(self.convolution1(inputs)))
+        return nn.relu(self.convolution1(inputs))
 
     def features(self, hidden: jax.Array, mode: Mode) -> jax.Array:
         """From the first pooled features to the inputs of the last layer, ``[B, 128]``."""
-        hidden = nn.relu(max_pool(self.convolution2(self.dropout1(hidden, mode))))
+        hidden = nn.relu(self.convolution2(self.dropout1(hidden, mode)))
         hidden = self.dropout2(hidden, mode).reshape(len(hidden), -1)
         return self.dropout3(nn.relu(self.hidden(hidden)), mode)
 
@@ -63,11 +63,11 @@ class EMNISTConvolutionalClassifier(TwoParts):
         """Creates the layers."""
         initializer = nn.initializers.glorot_uniform()
         first, second, third, last = self.dropout_rates
-        self.convolution1 = Convolution(32, 3)
+        self.convolution1 = Convolution(32, 3, pooled=True)
         self.dropout1 = Dropout(first, whole_channels=True)
         self.convolution2 = Convolution(64, 3)
         self.dropout2 = Dropout(second, whole_channels=True)
-        self.convolution3 = Convolution(128, 3)
+        self.convolution3 = Convolution(128, 3, pooled=True)
         self.dropout3 = Dropout(third, whole_channels=True)
         self.hidden = nn.Dense(512, kernel_init=initializer)
         self.dropout4 = Dropout(last)
@@ -75,11 +75,11 @@ class EMNISTConvolutionalClassifier(TwoParts):
 
     def before_dropout(self, inputs: jax.Array) -> jax.Array:
         """From images ``[B, 28, 28, 1]`` to the first pooled features ``[B, 13, 13, 32]``."""
-        return nn.relu(max_pool(self.convolution1(inputs)))
+        return nn.relu(self.convolution1(inputs))
 
     def features(self, hidden: jax.Array, mode: Mode) -> jax.Array:
         """From the first pooled features to the inputs of the last layer, ``[B, 512]``."""
         hidden = nn.relu(self.convolution2(self.dropout1(hidden, mode)))
-        hidden = nn.relu(max_pool(self.convolution3(self.dropout2(hidden, mode))))
+        hidden = nn.relu(self.convolution3(self.dropout2(hidden, mode)))
         hidden = self.dropout3(hidden, mode).reshape(len(hidden), -1)
         return self.dropout4(nn.relu(self.hidden(hidden)), mode)
