@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from generate import cache, evidence, forest, markdown, stored_runs
 from generate.evidence import Comparison
-from lbb_jax import analysis, figures
+from lbb_jax import acquisition, analysis, figures
 from lbb_jax.figures.style import COLOURS, draw_means, empty_panels, legend_below, line_styles
 
 ALPHAS = {
@@ -316,6 +316,8 @@ def wins(results: Path) -> pd.DataFrame:
       nothing where no experiment has two seeds of both. The first column is in how many experiments the method is.
     """
     table = _without(evidence.areas(results), *evidence.AGAIN)
+    # It sees the labels.
+    table = table[table["variant"] != acquisition.ORACLE.label]
     won = analysis.wins(table)
     order = (won.sum(axis="columns") - won.sum()).sort_values(ascending=False, kind="stable").index
     cells = pd.DataFrame("", index=order, columns=order)
