@@ -81,7 +81,7 @@ def _rows(sizes: accelerator_cases.Sizes, device: jax.Device, deadline: float) -
 
 
 def _timed(
-    group: Sequence[accelerator_cases.Case],
+    group: Sequence[accelerator_cases.AcceleratorCase],
     sizes: accelerator_cases.Sizes,
     device: jax.Device,
     rates: roofline.Rates,

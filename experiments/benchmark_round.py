@@ -17,9 +17,9 @@ from absl import flags
 
 from lbb_jax import experiment
 from lbb_jax.errors import ExperimentError
+from lbb_jax.json_lines import Record
 from paper.benchmarks import round_cases
 from paper.benchmarks.round_cases import FORMS, Sizes
-from paper.benchmarks.timing import Record
 
 _STAGES = flags.DEFINE_multi_enum("stage", list(FORMS), list(FORMS), "Which stages are timed.")
 _PEER = flags.DEFINE_string("peer", None, "A Python interpreter that has PyTorch.")

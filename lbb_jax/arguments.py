@@ -97,13 +97,6 @@ def check_positive_integer(name: str, value: Any) -> int:
     return value
 
 
-def check_boolean(name: str, value: Any) -> bool:
-    """``value`` as a bool; TypeError for anything but True and False."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}={reprlib.repr(value)}: must be True or False, not {type(value).__name__}")
-    return bool(value)
-
-
 def check_finite_and_not_negative(name: str, value: Any) -> np.float32:
     """A number of at least 0 that is finite in float32."""
     if not _is_number(value):

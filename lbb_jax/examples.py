@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float, Int, Int32, PyTree, Shaped
 
 from lbb_jax import arguments
 from lbb_jax.batching import map_chunks
@@ -73,7 +73,7 @@ class Data(NamedTuple):
     pool: Examples
     test: Examples
     validation: Examples | None = None
-    pretrained: Any | None = None
+    pretrained: PyTree | None = None
 
 
 def create(
@@ -214,7 +214,7 @@ def _check_examples(examples: Examples) -> None:
         raise TypeError(f"examples: a {type(examples).__name__} is not Examples; pass those of examples.create")
 
 
-def _check_indices(examples: Examples, indices: Any) -> jax.Array:
+def _check_indices(examples: Examples, indices: ArrayLike) -> Int[Array, " B"]:
     """``indices[B]`` of examples, those outside of ``jit`` between 0 and the number of examples."""
     _check_examples(examples)
     indices = arguments.as_array("indices", indices)
@@ -222,7 +222,7 @@ def _check_indices(examples: Examples, indices: Any) -> jax.Array:
     return jnp.asarray(indices)
 
 
-def inputs(examples: Examples, indices: jax.Array) -> jax.Array:
+def inputs(examples: Examples, indices: Int[ArrayLike, " B"]) -> Shaped[Array, "B ..."]:
     """The examples ``indices[B]`` as inputs ``[B, ...]``: normalised, float32, with their noise; or as stored.
 
     Raises:
@@ -256,18 +256,18 @@ def _normalise(
     return (features - mean) / std
 
 
-def labels(examples: Examples, indices: jax.Array) -> jax.Array:
+def labels(examples: Examples, indices: Int[ArrayLike, " B"]) -> Int32[Array, " B"]:
     """The labels ``[B]`` of the examples ``indices[B]``, int32. Raises as `inputs`."""
     indices = _check_indices(examples, indices)
     return examples.labels[indices % examples.num_base]
 
 
-def all_labels(examples: Examples) -> jax.Array:
+def all_labels(examples: Examples) -> Int32[Array, " N"]:
     """The labels of all examples, ``[num_examples]`` int32."""
     return jnp.tile(examples.labels, examples.copies)
 
 
-def map_inputs(function: Callable[[jax.Array], Any], examples: Examples) -> Any:
+def map_inputs(function: Callable[[jax.Array], PyTree], examples: Examples) -> PyTree[Shaped[Array, "..."]]:
     """Applies a function to the inputs of all examples, a few hundred at a time.
 
     Args:
@@ -279,7 +279,7 @@ def map_inputs(function: Callable[[jax.Array], Any], examples: Examples) -> Any:
     """
     chunk_size = min(CHUNK_SIZE, examples.num_examples)
 
-    def chunk(start: jax.Array) -> Any:
+    def chunk(start: jax.Array) -> PyTree:
         return function(inputs(examples, start + jnp.arange(chunk_size, dtype=jnp.int32)))
 
     return map_chunks(chunk, examples.num_examples, chunk_size)

@@ -79,7 +79,7 @@ def pairwise_mutual_information(a: Float[ArrayLike, "N K C"], b: Float[ArrayLike
     return map_chunks(columns, num_columns, column_chunk).T
 
 
-def information_of_pairs(a: Centred, b: Centred) -> jax.Array:
+def information_of_pairs(a: Centred, b: Centred) -> Float[Array, "n m"]:
     """`pairwise_mutual_information` of points relative to their means, all pairs at once.
 
     Args:
@@ -146,7 +146,7 @@ def weighted_pairs(a: Centred, b: Centred, function: Callable[[Array], Array]) -
     return jax.lax.platform_dependent(a, b, cpu=one_by_one, default=together)
 
 
-def _weighted_pairs_in_chunks(a: Centred, b: Centred, function: Callable[[jax.Array], jax.Array]) -> jax.Array:
+def _weighted_pairs_in_chunks(a: Centred, b: Centred, function: Callable[[Array], Array]) -> Float[Array, " M"]:
     """`weighted_pairs`, many at a time."""
     num_points, num_draws, num_classes = a.ratios.shape
 
@@ -167,7 +167,7 @@ def _weighted_pairs_in_chunks(a: Centred, b: Centred, function: Callable[[jax.Ar
     return map_chunks(of_chunk, num_points, size)
 
 
-def _weighted_pair(a: Centred, b: Centred, function: Callable[[jax.Array], jax.Array]) -> jax.Array:
+def _weighted_pair(a: Centred, b: Centred, function: Callable[[Array], Array]) -> Float[Array, ""]:
     """``Σ_cd p̄(c) p̄'(d) f(D_cd)`` of one pair of points of many classes, ``[]``."""
     num_draws, num_classes = a.ratios.shape
     size = rows_per_chunk(len(b.mean), num_classes, _CACHED_PROBABILITIES)

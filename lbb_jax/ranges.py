@@ -1,8 +1,10 @@
 """The ranges of arguments and fields, declared once: in the signature of the function or class that takes them::
 
-    def fixed_steps(*, num_steps: Count, learning_rate: Positive): ...
+    @checked
+    def adam_steps(*, num_steps: Count, learning_rate: Positive): ...
 
 `of` reads the ranges from such a signature, and `check` checks values against them, under the names that a user knows.
+`checked` does both whenever the function is called.
 """
 
 import dataclasses
@@ -12,7 +14,7 @@ import math
 import numbers
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, ParamSpec, TypeVar
 
 
 class Range(NamedTuple):
@@ -191,3 +193,18 @@ def check(ranges: Mapping[str, Range], values: Mapping[str, Any], *, prefix: str
             raise TypeError(f"{prefix}{name}={value!r}: must be {allowed.kind}{bounds}")
         if not allowed.is_within(value):
             raise ValueError(f"{prefix}{name}={value!r}: must be {allowed.bounds}")
+
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def checked(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """``function``, whose arguments are checked against the ranges in its signature when it is called."""
+
+    @functools.wraps(function)
+    def call(*arguments: _Arguments.args, **options: _Arguments.kwargs) -> _Result:
+        check(of(function), inspect.signature(function).bind(*arguments, **options).arguments)
+        return function(*arguments, **options)
+
+    return call

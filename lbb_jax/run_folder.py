@@ -25,6 +25,7 @@ import numpy as np
 
 from lbb_jax import checkpoints, files
 from lbb_jax.errors import ExperimentError
+from lbb_jax.json_lines import Record, parse_records, to_lines
 from lbb_jax.loop import Round, State
 from lbb_jax.metrics import BY_CLASS
 from lbb_jax.paths import PathError, resolve
@@ -34,9 +35,6 @@ _LOGGER = logging.getLogger(__name__)
 
 # The bytes that the files of a run may need, its figure above all.
 _SMALLEST_ROOM = 2**20
-
-# The fields of a line of JSON: in a run, of one round of one seed.
-Record = dict[str, Any]
 
 
 class Description(NamedTuple):
@@ -301,56 +299,6 @@ class RunFolder:
 
     def _damaged(self, path: Path, what: object) -> ExperimentError:
         return ExperimentError(f"{path} is damaged ({what}): {self._remedy}")
-
-
-def parse_records(
-    path: Path,
-    text: str,
-    check: Callable[[Sequence[Record], Record], None],
-    *,
-    remedy: str,
-    may_be_cut: bool = False,
-) -> list[Record]:
-    """The objects in lines of JSON.
-
-    Args:
-      path: The file, for messages.
-      text: What it holds.
-      check: Receives the objects of the lines before, and the object of the line; raises ValueError if the latter is
-        wrong.
-      remedy: What to do about a damaged file.
-      may_be_cut: Whether a last line that was cut short is left out, as in a file that lines are appended to.
-
-    Returns:
-      The objects.
-
-    Raises:
-      ExperimentError: For a line that is not an object, or that ``check`` refuses.
-    """
-    records: list[Record] = []
-    lines = text.split("\n")
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            if may_be_cut and number == len(lines):
-                break
-            raise ExperimentError(f"{path} is damaged (line {number}: {error}): {remedy}") from error
-        try:
-            if not isinstance(record, dict):
-                raise ValueError("it is not an object")
-            check(records, record)
-        except ValueError as error:
-            raise ExperimentError(f"{path} is damaged (line {number}: {error}): {remedy}") from error
-        records.append(record)
-    return records
-
-
-def to_lines(records: Sequence[Record]) -> str:
-    """Objects as lines of JSON."""
-    return "".join(json.dumps(record, allow_nan=False) + "\n" for record in records)
 
 
 def lines_of_round(

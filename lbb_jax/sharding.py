@@ -114,4 +114,5 @@ def over_seeds(
       mesh: From `seed_mesh`.
     """
     of_seeds, whole = PartitionSpec(SEED_AXIS), PartitionSpec()
+    # The check would have the loop declare which arrays differ from device to device, and the loop knows of no mesh.
     return jax.shard_map(function, mesh=mesh, in_specs=(of_seeds, of_seeds, whole), out_specs=of_seeds, check_vma=False)

@@ -105,7 +105,7 @@ def test_every_case_of_speed_has_a_stored_ratio_and_a_name_of_its_own():
 
 def test_a_case_is_timed_beside_its_unit():
     calls = []
-    case = speed_cases.Case("three", "one", lambda: (lambda: calls.extend("fff"), lambda: calls.append("u")))
+    case = speed_cases.SpeedCase("three", "one", lambda: (lambda: calls.extend("fff"), lambda: calls.append("u")))
     record = next(speed_cases.measure([case], repetitions=2))
     assert calls == [*"uffffffufffu"]
     assert record["ratio"] == pytest.approx(record["milliseconds"] / record["unit_milliseconds"], rel=0.5)

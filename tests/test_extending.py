@@ -96,6 +96,11 @@ def test_components_from_outside_of_the_package_run_to_figures(tmp_path):
     drawn = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert (tmp_path / "curves.png").is_file()
     assert drawn.stdout.splitlines()[2].startswith("Warm BALD")
+    command = [sys.executable, ROOT / "experiments" / "report.py", "runs/linen", "runs/nnx", "--claims="]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    page = (tmp_path / "report.html").read_text()
+    assert "Warm BALD" in page
+    assert "my_dataset:corners, my_nnx_network:Plain, my_posterior:swag" in page
 
 
 @pytest.mark.slow

@@ -12,11 +12,11 @@ ROOT = pathlib.Path(lbb_jax.__file__).parent
 
 # Modules and folders may import what stands on a line above theirs, and on their own line.
 ORDER = (
-    ("errors", "extras", "paths", "csv_tables", "files", "ranges", "references", "arguments"),
+    ("errors", "extras", "paths", "csv_tables", "json_lines", "files", "ranges", "references", "arguments"),
     ("batching", "label_configurations", "relative_entropy", "chi_squared"),
     ("entropy", "information", "interaction"),
     ("acquisition",),
-    ("examples", "data", "labelled_set", "metrics"),
+    ("examples", "labelled_set", "metrics"),
     ("networks", "training", "posteriors"),
     ("loop", "seeds"),
     ("sharding",),

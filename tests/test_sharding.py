@@ -8,7 +8,6 @@ import sys
 import jax
 import numpy as np
 import pytest
-from picks_of_devices import METHODS
 from script_processes import Script
 
 from lbb_jax import acquisition, sharding
@@ -32,10 +31,6 @@ def picks() -> dict:
     found = result(start(8, "1", "8"))
     assert found.keys() == {"1", "8"}
     return found
-
-
-def test_every_method_is_tried():
-    assert {method for method, _ in METHODS} == acquisition.METHODS.keys()
 
 
 @pytest.mark.slow

@@ -150,14 +150,14 @@ def test_layers_beyond_those_of_the_configuration_are_an_error_that_names_a_tens
         ({"model_type": ["bert"]}, r"model_type=\['bert'\]: must be one of 'bert', 'distilbert'"),
         ({"hidden_act": ["gelu"]}, r"activation \['gelu'\]: must be one of 'gelu'"),
         ({"is_decoder": True}, r"is_decoder=True: must be false"),
-        ({"num_attention_heads": 0}, r"num_attention_heads=0: must be an integer of at least 1"),
-        ({"hidden_size": "8"}, r"hidden_size='8': must be an integer of at least 1"),
-        ({"intermediate_size": 12.0}, r"intermediate_size=12\.0: must be an integer of at least 1"),
-        ({"num_hidden_layers": None}, r"num_hidden_layers=None: must be an integer of at least 1"),
-        ({"type_vocab_size": True}, r"type_vocab_size=True: must be an integer of at least 1"),
-        ({"hidden_dropout_prob": 1.0}, r"hidden_dropout_prob=1\.0: must be a number of at least 0 and below 1"),
+        ({"num_attention_heads": 0}, r"num_attention_heads=0: must be at least 1"),
+        ({"hidden_size": "8"}, r"hidden_size='8': must be an integer, at least 1"),
+        ({"intermediate_size": 12.0}, r"intermediate_size=12\.0: must be an integer, at least 1"),
+        ({"num_hidden_layers": None}, r"num_hidden_layers=None: must be an integer, at least 1"),
+        ({"type_vocab_size": True}, r"type_vocab_size=True: must be an integer, at least 0"),
+        ({"hidden_dropout_prob": 1.0}, r"hidden_dropout_prob=1\.0: must be at least 0 and below 1"),
         ({"attention_probs_dropout_prob": "0.1"}, r"attention_probs_dropout_prob='0\.1': must be a number"),
-        ({"layer_norm_eps": 0}, r"layer_norm_eps=0: must be a finite number above 0"),
+        ({"layer_norm_eps": 0}, r"layer_norm_eps=0: must be above 0 and finite"),
     ],
 )
 def test_an_architecture_that_is_not_computed_is_an_error(fields, message, tmp_path):
@@ -167,7 +167,7 @@ def test_an_architecture_that_is_not_computed_is_an_error(fields, message, tmp_p
 
 @pytest.mark.parametrize("name", ["vocab_size", "max_position_embeddings", "n_layers", "n_heads", "dim", "hidden_dim"])
 def test_a_size_below_1_is_an_error_that_names_its_field(name, tmp_path):
-    with pytest.raises(text.CheckpointError, match=rf"config\.json: {name}=-1: must be an integer of at least 1"):
+    with pytest.raises(text.CheckpointError, match=rf"config\.json: {name}=-1: must be at least 1"):
         text.load(text_checkpoints.write(tmp_path, "distilbert", **{name: -1}))
 
 

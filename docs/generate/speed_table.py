@@ -8,20 +8,11 @@ from typing import Any
 import pandas as pd
 
 from generate import markdown
-from lbb_jax import figures
+from lbb_jax import analysis, figures
 from lbb_jax.report import read_times
 from paper.benchmarks import table2
 
 _SHOWN = (10, 20, 100)
-_NAMES = {
-    "bald": "BALD",
-    "power_bald": "PowerBALD",
-    "lbb": "LBB",
-    "power_lbb": "Power LBB",
-    "lbb_released": "LBB (released)",
-    "log_det": "Log-det",
-    "batch_bald": "BatchBALD",
-}
 # Files of `experiments/benchmark_acquisition.py --suite`, each of other pools than the paper's.
 _SUITES = ("growth", "pools", "many_classes", "thousand_classes")
 _OF_OTHERS = {
@@ -36,7 +27,7 @@ _NETWORKS = {"mnist_cnn": "the paper's MNIST network", "resnet18": "ResNet-18"}
 
 def write(path: Path, benchmark: Path) -> None:
     """Writes the times on the paper's pool to ``path`` (Markdown) from the lines of ``benchmark``."""
-    rows = [row for row in _read(benchmark) if row["case"] in _NAMES and row["b"] in _SHOWN]
+    rows = [row for row in _read(benchmark) if row["case"] in analysis.NAMES and row["b"] in _SHOWN]
     path.write_text(_table(_of_paper(row) for row in rows), encoding="utf-8")
 
 
@@ -59,7 +50,7 @@ def write_others(path: Path, folder: Path) -> None:
 def write_pools(path: Path, folder: Path) -> None:
     """Writes the times on other pools to ``path`` (Markdown), from the suites that ``folder`` holds."""
     files = [folder / f"{name}.jsonl" for name in _SUITES]
-    rows = [row for file in files if file.exists() for row in _read(file) if row["case"] in _NAMES]
+    rows = [row for file in files if file.exists() for row in _read(file) if row["case"] in analysis.NAMES]
     path.write_text(_table(_of_pool(row) for row in rows), encoding="utf-8")
 
 
@@ -78,11 +69,6 @@ def _table(rows: Iterable[dict[str, Any]]) -> str:
     return markdown.table(table.set_index(table.columns[0]))
 
 
-def _name(row: dict[str, Any]) -> str:
-    name = _NAMES[row["case"]]
-    return f"{name} ({row.get('redundancy', 'pairwise')})" if row["case"] in ("lbb", "power_lbb") else name
-
-
 def _cost(row: dict[str, Any]) -> dict[str, str]:
     ratio, milliseconds = row["ratio_to_bald"], row["milliseconds"]
     return {
@@ -93,13 +79,14 @@ def _cost(row: dict[str, Any]) -> dict[str, str]:
 
 
 def _of_paper(row: dict[str, Any]) -> dict[str, Any]:
-    _, _, seconds = table2.PAPER.get(_name(row), ("", {}, {}))
-    return {"method": _name(row), "b": row["b"], **_cost(row), "paper, s": seconds.get(row["b"], "")}
+    name = analysis.variant_name(row["case"], row)
+    _, _, seconds = table2.PAPER.get(name, ("", {}, {}))
+    return {"method": name, "b": row["b"], **_cost(row), "paper, s": seconds.get(row["b"], "")}
 
 
 def _of_pool(row: dict[str, Any]) -> dict[str, Any]:
     size = {name: f"{row[name]:,}" for name in ("N", "K", "C", "b")}
-    return {"method": _name(row), **size, **_cost(row)}
+    return {"method": analysis.variant_name(row["case"], row), **size, **_cost(row)}
 
 
 def _of_standard_error(rows: list[dict[str, Any]]) -> str:

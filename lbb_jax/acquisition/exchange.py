@@ -1,10 +1,9 @@
 """How processes that each read a part of a stream exchange what they have found."""
 
-from typing import Any
-
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+from jaxtyping import PyTree
 
 from lbb_jax.acquisition.kept_points import Kept, lay_out
 
@@ -24,7 +23,7 @@ class Exchange:
         self.num_processes = jax.process_count() if is_shared else 1
         self.num_bytes = 0
 
-    def gather(self, tree: Any) -> Any:
+    def gather(self, tree: PyTree) -> PyTree[np.ndarray]:
         """The pytree of arrays ``[...]`` of every process, as arrays ``[processes, ...]``."""
         tree = jax.tree.map(np.asarray, tree)
         if self.num_processes == 1:

@@ -255,6 +255,11 @@ def _score(
 
 @functools.partial(jax.jit, static_argnums=(0, 3, 4))
 def _choose(
-    stream: Stream, key: jax.Array, kept: Any, batch_size: int, static: Static, arrays: Mapping[str, jax.Array]
+    stream: Stream,
+    key: jax.Array,
+    kept: tuple[jax.Array, ...],
+    batch_size: int,
+    static: Static,
+    arrays: Mapping[str, jax.Array],
 ) -> Choice:
     return candidates_lib.choose(stream, key, *kept, batch_size=batch_size, options={**dict(static), **arrays})

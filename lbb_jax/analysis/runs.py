@@ -17,10 +17,11 @@ from lbb_jax import components
 from lbb_jax.analysis.curves import EXPERIMENT, describe
 from lbb_jax.analysis.names import numeric_options, variant_names
 from lbb_jax.errors import ExperimentError
+from lbb_jax.json_lines import Record
 from lbb_jax.loop import num_rounds
 from lbb_jax.metrics import BY_CLASS
 from lbb_jax.paths import resolve
-from lbb_jax.run_folder import Description, Record, RunFolder
+from lbb_jax.run_folder import Description, RunFolder
 
 _LOGGER = logging.getLogger(__name__)
 _COLUMNS = (

@@ -69,18 +69,17 @@ def paired_difference(first: Any, second: Any, *, confidence: float = 0.95) -> P
 
 
 def paired_differences(
-    values: pd.DataFrame, *, column: str = "area", baseline: str = NAMES["random"], confidence: float = 0.95
+    areas: pd.DataFrame, *, baseline: str = NAMES["random"], confidence: float = 0.95
 ) -> pd.DataFrame:
-    """The difference of every variant to the baseline, on each experiment, over the seeds that both have.
+    """The difference of the area of every variant to the baseline's, on each experiment, over the seeds of both.
 
     Args:
-      values: One row per experiment, variant and seed, as `areas_under_curve` returns them.
-      column: What is compared.
+      areas: One row per experiment, variant and seed, as `areas_under_curve` returns them.
       baseline: Name of a variant.
       confidence: As `paired_difference` takes it.
 
     Returns:
-      One row per experiment and variant other than the baseline, in the order of ``values``: the columns
+      One row per experiment and variant other than the baseline, in the order of ``areas``: the columns
       `EXPERIMENT`, ``variant``, ``difference`` (variant less baseline), ``low``, ``high``, ``num_seeds``,
       ``confidence`` and ``baseline``.
 
@@ -90,9 +89,9 @@ def paired_differences(
     """
     names = [*EXPERIMENT, "variant", *("difference", "low", "high", "num_seeds", "confidence", "baseline")]
     rows = []
-    for experiment, of_experiment in split_by_experiment(values):
+    for experiment, of_experiment in split_by_experiment(areas):
         by_seed = {
-            variant: of_variant.set_index("seed")[column]
+            variant: of_variant.set_index("seed")["area"]
             for variant, of_variant in of_experiment.groupby("variant", sort=False)
         }
         for variant in (name for name in by_seed if name != baseline):

@@ -11,7 +11,7 @@ import numpy as np
 
 from lbb_jax import text
 from lbb_jax.datasets import encoded_texts, prepared
-from lbb_jax.datasets.prepared import Record
+from lbb_jax.datasets.prepared import StoredRecord
 from lbb_jax.datasets.source import Source, Split
 from lbb_jax.ranges import Count, Text
 
@@ -60,7 +60,7 @@ def load(*, encoder: Text, max_length: Count, frozen: bool) -> Source:
     return encoded_texts.standardised(train, test, text_encoder, names)
 
 
-def _read(records: Sequence[Record], start: int, stop: int) -> tuple[list[str], np.ndarray]:
+def _read(records: Sequence[StoredRecord], start: int, stop: int) -> tuple[list[str], np.ndarray]:
     """Texts, the title before the description, and labels of the records from ``start`` to before ``stop``."""
     block = list(prepared.read_records(records, start, stop, description=f"reading {NAME}", unit="text"))
     texts = [f"{record['title'].decode()} {record['description'].decode()}" for record in block]

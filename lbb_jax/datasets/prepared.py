@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 READ_AT_ONCE = 1000
 
-Record = dict[str, Any]
+StoredRecord = dict[str, Any]
 
 
 class MissingDatasetError(FileNotFoundError):
@@ -43,7 +43,7 @@ def open_builder(name: str) -> "tfds.core.DatasetBuilder":
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
 
 
-def open_split(builder: "tfds.core.DatasetBuilder", split: str) -> Sequence[Record]:
+def open_split(builder: "tfds.core.DatasetBuilder", split: str) -> Sequence[StoredRecord]:
     """The records of a split; none has been read yet.
 
     Raises:
@@ -76,7 +76,9 @@ def _explained(description: str) -> Iterator[None]:
         ) from error
 
 
-def read_records(records: Sequence[Record], start: int, stop: int, *, description: str, unit: str) -> Iterator[Record]:
+def read_records(
+    records: Sequence[StoredRecord], start: int, stop: int, *, description: str, unit: str
+) -> Iterator[StoredRecord]:
     """The records from ``start`` to before ``stop``, with a progress bar.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lbb_jax.datasets import prepared
-from lbb_jax.datasets.prepared import Record
+from lbb_jax.datasets.prepared import StoredRecord
 from lbb_jax.datasets.source import Source, Split
 
 # One value for all channels, or one for each.
@@ -44,7 +44,7 @@ def load(prepared_as: str, *, mean: ChannelValues, std: ChannelValues, transpose
 
 
 def _read(
-    records: Sequence[Record], description: str, transposed: bool, start: int, stop: int
+    records: Sequence[StoredRecord], description: str, transposed: bool, start: int, stop: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels of the records from ``start`` to before ``stop``, with a progress bar."""
     images, labels = [], []

@@ -97,7 +97,8 @@ def assemble(config: ConfigDict) -> Parts:
     options = acquisition_options(config)
     found = _find(config)
     training = _training(found.training, config)
-    dataset = _dataset(config)
+    with _reported("config.dataset."):
+        dataset = datasets.load(**config.dataset)
     _require(
         not training.takes_images or dataset.pool.features.ndim == 4,
         f"config.training.name={config.training.name!r}: takes images, which the examples of "
@@ -170,11 +171,6 @@ def _find(config: ConfigDict) -> Components:
         raise
     except (TypeError, ValueError) as error:
         raise ExperimentError(str(error)) from error
-
-
-def _dataset(config: ConfigDict) -> datasets.Dataset:
-    with _reported("config.dataset."):
-        return datasets.load(**config.dataset)
 
 
 def _check_sizes(config: ConfigDict, num_points: int) -> None:

@@ -124,7 +124,10 @@ def _compile_rounds(parts: Parts, states: State, data: Data, mesh: Mesh, *, num_
         count = int(next_states.round[0]) - int(states.round[0])
         seconds = (time.perf_counter() - start) / count
         rounds = _on_host(rounds)
-        return next_states, [Finished(_only(rounds, number), seconds, None) for number in range(count)]
+        return next_states, [
+            Finished(jax.tree.map(lambda leaf, number=number: leaf[:, number], rounds), seconds, None)
+            for number in range(count)
+        ]
 
     return advance
 
@@ -140,8 +143,3 @@ def _placed(compiled: jax.stages.Compiled) -> Any:
 
 def _on_host(rounds: Round) -> Round:
     return jax.tree.map(np.asarray, rounds)
-
-
-def _only(rounds: Round, number: int) -> Round:
-    """One of several rounds ``[S, rounds]``."""
-    return jax.tree.map(lambda leaf: leaf[:, number], rounds)

@@ -8,12 +8,14 @@ import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn, TypeVar
 
 import jax
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _POLLING_SECONDS = 0.001
+
+Awaited = TypeVar("Awaited")
 
 
 class Interruption:
@@ -54,7 +56,7 @@ class Interruption:
         self._is_pending = True
 
 
-def wait_for(arrays: Any) -> Any:
+def wait_for(arrays: Awaited) -> Awaited:
     """Waits until all ``arrays`` are computed and returns them; unlike JAX's own waiting, signals end it."""
     # Arrays of random keys do not tell whether they are ready.
     for array in (leaf for leaf in jax.tree.leaves(arrays) if hasattr(leaf, "is_ready")):

@@ -20,7 +20,8 @@ from lbb_jax.experiment.build import Parts, assemble, check
 from lbb_jax.experiment.configuration import resolve_workdir
 from lbb_jax.experiment.faults import check_finite
 from lbb_jax.experiment.interruption import Interruption, wait_for
-from lbb_jax.run_folder import Description, Record, RunFolder, lines_of_round
+from lbb_jax.json_lines import Record
+from lbb_jax.run_folder import Description, RunFolder, lines_of_round
 
 _LOGGER = logging.getLogger(__name__)
 

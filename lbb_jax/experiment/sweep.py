@@ -23,7 +23,7 @@ from lbb_jax.experiment.configuration import ExperimentError, resolve_workdir
 from lbb_jax.experiment.interruption import Interruption
 from lbb_jax.experiment.messages import show_warnings
 from lbb_jax.files import atomic_write
-from lbb_jax.run_folder import Record
+from lbb_jax.json_lines import Record
 
 _LOGGER = logging.getLogger(__name__)
 

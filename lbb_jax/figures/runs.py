@@ -26,12 +26,11 @@ from lbb_jax.figures.style import (
 from lbb_jax.figures.titles import check_one_experiment, of_seeds, range_of, reductions, title_of
 
 
-def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
+def learning_curves(runs: pd.DataFrame) -> Figure:
     """Test accuracy against labels: the mean over seeds and, for up to 8 variants, a band of one standard deviation.
 
     Args:
       runs: As `lbb_jax.analysis.load_runs` returns them, of one data set, posterior and batch size.
-      title: The title; if None, data set, posterior, batch size, seeds and what was reduced.
 
     Returns:
       The figure, one line per variant.
@@ -48,16 +47,15 @@ def learning_curves(runs: pd.DataFrame, *, title: str | None = None) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     legend_of_lines(figure, axes)
     spread = of_seeds("mean ± 1 s.d." if has_bands else "mean", runs)
-    axes.set_title(title_of(runs, spread) if title is None else title, fontsize=10)
+    axes.set_title(title_of(runs, spread), fontsize=10)
     return figure
 
 
-def area_differences(differences: pd.DataFrame, *, title: str | None = None) -> Figure:
+def area_differences(differences: pd.DataFrame) -> Figure:
     """Areas under the learning curve, minus the baseline's: the mean over seeds and its confidence interval.
 
     Args:
       differences: As `lbb_jax.analysis.paired_differences` returns them of areas, of one experiment.
-      title: The title; if None, data set, posterior, batch size, confidence, seeds and what was reduced.
 
     Returns:
       The figure, a row for each variant, the first on top, and a line at 0, where the baseline is.
@@ -76,11 +74,11 @@ def area_differences(differences: pd.DataFrame, *, title: str | None = None) -> 
         axes.plot(of_variant.difference, row, "o", color=colour, markersize=9)
     axes.axvline(0, color="#444444", linewidth=0.8, zorder=0)
     spread = f"mean and {first['confidence']:.0%} interval of {range_of(differences['num_seeds'])} seeds"
-    axes.set_title(title_of(differences, spread) if title is None else title, fontsize=10)
+    axes.set_title(title_of(differences, spread), fontsize=10)
     return figure
 
 
-def label_savings(savings: pd.DataFrame, *, title: str | None = None) -> Figure:
+def label_savings(savings: pd.DataFrame) -> Figure:
     """Labels needed to reach each target: a small point for each seed, a large one for the median over seeds.
 
     Runs that never reach the target stand at the right edge, on a line that says so. The median counts them as
@@ -88,7 +86,6 @@ def label_savings(savings: pd.DataFrame, *, title: str | None = None) -> Figure:
 
     Args:
       savings: As `lbb_jax.analysis.labels_to_reach` returns them, of one experiment.
-      title: The title; if None, data set, posterior, batch size, seeds and what was reduced.
 
     Returns:
       The figure, a row for each variant, the first on top, with a marker of its own for each target.
@@ -116,18 +113,15 @@ def label_savings(savings: pd.DataFrame, *, title: str | None = None) -> Figure:
         axes.axvline(edge, color="#444444", linewidth=0.8, linestyle=":", zorder=0)
         axes.annotate("never", (edge, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=8)
     figure.legend(*axes.get_legend_handles_labels(), frameon=False, loc="outside lower center", fontsize=8)
-    axes.set_title(
-        title_of(savings, of_seeds("each and median", savings)) if title is None else title, fontsize=10, pad=14
-    )
+    axes.set_title(title_of(savings, of_seeds("each and median", savings)), fontsize=10, pad=14)
     return figure
 
 
-def savings(found: pd.DataFrame, *, title: str | None = None) -> Figure:
+def savings(found: pd.DataFrame) -> Figure:
     """Labels that the mean over seeds needs to reach an accuracy, with their bootstrap interval.
 
     Args:
       found: As `lbb_jax.analysis.savings` returns them, of one experiment.
-      title: The title; if None, data set, posterior, batch size, accuracy, seeds and what was reduced.
 
     Returns:
       The figure, a row for each variant, the first on top, and a line at the labels of the baseline. A triangle marks
@@ -148,7 +142,7 @@ def savings(found: pd.DataFrame, *, title: str | None = None) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     count = range_of(found["num_seeds"])
     spread = "1 seed" if count == "1" else f"mean of {count} seeds, {first['confidence']:.0%} interval"
-    axes.set_title(title_of(found, spread) if title is None else title, fontsize=10)
+    axes.set_title(title_of(found, spread), fontsize=10)
     return figure
 
 
@@ -193,12 +187,11 @@ def performance_profile(errors: pd.DataFrame) -> Figure:
     return figure
 
 
-def batch_diversity(diversity: pd.DataFrame, *, title: str | None = None) -> Figure:
+def batch_diversity(diversity: pd.DataFrame) -> Figure:
     """Distinct base examples and class entropy of the batches, against labels: mean and, for up to 8 variants, 1 s.d.
 
     Args:
       diversity: As `lbb_jax.analysis.batch_diversity` returns it, of one experiment.
-      title: The title; if None, data set, posterior, batch size, seeds and what was reduced.
 
     Returns:
       The figure, a line for each variant in both panels, and a dotted one at the largest class entropy of a batch.
@@ -218,7 +211,7 @@ def batch_diversity(diversity: pd.DataFrame, *, title: str | None = None) -> Fig
     classes.set(xlabel="labelled points", ylabel="class entropy of a batch (nats)")
     legend_below(figure, classes, num_columns=5)
     spread = of_seeds("mean ± 1 s.d." if has_bands else "mean", diversity)
-    figure.suptitle(title_of(diversity, spread) if title is None else title, fontsize=10)
+    figure.suptitle(title_of(diversity, spread), fontsize=10)
     return figure
 
 
@@ -232,7 +225,6 @@ def acquired_images(
     class_names: Sequence[str] = (),
     num_images: int = 10,
     seed: int = 0,
-    title: str | None = None,
 ) -> Figure:
     """A grid of images: a row for each variant, and in it the first images that it acquired, each with its true label.
 
@@ -245,7 +237,6 @@ def acquired_images(
       class_names: The names of the classes; their numbers are shown if it is empty.
       num_images: Columns.
       seed: The seed whose picks are shown.
-      title: The title; if None, data set, posterior, batch size, seed and what was reduced.
 
     Returns:
       The figure. An image of which a copy stands further to the left has a frame, and the title says so.
@@ -278,9 +269,8 @@ def acquired_images(
                 has_copies = True
         name, place = variant.replace(", ", "\n"), (-0.12, 0.5)
         row[0].annotate(name, place, xycoords="axes fraction", ha="right", va="center", fontsize=8)
-    if title is None:
-        title = title_of(acquired, f"first {num_images} picks of seed {seed}")
-        title += "\nframed: a copy of an image further to the left" if has_copies else ""
+    title = title_of(acquired, f"first {num_images} picks of seed {seed}")
+    title += "\nframed: a copy of an image further to the left" if has_copies else ""
     figure.suptitle(title, fontsize=10)
     return figure
 

@@ -4,8 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
+from lbb_jax import acquisition
 from lbb_jax.labelling.errors import LabellingError
 
 
@@ -66,29 +68,12 @@ def pick(
     if num_audited < batch_size:
         is_left = available.copy()
         is_left[audited] = False
-        acquired = _acquire(log_probs, is_left, method, batch_size - num_audited, seed, number, options)
-        rows, scores = [acquired.rows, *rows], [acquired.scores, *scores]
+        # The variates of methods that sample belong to points: the same ones again would favour the same points.
+        key = jax.random.fold_in(jax.random.key(seed), number)
+        asked = {"method": method, "batch_size": batch_size - num_audited, "available": is_left}
+        batch = acquisition.acquire(key, log_probs, **asked, **options)
+        rows, scores = [np.asarray(batch.indices), *rows], [np.asarray(batch.scores), *scores]
     return Picks(np.concatenate(rows), np.concatenate(scores), num_audited)
-
-
-def _acquire(
-    log_probs: Any,
-    available: np.ndarray,
-    method: Any,
-    batch_size: int,
-    seed: int,
-    number: int,
-    options: Mapping[str, Any],
-) -> Picks:
-    # Projects that only tell should not wait for JAX.
-    import jax
-
-    from lbb_jax import acquisition
-
-    # The variates of methods that sample belong to points: the same ones again would favour the same points.
-    key = jax.random.fold_in(jax.random.key(seed), number)
-    batch = acquisition.acquire(key, log_probs, method=method, batch_size=batch_size, available=available, **options)
-    return Picks(np.asarray(batch.indices), np.asarray(batch.scores))
 
 
 def scores_as_json(scores: np.ndarray) -> list[float | None]:

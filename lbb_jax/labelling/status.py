@@ -170,5 +170,6 @@ def _best(scores: Sequence[float | None]) -> float | None:
     return max((score for score in scores if score is not None), default=None)
 
 
-def _recent(values: Sequence[float | None], count: int = 5) -> str:
-    return ", ".join("none" if value is None else f"{value:.3g}" for value in values[-count:])
+def _recent(values: Sequence[float | None]) -> str:
+    """The last five values, in words."""
+    return ", ".join("none" if value is None else f"{value:.3g}" for value in values[-5:])

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import PyTree
 
 from lbb_jax.networks.dropout import OFF, Dropout, Mode
+from lbb_jax.ranges import Count, NotNegativeCount, Positive, Rate
 
 PADDING = -1
 
@@ -44,17 +46,17 @@ class Architecture:
       drops_attended: Whether there is dropout after the attention's output (BERT) or not (DistilBERT).
     """
 
-    vocabulary_size: int
-    num_positions: int
-    num_types: int
-    num_layers: int
-    num_heads: int
-    hidden_size: int
-    intermediate_size: int
+    vocabulary_size: Count
+    num_positions: Count
+    num_types: NotNegativeCount
+    num_layers: Count
+    num_heads: Count
+    hidden_size: Count
+    intermediate_size: Count
     activation: str = "gelu"
-    norm_epsilon: float = 1e-12
-    dropout_rate: float = 0.1
-    attention_dropout_rate: float = 0.1
+    norm_epsilon: Positive = 1e-12
+    dropout_rate: Rate = 0.1
+    attention_dropout_rate: Rate = 0.1
     drops_attended: bool = True
 
 
@@ -67,7 +69,7 @@ class PretrainedEncoder(NamedTuple):
     """
 
     architecture: Architecture
-    params: Any
+    params: PyTree
 
 
 class Embeddings(nn.Module):
@@ -177,19 +179,19 @@ class Encoder(nn.Module):
         return self.after_dropout(self.before_dropout(tokens), is_no_padding(tokens), mode)
 
 
-def param_shapes(architecture: Architecture) -> Any:
+def param_shapes(architecture: Architecture) -> PyTree:
     """The parameters of an encoder, as shapes: nested dictionaries, the outer ones named for its modules."""
     one_token = jax.ShapeDtypeStruct((1, 1), jnp.int32)
     return jax.eval_shape(Encoder(architecture).init, jax.random.key(0), one_token)["params"]
 
 
-def hidden_states(architecture: Architecture, params: Any, tokens: jax.Array) -> jax.Array:
+def hidden_states(architecture: Architecture, params: PyTree, tokens: jax.Array) -> jax.Array:
     """The hidden states of the last layer without dropout, from tokens ``[B, L]`` to ``[B, L, D]``."""
     states: Any = Encoder(architecture).apply({"params": params}, tokens)
     return states
 
 
-def mean_hidden_states(architecture: Architecture, params: Any, tokens: jax.Array) -> jax.Array:
+def mean_hidden_states(architecture: Architecture, params: PyTree, tokens: jax.Array) -> jax.Array:
     """The mean of `hidden_states` over the tokens of each text: ``[B, L]`` to ``[B, D]``."""
     return mean_over_tokens(hidden_states(architecture, params, tokens), is_no_padding(tokens))
 

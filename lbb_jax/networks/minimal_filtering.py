@@ -14,6 +14,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 OUTPUTS = 4
 # The evaluation points, besides infinity. More or larger points would cost accuracy in float32.
@@ -21,12 +22,14 @@ _POINTS = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5)
 MOST_TAPS = len(_POINTS) + 2 - OUTPUTS
 
 
-def is_possible(kernel: jax.Array) -> bool:
+def is_possible(kernel: Float[Array, "h w c d"]) -> bool:
     """Whether a kernel ``[h, w, c, d]`` has from 2 to 5 rows and columns."""
     return all(2 <= taps <= MOST_TAPS for taps in kernel.shape[:2])
 
 
-def convolve_by_minimal_filtering(images: jax.Array, kernel: jax.Array, padding: str = "VALID") -> jax.Array:
+def convolve_by_minimal_filtering(
+    images: Float[Array, "B H W c"], kernel: Float[Array, "h w c d"], padding: str = "VALID"
+) -> Float[Array, "B rows columns d"]:
     """Cross-correlation with stride 1, as `lbb_jax.networks.convolution.convolve`.
 
     In float32 the rounding error is about 5e-6 of the largest output, ten times that of the direct computation.

@@ -4,10 +4,11 @@ A network has a part before its first dropout, which is the same for every draw 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
 
 
 class Variables(NamedTuple):
@@ -19,8 +20,8 @@ class Variables(NamedTuple):
         without it.
     """
 
-    params: Any
-    statistics: Any
+    params: PyTree
+    statistics: PyTree
 
 
 class Network(NamedTuple):
@@ -41,14 +42,14 @@ class Network(NamedTuple):
     """
 
     init: Callable[[jax.Array, jax.Array], Variables]
-    logits: Callable[[Variables, jax.Array], jax.Array]
-    training_logits: Callable[[jax.Array, Variables, jax.Array], tuple[jax.Array, Any]]
-    before_dropout: Callable[[Variables, jax.Array], jax.Array]
-    masked_logits: Callable[[jax.Array, Variables, jax.Array], jax.Array]
-    embed: Callable[[Variables, jax.Array], jax.Array] | None = None
+    logits: Callable[[Variables, jax.Array], Float[Array, "B C"]]
+    training_logits: Callable[[jax.Array, Variables, jax.Array], tuple[Float[Array, "B C"], PyTree]]
+    before_dropout: Callable[[Variables, jax.Array], PyTree]
+    masked_logits: Callable[[jax.Array, Variables, PyTree], Float[Array, "B C"]]
+    embed: Callable[[Variables, jax.Array], Float[Array, "B D"]] | None = None
 
 
-def start_from(variables: Variables, pretrained: Any | None) -> Variables:
+def start_from(variables: Variables, pretrained: PyTree | None) -> Variables:
     """Variables with pretrained parameters in place of those drawn.
 
     Args:
@@ -71,8 +72,8 @@ class LastLayer(NamedTuple):
       bias: ``[C]``.
     """
 
-    kernel: jax.Array
-    bias: jax.Array
+    kernel: Float[Array, "D C"]
+    bias: Float[Array, " C"]
 
 
 def last_layer(variables: Variables, num_features: int) -> LastLayer:

@@ -13,6 +13,7 @@ from lbb_jax.ranges import Count, OptionalCount
 from lbb_jax.training import Training
 
 
+@ranges.checked
 def deep_ensemble(
     network: Network, training: Training, *, num_members: Count, members_at_once: OptionalCount = None
 ) -> Posterior:
@@ -32,7 +33,6 @@ def deep_ensemble(
       ValueError: If ``num_members`` or ``members_at_once`` is below 1; by ``sample``, if ``num_draws`` is not
         ``num_members``.
     """
-    ranges.check(ranges.of(deep_ensemble), {"num_members": num_members, "members_at_once": members_at_once})
     at_once = num_members if members_at_once is None else members_at_once
 
     def init(key: jax.Array, inputs: jax.Array) -> Variables:

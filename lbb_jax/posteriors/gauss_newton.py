@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 _HIGHEST = jax.lax.Precision.HIGHEST
 # Prior precisions that are compared by their marginal likelihood.
@@ -27,17 +28,17 @@ class Curvature(NamedTuple):
       vectors: In columns: one matrix ``[C D, C D]``; of the Kronecker form ``[C, C]`` and ``[D, D]``.
     """
 
-    eigenvalues: jax.Array
-    vectors: tuple[jax.Array, ...]
+    eigenvalues: Float[Array, "..."]
+    vectors: tuple[Float[Array, "n n"], ...]
 
 
-def softmax_hessians(logits: jax.Array) -> jax.Array:
+def softmax_hessians(logits: Float[Array, "n C"]) -> Float[Array, "n C C"]:
     """``diag(p) - p pᵀ`` of ``logits[n, C]``: ``[n, C, C]``."""
     probs = jax.nn.softmax(logits, axis=-1)
     return probs[:, :, None] * (jnp.eye(probs.shape[1], dtype=probs.dtype)[None] - probs[:, None, :])
 
 
-def full(features: jax.Array, hessians: jax.Array) -> Curvature:
+def full(features: Float[Array, "n D"], hessians: Float[Array, "n C C"]) -> Curvature:
     """The curvature of ``features[n, D]`` and ``hessians[n, C, C]``, with ``C D`` eigenvalues."""
     num_classes, num_features = hessians.shape[1], features.shape[1]
 
@@ -51,7 +52,9 @@ def full(features: jax.Array, hessians: jax.Array) -> Curvature:
     return Curvature(jnp.maximum(eigenvalues, 0), (vectors,))
 
 
-def kronecker(features: jax.Array, hessians: jax.Array, num_points: jax.Array) -> Curvature:
+def kronecker(
+    features: Float[Array, "n D"], hessians: Float[Array, "n C C"], num_points: Float[Array, ""]
+) -> Curvature:
     """The Kronecker approximation of ``features[n, D]`` and ``hessians[n, C, C]``.
 
     Args:
@@ -66,7 +69,7 @@ def kronecker(features: jax.Array, hessians: jax.Array, num_points: jax.Array) -
     return Curvature(eigenvalues, (class_vectors, feature_vectors))
 
 
-def rotate(curvature: Curvature, coordinates: jax.Array) -> jax.Array:
+def rotate(curvature: Curvature, coordinates: Float[Array, "K ..."]) -> Float[Array, "K CD"]:
     """From coordinates along the eigenvectors, ``[K, *eigenvalues.shape]``, to parameters ``[K, C D]``."""
     if len(curvature.vectors) == 1:
         return jnp.matmul(coordinates, curvature.vectors[0].T, precision=_HIGHEST)
@@ -76,8 +79,13 @@ def rotate(curvature: Curvature, coordinates: jax.Array) -> jax.Array:
 
 
 def draw(
-    key: jax.Array, mean: jax.Array, curvature: Curvature, prior_precision: jax.Array | float, *, num_draws: int
-) -> jax.Array:
+    key: jax.Array,
+    mean: Float[Array, "C D"],
+    curvature: Curvature,
+    prior_precision: Float[Array, ""] | float,
+    *,
+    num_draws: int,
+) -> Float[Array, "K C D"]:
     """Draws from the Gaussian of the mean ``[C, D]`` and the precision ``H + λ I``: ``[K, C, D]``."""
     normal = jax.random.normal(key, (num_draws, *curvature.eigenvalues.shape), mean.dtype)
     scaled = normal / jnp.sqrt(curvature.eigenvalues + prior_precision)[None]
@@ -85,8 +93,11 @@ def draw(
 
 
 def log_evidence(
-    log_likelihood: jax.Array, mean: jax.Array, curvature: Curvature, prior_precision: jax.Array | float
-) -> jax.Array:
+    log_likelihood: Float[Array, ""],
+    mean: Float[Array, "C D"],
+    curvature: Curvature,
+    prior_precision: Float[Array, ""] | float,
+) -> Float[Array, ""]:
     """Laplace's approximation of the log marginal likelihood, ``[]``, nats.
 
     It is ``log p(y | θ) - ½ λ |θ|² - ½ log det(H + λ I) + ½ C D log λ``.
@@ -101,7 +112,7 @@ def log_evidence(
     return log_likelihood - (prior_precision * jnp.sum(jnp.square(mean)) + log_ratios) / 2
 
 
-def best_prior_precision(mean: jax.Array, curvature: Curvature) -> jax.Array:
+def best_prior_precision(mean: Float[Array, "C D"], curvature: Curvature) -> Float[Array, ""]:
     """The ``λ`` between 1e-6 and 1e6 with the highest marginal likelihood, to 1.2 %: ``[]``."""
     logs = jnp.linspace(_LOWEST_LOG_PRECISION, _HIGHEST_LOG_PRECISION, _NUM_PRECISIONS, dtype=mean.dtype)
     zero = jnp.zeros((), mean.dtype)

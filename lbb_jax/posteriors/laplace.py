@@ -12,6 +12,7 @@ from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
 from lbb_jax import examples as example_lib
 from lbb_jax import ranges
@@ -45,11 +46,12 @@ class Fitted(NamedTuple):
     """
 
     variables: Variables
-    mean: jax.Array
+    mean: Float[Array, "M C features"]
     curvature: gauss_newton.Curvature
-    prior_precision: jax.Array
+    prior_precision: Float[Array, " M"]
 
 
+@ranges.checked
 def laplace(
     network: Network,
     training: Training,
@@ -79,14 +81,6 @@ def laplace(
       ValueError: If an argument is out of range; by ``sample``, if the number of draws is not a multiple of
         ``num_members``; by ``fit``, for a network whose last layer is not found.
     """
-    given = {
-        "num_draws": num_draws,
-        "num_members": num_members,
-        "members_at_once": members_at_once,
-        "structure": structure,
-        "prior_precision": prior_precision,
-    }
-    ranges.check(ranges.of(laplace), given)
     _check_draws(num_draws, num_members)
     ensemble = deep_ensemble(network, training, num_members=num_members, members_at_once=members_at_once)
     embed_inputs, embed_examples = network.embed, ensemble.embed
@@ -153,17 +147,19 @@ def _check_draws(num_draws: int, num_members: int) -> None:
         raise ValueError(f"num_draws={num_draws}: must be a multiple of num_members={num_members}")
 
 
-def _with_ones(embeddings: jax.Array) -> jax.Array:
+def _with_ones(embeddings: Float[Array, "n D"]) -> Float[Array, "n D+1"]:
     """``embeddings[n, D]`` with a feature that is always 1, ``[n, D + 1]``."""
     return jnp.concatenate([embeddings, jnp.ones((len(embeddings), 1), embeddings.dtype)], axis=1)
 
 
-def _outputs(features: jax.Array, layers: jax.Array) -> jax.Array:
+def _outputs(features: Float[Array, "n D"], layers: Float[Array, "K C D"]) -> Float[Array, "n K C"]:
     """Logits of ``features[n, D]`` by ``layers[K, C, D]``: ``[n, K, C]``."""
     return jnp.einsum("nd,kcd->nkc", features, layers, precision=jax.lax.Precision.HIGHEST)
 
 
-def _embed_some(embed: Callable[[jax.Array], jax.Array], pool: Examples, indices: jax.Array) -> jax.Array:
+def _embed_some(
+    embed: Callable[[jax.Array], Float[Array, "B D"]], pool: Examples, indices: Int[Array, " n"]
+) -> Float[Array, "n D"]:
     """Embeddings ``[n, D]`` of the examples ``indices[n]``, whose inputs exist a few hundred at a time."""
     chunk_size = min(example_lib.CHUNK_SIZE, len(indices))
 

@@ -12,6 +12,7 @@ from lbb_jax.ranges import Count, OptionalCount
 from lbb_jax.training import Training
 
 
+@ranges.checked
 def mc_dropout(
     network: Network, training: Training, *, num_draws: Count, num_test_draws: OptionalCount = None
 ) -> Posterior:
@@ -32,7 +33,6 @@ def mc_dropout(
     Raises:
       ValueError: If a number of draws is below 1.
     """
-    ranges.check(ranges.of(mc_dropout), {"num_draws": num_draws, "num_test_draws": num_test_draws})
     default_num_draws = num_draws
 
     def fit(key: jax.Array, variables: Variables, data: Data, labelled: LabelledSet) -> tuple[Variables, jax.Array]:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lbb_jax import analysis, figures
+from lbb_jax.json_lines import Record
 from lbb_jax.paths import input_file
 from lbb_jax.report.sections import Entry, Section, to_html, to_image
-from lbb_jax.run_folder import Record
 
 _REMEDY = "pass the output of experiments/benchmark_acquisition.py"
 _POOL = ("N", "K", "C")

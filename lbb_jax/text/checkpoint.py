@@ -12,12 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
+from jaxtyping import PyTree
 
 from lbb_jax import paths
 from lbb_jax.errors import CheckpointError
 from lbb_jax.networks import encoder
 from lbb_jax.networks.encoder import ACTIVATIONS, Architecture, PretrainedEncoder
-from lbb_jax.text.families import FAMILIES, Family
+from lbb_jax.text.families import FAMILIES, Family, read_architecture
 from lbb_jax.text.location import CONFIG, WEIGHTS
 
 # From our names of parameters to those of checkpoints, in the order tried; the second are of early BERT checkpoints.
@@ -52,10 +53,10 @@ def _read_architecture(path: Path) -> tuple[Family, Architecture]:
     if kind not in tuple(FAMILIES):
         raise CheckpointError(f"{path}: model_type={kind!r}: must be one of {', '.join(map(repr, FAMILIES))}")
     try:
-        architecture = FAMILIES[kind].architecture(fields)
+        architecture = read_architecture(FAMILIES[kind], fields)
     except KeyError as error:
         raise CheckpointError(f"{path}: has no field {error}, which model_type={kind!r} needs") from error
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: {error}") from error
     _check(path, fields, architecture)
     return FAMILIES[kind], architecture
@@ -78,7 +79,7 @@ def _check(path: Path, fields: Mapping[str, Any], architecture: Architecture) ->
         )
 
 
-def _read_params(path: Path, family: Family, architecture: Architecture) -> Any:
+def _read_params(path: Path, family: Family, architecture: Architecture) -> PyTree[np.ndarray]:
     """The parameters of the encoder, each from its tensor."""
     tensors = _read_tensors(path)
     _check_layers(path, tensors, family, architecture.num_layers)

@@ -1,13 +1,10 @@
 """The kinds of encoders that checkpoints can hold, and how each is stored there."""
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from lbb_jax import ranges
 from lbb_jax.networks.encoder import Architecture
-
-# The fields of ``config.json`` by name.
-Fields = Mapping[str, Any]
 
 
 class Family(NamedTuple):
@@ -17,69 +14,28 @@ class Family(NamedTuple):
       prefix: The prefix of its tensors' names where the encoder is part of a larger model.
       layer: Prefix of the names of a layer, with ``{}`` for the layer's number.
       modules: From the names of our modules to those in checkpoints; modules of a layer are without the layer's prefix.
-      architecture: From the fields of ``config.json`` to the architecture; KeyError for a field that is missing,
-        ValueError for one out of range.
+      fields: From fields of `Architecture` to those of ``config.json``.
+      constants: The fields of `Architecture` that are the same for all encoders of the kind.
     """
 
     prefix: str
     layer: str
     modules: Mapping[str, str]
-    architecture: Callable[[Fields], Architecture]
+    fields: Mapping[str, str]
+    constants: Mapping[str, Any]
 
 
-def _checked(fields: Fields, name: str, is_in_range: Callable[[Any], bool], allowed: str) -> Any:
-    if not is_in_range(fields[name]):
-        raise ValueError(f"{name}={fields[name]!r}: must be {allowed}")
-    return fields[name]
+def read_architecture(family: Family, fields: Mapping[str, Any]) -> Architecture:
+    """The architecture that the ``fields`` of ``config.json`` describe.
 
-
-def _size(fields: Fields, name: str) -> int:
-    return _checked(fields, name, lambda value: type(value) is int and value >= 1, "an integer of at least 1")
-
-
-def _rate(fields: Fields, name: str) -> float:
-    return _checked(
-        fields, name, lambda value: type(value) in (int, float) and 0 <= value < 1, "a number of at least 0 and below 1"
-    )
-
-
-def _epsilon(fields: Fields, name: str) -> float:
-    return _checked(
-        fields, name, lambda value: type(value) in (int, float) and 0 < value < math.inf, "a finite number above 0"
-    )
-
-
-def _bert_architecture(fields: Fields) -> Architecture:
-    return Architecture(
-        vocabulary_size=_size(fields, "vocab_size"),
-        num_positions=_size(fields, "max_position_embeddings"),
-        num_types=_size(fields, "type_vocab_size"),
-        num_layers=_size(fields, "num_hidden_layers"),
-        num_heads=_size(fields, "num_attention_heads"),
-        hidden_size=_size(fields, "hidden_size"),
-        intermediate_size=_size(fields, "intermediate_size"),
-        activation=fields["hidden_act"],
-        norm_epsilon=_epsilon(fields, "layer_norm_eps"),
-        dropout_rate=_rate(fields, "hidden_dropout_prob"),
-        attention_dropout_rate=_rate(fields, "attention_probs_dropout_prob"),
-        drops_attended=True,
-    )
-
-
-def _distilbert_architecture(fields: Fields) -> Architecture:
-    return Architecture(
-        vocabulary_size=_size(fields, "vocab_size"),
-        num_positions=_size(fields, "max_position_embeddings"),
-        num_types=0,
-        num_layers=_size(fields, "n_layers"),
-        num_heads=_size(fields, "n_heads"),
-        hidden_size=_size(fields, "dim"),
-        intermediate_size=_size(fields, "hidden_dim"),
-        activation=fields["activation"],
-        dropout_rate=_rate(fields, "dropout"),
-        attention_dropout_rate=_rate(fields, "attention_dropout"),
-        drops_attended=False,
-    )
+    Raises:
+      KeyError: For a field that is missing.
+      TypeError: For a field of another kind; ValueError for one out of its range.
+    """
+    values = {own: fields[name] for own, name in family.fields.items()}
+    declared = ranges.of(Architecture)
+    ranges.check({name: declared[own] for own, name in family.fields.items() if own in declared}, fields)
+    return Architecture(**values, **family.constants)
 
 
 _EMBEDDINGS = {
@@ -104,7 +60,20 @@ FAMILIES = {
             "output": "output.dense",
             "output_norm": "output.LayerNorm",
         },
-        architecture=_bert_architecture,
+        fields={
+            "vocabulary_size": "vocab_size",
+            "num_positions": "max_position_embeddings",
+            "num_types": "type_vocab_size",
+            "num_layers": "num_hidden_layers",
+            "num_heads": "num_attention_heads",
+            "hidden_size": "hidden_size",
+            "intermediate_size": "intermediate_size",
+            "activation": "hidden_act",
+            "norm_epsilon": "layer_norm_eps",
+            "dropout_rate": "hidden_dropout_prob",
+            "attention_dropout_rate": "attention_probs_dropout_prob",
+        },
+        constants={"drops_attended": True},
     ),
     "distilbert": Family(
         prefix="distilbert.",
@@ -120,6 +89,17 @@ FAMILIES = {
             "output": "ffn.lin2",
             "output_norm": "output_layer_norm",
         },
-        architecture=_distilbert_architecture,
+        fields={
+            "vocabulary_size": "vocab_size",
+            "num_positions": "max_position_embeddings",
+            "num_layers": "n_layers",
+            "num_heads": "n_heads",
+            "hidden_size": "dim",
+            "intermediate_size": "hidden_dim",
+            "activation": "activation",
+            "dropout_rate": "dropout",
+            "attention_dropout_rate": "attention_dropout",
+        },
+        constants={"num_types": 0, "drops_attended": False},
     ),
 }

@@ -2,11 +2,14 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 _BORDER = 4
 
 
-def crop_and_flip(key: jax.Array, images: jax.Array, blank: jax.Array) -> jax.Array:
+def crop_and_flip(
+    key: jax.Array, images: Float[Array, "B H W c"], blank: Float[Array, "H W c"]
+) -> Float[Array, "B H W c"]:
     """Pads each image by 4 pixels on each side, crops it to its size at random, and mirrors it with probability 1/2.
 
     The images are normalised already, and padded with what 0 is normalised to: the result is that of padding the

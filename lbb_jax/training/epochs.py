@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Int, Int32
 
 from lbb_jax import examples as example_lib
 from lbb_jax import labelled_set, ranges
@@ -22,6 +23,7 @@ from lbb_jax.training.training import Progress, Training, promotion_of_optax, st
 DECAY = 0.1
 
 
+@ranges.checked
 def epochs(
     *,
     num_epochs: Count,
@@ -57,19 +59,6 @@ def epochs(
       TypeError: If an argument is of another kind.
       ValueError: If an argument is out of range; by ``fit``, if the inputs to augment are not images.
     """
-    ranges.check(
-        ranges.of(epochs),
-        {
-            "num_epochs": num_epochs,
-            "learning_rate": learning_rate,
-            "momentum": momentum,
-            "weight_decay": weight_decay,
-            "decay_epochs": decay_epochs,
-            "smallest_batch_size": smallest_batch_size,
-            "augment": augment,
-            "acquired_batch_size": acquired_batch_size,
-        },
-    )
     batch_size = max(smallest_batch_size, acquired_batch_size)
     schedule = optax.piecewise_constant_schedule(learning_rate, dict.fromkeys(decay_epochs, DECAY))
 
@@ -115,7 +104,9 @@ def epochs(
     return Training(fit, unit="epoch", takes_images=augment)
 
 
-def minibatch(order: jax.Array, size: jax.Array, number: jax.Array, batch_size: int) -> jax.Array:
+def minibatch(
+    order: Int[Array, " capacity"], size: Int[Array, ""], number: Int[Array, ""], batch_size: int
+) -> Int[Array, " {batch_size}"]:
     """The points ``[batch_size]`` of an epoch's minibatch.
 
     Args:
@@ -136,7 +127,7 @@ class Best(NamedTuple):
     """
 
     variables: Variables
-    num_correct: jax.Array
+    num_correct: Int32[Array, ""]
 
 
 def choose_best(best: Best, variables: Variables, network: Network, validation: Examples | None) -> Best:
@@ -155,7 +146,7 @@ def choose_best(best: Best, variables: Variables, network: Network, validation: 
     return jax.tree.map(lambda new, old: jnp.where(is_better, new, old), latest, best)
 
 
-def count_correct(network: Network, variables: Variables, examples: Examples) -> jax.Array:
+def count_correct(network: Network, variables: Variables, examples: Examples) -> Int32[Array, ""]:
     """How many examples the network classifies correctly, without dropout: ``[]`` int32."""
 
     # One network after the other: convolutions with a kernel for each would be grouped, and slow.

@@ -1,9 +1,8 @@
 """Training of a pretrained network: short, with a learning rate that rises and falls."""
 
-from typing import Any
-
 import jax
 import optax
+from jaxtyping import PyTree
 
 from lbb_jax import ranges
 from lbb_jax.ranges import Count, NotNegative, Positive, Rate
@@ -11,6 +10,7 @@ from lbb_jax.training.fixed_steps import fixed_steps
 from lbb_jax.training.training import Training
 
 
+@ranges.checked
 def fine_tuning(
     *, learning_rate: Positive, num_steps: Count, batch_size: Count, warmup: Rate, weight_decay: NotNegative
 ) -> Training:
@@ -34,8 +34,6 @@ def fine_tuning(
       TypeError: If an argument is of another kind.
       ValueError: If an argument is out of range, or the learning rate would rise in all steps.
     """
-    values = {"learning_rate": learning_rate, "num_steps": num_steps, "batch_size": batch_size}
-    ranges.check(ranges.of(fine_tuning), values | {"warmup": warmup, "weight_decay": weight_decay})
     # The learning rate would never be at its highest; in a single step it would be 0, and nothing would be learnt.
     if num_steps <= _num_rising(num_steps, warmup):
         raise ValueError(
@@ -71,5 +69,5 @@ def _num_rising(num_steps: int, warmup: float) -> int:
     return round(warmup * num_steps)
 
 
-def _is_matrix(params: Any) -> Any:
+def _is_matrix(params: PyTree) -> PyTree[bool]:
     return jax.tree.map(lambda leaf: leaf.ndim > 1, params)

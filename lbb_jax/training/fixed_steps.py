@@ -12,6 +12,7 @@ from lbb_jax.ranges import Count, Positive
 from lbb_jax.training.training import Progress, Training, start, step
 
 
+@ranges.checked
 def fixed_steps(optimizer: optax.GradientTransformation, *, num_steps: Count, batch_size: Count) -> Training:
     """Training on minibatches drawn with replacement.
 
@@ -26,7 +27,6 @@ def fixed_steps(optimizer: optax.GradientTransformation, *, num_steps: Count, ba
     Raises:
       ValueError: If an argument is out of range; TypeError if it is no integer.
     """
-    ranges.check(ranges.of(fixed_steps), {"num_steps": num_steps, "batch_size": batch_size})
 
     def fit(
         key: jax.Array, network: Network, variables: Variables, data: Data, labelled: LabelledSet
@@ -44,6 +44,7 @@ def fixed_steps(optimizer: optax.GradientTransformation, *, num_steps: Count, ba
     return Training(fit, unit="step", is_short=True)
 
 
+@ranges.checked
 def adam_steps(*, learning_rate: Positive, num_steps: Count, batch_size: Count) -> Training:
     """`fixed_steps` of Adam (Kingma and Ba, 2015) with a constant learning rate.
 
@@ -55,5 +56,4 @@ def adam_steps(*, learning_rate: Positive, num_steps: Count, batch_size: Count) 
     Raises:
       ValueError: If an argument is out of range; TypeError if it is of another kind.
     """
-    ranges.check(ranges.of(adam_steps), {"learning_rate": learning_rate})
     return fixed_steps(optax.adam(learning_rate), num_steps=num_steps, batch_size=batch_size)

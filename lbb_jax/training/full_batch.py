@@ -3,11 +3,10 @@
 It is made for linear classifiers, whose loss is convex: a few dozen steps, each of them a few products of matrices.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import PyTree
 
 from lbb_jax import examples as example_lib
 from lbb_jax import ranges
@@ -18,6 +17,7 @@ from lbb_jax.ranges import Count, NotNegative
 from lbb_jax.training.training import Training, promotion_of_optax
 
 
+@ranges.checked
 def full_batch(*, num_steps: Count, prior_precision: NotNegative) -> Training:
     """Minimises ``Σ_n -log p(y_n | x_n, θ) + ½ λ |θ|²`` over the parameters of a network.
 
@@ -34,7 +34,6 @@ def full_batch(*, num_steps: Count, prior_precision: NotNegative) -> Training:
     Raises:
       ValueError: If an argument is out of range; TypeError if it is of the wrong kind.
     """
-    ranges.check(ranges.of(full_batch), {"num_steps": num_steps, "prior_precision": prior_precision})
     optimizer = optax.lbfgs()
 
     def fit(
@@ -45,7 +44,7 @@ def full_batch(*, num_steps: Count, prior_precision: NotNegative) -> Training:
         inputs = example_lib.inputs(data.pool, labelled.indices)
         labels = example_lib.labels(data.pool, labelled.indices)
 
-        def objective(params: Any) -> jax.Array:
+        def objective(params: PyTree) -> jax.Array:
             logits = network.logits(variables._replace(params=params), inputs)
             losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
             squares = sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(params))
@@ -53,7 +52,7 @@ def full_batch(*, num_steps: Count, prior_precision: NotNegative) -> Training:
 
         value_and_gradient = optax.value_and_grad_from_state(objective)
 
-        def next_step(carry: tuple[Any, Any], _: None) -> tuple[tuple[Any, Any], jax.Array]:
+        def next_step(carry: tuple[PyTree, PyTree], _: None) -> tuple[tuple[PyTree, PyTree], jax.Array]:
             params, state = carry
             value, gradient = value_and_gradient(params, state=state)
             updates, state = optimizer.update(gradient, state, params, value=value, grad=gradient, value_fn=objective)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Float, Int, PyTree
 
 from lbb_jax.examples import Data
 from lbb_jax.labelled_set import LabelledSet
@@ -25,7 +26,7 @@ class Training(NamedTuple):
       takes_images: Whether inputs must be images ``[B, H, W, c]``.
     """
 
-    fit: Callable[[jax.Array, Network, Variables, Data, LabelledSet], tuple[Variables, jax.Array]]
+    fit: Callable[[jax.Array, Network, Variables, Data, LabelledSet], tuple[Variables, Float[Array, " units"]]]
     unit: str = "step"
     is_short: bool = False
     takes_images: bool = False
@@ -40,7 +41,7 @@ class Progress(NamedTuple):
     """
 
     variables: Variables
-    optimizer_state: Any
+    optimizer_state: PyTree
 
 
 def promotion_of_optax() -> AbstractContextManager[None]:
@@ -60,8 +61,8 @@ def step(
     network: Network,
     optimizer: optax.GradientTransformation,
     inputs: jax.Array,
-    labels: jax.Array,
-) -> tuple[Progress, jax.Array]:
+    labels: Int[Array, " B"],
+) -> tuple[Progress, Float[Array, ""]]:
     """One step down the gradient of a minibatch's cross-entropy.
 
     Args:
@@ -77,7 +78,7 @@ def step(
     """
     before, optimizer_state = progress
 
-    def loss(params: Any) -> tuple[jax.Array, Any]:
+    def loss(params: PyTree) -> tuple[jax.Array, PyTree]:
         logits, statistics = network.training_logits(key, before._replace(params=params), inputs)
         return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, labels)), statistics
 

@@ -10,27 +10,14 @@ import sys
 import jax
 import numpy as np
 
-METHODS = [
-    ("random", {}),
-    ("least_confident", {}),
-    ("margin", {}),
-    ("entropy", {}),
-    ("bald", {}),
-    ("power_bald", {}),
-    ("batch_bald", {"num_samples": 50}),
-    ("lbb", {"redundancy": "tree"}),
-    ("power_lbb", {"redundancy": "tree"}),
-    ("lbb_released", {}),
-    ("log_det", {}),
-    ("epig", {"num_targets": 20, "sampling": "power"}),
-    ("batch_epig", {"num_targets": 20}),
-    ("core_set", {}),
-    ("badge", {}),
-    ("bait", {}),
-    ("cluster_margin", {}),
-    ("typiclust", {}),
-]
-NEED_EMBEDDINGS = ("core_set", "badge", "bait", "cluster_margin", "typiclust")
+# The options that are not the defaults.
+OPTIONS = {
+    "batch_bald": {"num_samples": 50},
+    "lbb": {"redundancy": "tree"},
+    "power_lbb": {"redundancy": "tree"},
+    "epig": {"num_targets": 20, "sampling": "power"},
+    "batch_epig": {"num_targets": 20},
+}
 
 
 def main(arguments: list[str]) -> None:
@@ -58,9 +45,8 @@ def picks_on(devices: list[jax.Device]) -> dict[str, list[int]]:
     # Points that only fill the pool up have no embedding: to core-set they would be labelled points.
     embeddings = np.full((len(log_probs), 3), np.nan, np.float32)
     embeddings[:101] = np.random.default_rng(1).normal(size=(101, 3))
-    for method, options in METHODS:
-        if method in NEED_EMBEDDINGS:
-            options = {"embeddings": embeddings}
+    for method, row in acquisition.METHODS.items():
+        options = {"embeddings": embeddings} if row.uses_embeddings else OPTIONS.get(method, {})
         picked = acquisition.acquire(
             jax.random.key(1), log_probs, method=method, batch_size=7, available=mask, **options
         )

@@ -68,8 +68,6 @@ OF_LABELLED = ("bait",)
 OF_WHOLE_BATCHES = ("bait", "cluster_margin", "typiclust")
 # The methods whose picks are the same for every key.
 GREEDY = tuple(name for name in VARIANTS if name not in SAMPLING)
-# The methods whose score of a point depends on which other points are available.
-BESIDE_OTHERS = ("lbb_released", "lbb_released power", "epig", "epig power", "core_set")
 
 
 def options_of(name: str, num_points: int) -> dict:

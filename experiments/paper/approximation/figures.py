@@ -25,12 +25,11 @@ _SMALLEST = 0.01
 _STANDARD_ERRORS = 5
 
 
-def approximation_error(records: Sequence[Mapping[str, Any]], *, title: str | None = None) -> Figure:
+def approximation_error(records: Sequence[Mapping[str, Any]]) -> Figure:
     """The total correlation and its approximations, against the size of the batch, the draws and the classes.
 
     Args:
       records: As ``experiments/approximation.py`` writes them, of one source.
-      title: The title; if None, source, seeds and what was reduced.
 
     Returns:
       The figure: a row of panels for each kind of batch, lines of medians over seeds and batches, and the total
@@ -55,16 +54,15 @@ def approximation_error(records: Sequence[Mapping[str, Any]], *, title: str | No
     largest = whole.loc[whole["is_exact"], "b"].max()
     sampled = "" if whole["is_exact"].all() else f"; sampled above b = {largest}"
     spread = of_seeds("median", table) + sampled
-    figure.suptitle(_describe_source(table, spread) if title is None else title, fontsize=10)
+    figure.suptitle(_describe_source(table, spread), fontsize=10)
     return figure
 
 
-def approximation_of_picks(records: Sequence[Mapping[str, Any]], *, title: str | None = None) -> Figure:
+def approximation_of_picks(records: Sequence[Mapping[str, Any]]) -> Figure:
     """Pairwise sum and tree, divided by the total correlation, for the batches that each method picks.
 
     Args:
       records: As ``experiments/approximation.py`` writes them, of one source.
-      title: The title; if None, source, seeds and what was reduced.
 
     Returns:
       The figure: a panel for each approximation, a line for each variant, where the total correlation is large enough
@@ -88,16 +86,15 @@ def approximation_of_picks(records: Sequence[Mapping[str, Any]], *, title: str |
     once.yaxis.set_minor_formatter(NullFormatter())
     tree.set_ylim(0, 1.05)
     legend_below(figure, once, num_columns=4)
-    figure.suptitle(_describe_source(table, of_seeds("mean", table)) if title is None else title, fontsize=10)
+    figure.suptitle(_describe_source(table, of_seeds("mean", table)), fontsize=10)
     return figure
 
 
-def joint_information(records: Sequence[Mapping[str, Any]], *, title: str | None = None) -> Figure:
+def joint_information(records: Sequence[Mapping[str, Any]]) -> Figure:
     """What each method's batch tells about the parameters, and how much of the batch BatchBALD picks, too.
 
     Args:
       records: As ``experiments/approximation.py`` writes them, of one source.
-      title: The title; if None, source, seeds and what was reduced.
 
     Returns:
       The figure: a line for each variant in both panels, and a dotted one at ``log K``, the upper bound of the
@@ -116,7 +113,7 @@ def joint_information(records: Sequence[Mapping[str, Any]], *, title: str | None
     overlap.set(xlabel="batch size", ylabel="share of the batch in BatchBALD's", ylim=(-0.02, 1.02))
     overlap.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     legend_below(figure, information, num_columns=4)
-    figure.suptitle(_describe_source(table, of_seeds("mean", table)) if title is None else title, fontsize=10)
+    figure.suptitle(_describe_source(table, of_seeds("mean", table)), fontsize=10)
     return figure
 
 
@@ -195,12 +192,11 @@ _PANELS = {
 }
 
 
-def released_score(records: Sequence[Mapping[str, Any]], *, title: str | None = None) -> Figure:
+def released_score(records: Sequence[Mapping[str, Any]]) -> Figure:
     """Rank correlations of the released score, and of what it adds to BALD, with what is known of each point.
 
     Args:
       records: As ``experiments/approximation.py`` writes them, of one source.
-      title: The title; if None, source, seeds and what was reduced.
 
     Returns:
       The figure: a panel for each of the two and for the absolute value of the latter, with a row for each quantity,
@@ -224,5 +220,5 @@ def released_score(records: Sequence[Mapping[str, Any]], *, title: str | None = 
         if axes is not panels[0]:
             axes.set_yticklabels([])
     spread = of_seeds("each and mean", table)
-    figure.suptitle(_describe_source(table, spread) if title is None else title, fontsize=10)
+    figure.suptitle(_describe_source(table, spread), fontsize=10)
     return figure

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lbb_jax import files
 from lbb_jax.errors import ExperimentError
-from lbb_jax.run_folder import Record, parse_records, to_lines
+from lbb_jax.json_lines import Record, parse_records, to_lines
 
 _REMEDY = "restore it, or measure again with --config or --predictions"
 # What every measurement says of its predictions.

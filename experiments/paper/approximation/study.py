@@ -10,7 +10,7 @@ import numpy as np
 from lbb_jax import acquisition, analysis
 from lbb_jax.acquisition.large_batch_bald_released import agreement
 from lbb_jax.experiment import default_config
-from lbb_jax.run_folder import Record
+from lbb_jax.json_lines import Record
 from paper.approximation import released_score
 from paper.approximation.estimates import estimate, is_exact
 from paper.approximation.predictions import Predictions, first_draws, merge_classes

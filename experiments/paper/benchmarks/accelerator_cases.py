@@ -15,9 +15,10 @@ from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.large_batch_bald import pick_lbb, pick_power_lbb
 from lbb_jax.acquisition.log_det import pick_log_det
 from lbb_jax.examples import Data
+from lbb_jax.json_lines import Record
 from paper.benchmarks import predictions, training_cases
 from paper.benchmarks.roofline import Cost, Rates, cost_of, least_seconds
-from paper.benchmarks.timing import Record, seconds_of
+from paper.benchmarks.timing import seconds_of
 
 _CHUNK = 250
 _TREE = {"redundancy": "tree"}
@@ -62,7 +63,7 @@ FULL = Sizes(
 REHEARSAL = Sizes(2_000, (10,), (500, 100, 5), 10_000, (1, 2), (1,), 2, 500, 3, 4, (200, 4, 40), 1)
 
 
-class Case(NamedTuple):
+class AcceleratorCase(NamedTuple):
     """What is timed.
 
     Attributes:
@@ -90,7 +91,7 @@ class Made(NamedTuple):
     memory: int
 
 
-def groups(sizes: Sizes) -> tuple[tuple[Case, ...], ...]:
+def groups(sizes: Sizes) -> tuple[tuple[AcceleratorCase, ...], ...]:
     """All cases, in groups whose programs and data fit a device together."""
     return (
         tuple(_paper_pool(sizes)),
@@ -120,7 +121,7 @@ def measure(name: str, dtype: str, made: Made, rates: Rates, *, repetitions: int
     }
 
 
-def _paper_pool(sizes: Sizes) -> Iterator[Case]:
+def _paper_pool(sizes: Sizes) -> Iterator[AcceleratorCase]:
     paper = (sizes.paper_pool, 5, 10)
     for size in sizes.batches:
         for method in ("bald", "power_bald", "lbb_released"):
@@ -131,7 +132,7 @@ def _paper_pool(sizes: Sizes) -> Iterator[Case]:
         yield _method("batch_bald", paper, size, {"num_samples": 10_000})
 
 
-def _large_pools(sizes: Sizes) -> Iterator[Case]:
+def _large_pools(sizes: Sizes) -> Iterator[AcceleratorCase]:
     num_points, num_classes, size = sizes.many_classes
     for method, options in (
         ("bald", {}),
@@ -156,7 +157,9 @@ _PICKS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def _method(method: str, shape: tuple[int, int, int], size: int, options: Mapping[str, Any] | None = None) -> Case:
+def _method(
+    method: str, shape: tuple[int, int, int], size: int, options: Mapping[str, Any] | None = None
+) -> AcceleratorCase:
     options = dict(options or {})
     parts = [method, *map(str, options.values()), f"N={shape[0]:,}", f"C={shape[2]:,}", f"b={size}"]
 
@@ -173,7 +176,7 @@ def _method(method: str, shape: tuple[int, int, int], size: int, options: Mappin
             cost += step.times(size - 1)
         return Made(lambda: compiled(key, log_probs, available), cost, _memory(compiled))
 
-    return Case(", ".join(parts), "float32", make)
+    return AcceleratorCase(", ".join(parts), "float32", make)
 
 
 @functools.lru_cache(maxsize=1)
@@ -186,7 +189,7 @@ def _pool(shape: tuple[int, int, int]) -> jax.Array:
     return jnp.concatenate(blocks)[:num_points] if len(blocks) > 1 else blocks[0]
 
 
-def _training_case(name: str, num_members: int, dtype: str, sizes: Sizes) -> Case:
+def _training_case(name: str, num_members: int, dtype: str, sizes: Sizes) -> AcceleratorCase:
     def make() -> Made:
         case = training_cases.CASES[name]
         if name == "resnet18":
@@ -201,16 +204,16 @@ def _training_case(name: str, num_members: int, dtype: str, sizes: Sizes) -> Cas
         # XLA counts one step of all networks.
         return Made(fit, cost_of(compiled).times(sizes.steps), _memory(compiled))
 
-    return Case(f"training, {name}, {num_members} networks, {sizes.steps} steps of 64", dtype, make)
+    return AcceleratorCase(f"training, {name}, {num_members} networks, {sizes.steps} steps of 64", dtype, make)
 
 
-def _prediction(sizes: Sizes) -> Iterator[Case]:
+def _prediction(sizes: Sizes) -> Iterator[AcceleratorCase]:
     for dtype in _DTYPES:
         yield _prediction_case(f"prediction, {sizes.masks} masks", dtype, sizes, num_draws=sizes.masks, masks=True)
         yield _prediction_case("prediction, 5 networks", dtype, sizes, num_draws=5, masks=False)
 
 
-def _prediction_case(name: str, dtype: str, sizes: Sizes, *, num_draws: int, masks: bool) -> Case:
+def _prediction_case(name: str, dtype: str, sizes: Sizes, *, num_draws: int, masks: bool) -> AcceleratorCase:
     def make() -> Made:
         module = networks.ConvolutionalClassifier(training_cases.NUM_CLASSES)
         network = networks.functional(module, compute_dtype=jnp.dtype(dtype))
@@ -232,7 +235,7 @@ def _prediction_case(name: str, dtype: str, sizes: Sizes, *, num_draws: int, mas
         cost = cost_of(forward.lower(inputs).compile()).times(num_draws * sizes.images / _CHUNK)
         return Made(lambda: compiled(jax.random.key(1), params, pool), cost, _memory(compiled))
 
-    return Case(f"{name}, {sizes.images:,} images, mnist_cnn", dtype, make)
+    return AcceleratorCase(f"{name}, {sizes.images:,} images, mnist_cnn", dtype, make)
 
 
 def _images(num_images: int) -> examples.Examples:

@@ -16,8 +16,8 @@ from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.large_batch_bald import pick_lbb, pick_power_lbb
 from lbb_jax.acquisition.log_det import pick_log_det
 from lbb_jax.examples import Data
+from lbb_jax.json_lines import Record
 from paper.benchmarks import predictions
-from paper.benchmarks.timing import Record
 
 _NUM_POINTS, _NUM_DRAWS, _NUM_CLASSES, _BATCH_SIZE = 3_000, 5, 10, 10
 _NUM_EMBEDDING_POINTS = 300

@@ -14,7 +14,8 @@ from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.batch_bald import BatchBaldPicks, pick_batch_bald
 from lbb_jax.acquisition.large_batch_bald import LbbPicks, pick_lbb, pick_power_lbb
 from lbb_jax.acquisition.log_det import LogDetPicks, pick_log_det
-from paper.benchmarks.timing import Record, time_beside
+from lbb_jax.json_lines import Record
+from paper.benchmarks.timing import time_beside
 
 
 class Case(NamedTuple):

@@ -14,7 +14,7 @@ import torch
 from batchbald_redux import batchbald
 
 from lbb_jax import acquisition
-from lbb_jax.run_folder import Record
+from lbb_jax.json_lines import Record
 from paper.benchmarks import torch_round
 from paper.benchmarks.timing import seconds_of
 

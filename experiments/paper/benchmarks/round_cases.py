@@ -14,7 +14,8 @@ import numpy as np
 from lbb_jax import acquisition, examples, loop, networks, posteriors, training
 from lbb_jax.errors import ExperimentError
 from lbb_jax.examples import Data
-from paper.benchmarks.timing import Record, seconds_of
+from lbb_jax.json_lines import Record
+from paper.benchmarks.timing import seconds_of
 
 _NUM_CLASSES = 10
 _TORCH_ROUND = Path(__file__).with_name("torch_round.py")

@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 
 from lbb_jax import acquisition
+from lbb_jax.json_lines import Record
 from paper.benchmarks import predictions, training_cases
 from paper.benchmarks.acquisition_cases import bald_pass
-from paper.benchmarks.timing import Record, fastest_beside
+from paper.benchmarks.timing import fastest_beside
 
 _MATRIX_SIZE = 1024
 _STREAM_BLOCK, _STREAM_BLOCKS = 2**16, 8
@@ -22,7 +23,7 @@ _TREE = {"redundancy": "tree"}
 Call = Callable[[], Any]
 
 
-class Case(NamedTuple):
+class SpeedCase(NamedTuple):
     """What is timed.
 
     Attributes:
@@ -36,7 +37,7 @@ class Case(NamedTuple):
     make: Callable[[], tuple[Call, Call]]
 
 
-def cases() -> tuple[Case, ...]:
+def cases() -> tuple[SpeedCase, ...]:
     """All cases, quick ones first; none has made anything yet."""
     paper, many_classes, many_draws = (49_980, 5, 10), (10_000, 5, 100), (5_000, 100, 10)
     return (
@@ -48,13 +49,13 @@ def cases() -> tuple[Case, ...]:
         _acquisition(many_classes, "lbb", 50, _TREE),
         _acquisition(many_draws, "lbb", 10, _TREE),
         _acquisition(many_draws, "log_det", 10),
-        Case("stream, lbb, redundancy=tree, b=10", "BALD over the stream", _stream),
+        SpeedCase("stream, lbb, redundancy=tree, b=10", "BALD over the stream", _stream),
         _training("mnist_cnn", num_members=5, num_steps=3),
-        Case("100 masks, 50 images, mnist_cnn", "matrix product", _masked_prediction),
+        SpeedCase("100 masks, 50 images, mnist_cnn", "matrix product", _masked_prediction),
     )
 
 
-def measure(some: Sequence[Case], *, repetitions: int) -> Iterator[Record]:
+def measure(some: Sequence[SpeedCase], *, repetitions: int) -> Iterator[Record]:
     """Times cases and yields a record as each is done."""
     for case in some:
         function, unit = case.make()
@@ -87,7 +88,9 @@ def faults(records: Sequence[Record], stored: Sequence[Record], *, factor: float
     return found
 
 
-def _acquisition(shape: tuple[int, int, int], method: str, size: int, options: Mapping[str, Any] | None = None) -> Case:
+def _acquisition(
+    shape: tuple[int, int, int], method: str, size: int, options: Mapping[str, Any] | None = None
+) -> SpeedCase:
     options = dict(options or {})
     parts = [method, *(f"{name}={value}" for name, value in options.items())]
     parts += [f"{letter}={number}" for letter, number in zip(("N", "K", "C", "b"), (*shape, size), strict=True)]
@@ -98,7 +101,7 @@ def _acquisition(shape: tuple[int, int, int], method: str, size: int, options: M
         pick = jax.jit(pure)
         return lambda: pick(key, log_probs, available), lambda: bald_pass(log_probs, batch_size=size)
 
-    return Case(", ".join(parts), "BALD", make)
+    return SpeedCase(", ".join(parts), "BALD", make)
 
 
 @functools.cache
@@ -115,14 +118,14 @@ def _stream() -> tuple[Call, Call]:
     return lambda: acquire(iter(blocks)).indices, lambda: [bald_pass(block, batch_size=10) for block in blocks]
 
 
-def _training(network: str, *, num_members: int, num_steps: int) -> Case:
+def _training(network: str, *, num_members: int, num_steps: int) -> SpeedCase:
     def make() -> tuple[Call, Call]:
         fit, _ = training_cases.compile_training(
             training_cases.CASES[network], num_members=num_members, members_at_once=1, num_steps=num_steps
         )
         return fit, _matrix_product()
 
-    return Case(f"training, {network}, {num_members} networks, {num_steps} steps", "matrix product", make)
+    return SpeedCase(f"training, {network}, {num_members} networks, {num_steps} steps", "matrix product", make)
 
 
 def _masked_prediction() -> tuple[Call, Call]:

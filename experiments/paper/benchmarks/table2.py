@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from lbb_jax.json_lines import Record
 from lbb_jax.report import Entry, Section, read_times, to_html
-from lbb_jax.run_folder import Record
 
 # Rubashevskii, Kotova and Panov (SDM 2023), Table 2: seconds for b = 10 and 20.
 PAPER = {

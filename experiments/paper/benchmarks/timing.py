@@ -7,9 +7,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-# What one case gives, a line of JSON.
-Record = dict[str, Any]
-
 
 class Timing(NamedTuple):
     """What several repetitions tell.

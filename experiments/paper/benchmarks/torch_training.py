@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lbb_jax.run_folder import Record
+from lbb_jax.json_lines import Record
 from paper.benchmarks.training_cases import BATCH_SIZE, NUM_CLASSES
 
 

@@ -10,15 +10,16 @@ import jax.numpy as jnp
 import optax
 
 from lbb_jax import examples, labelled_set, networks, posteriors, training
+from lbb_jax.json_lines import Record
 from lbb_jax.loop import Data
-from paper.benchmarks.timing import Record, seconds_of, time_beside
+from paper.benchmarks.timing import seconds_of, time_beside
 
 BATCH_SIZE = 64
 NUM_CLASSES = 10
 _NUM_LABELLED = 256
 
 
-class Case(NamedTuple):
+class NetworkCase(NamedTuple):
     """A network and how it is trained.
 
     Attributes:
@@ -37,18 +38,20 @@ class Case(NamedTuple):
 CASES = {
     case.name: case
     for case in (
-        Case(
+        NetworkCase(
             "mnist_cnn",
             networks.ConvolutionalClassifier(NUM_CLASSES, dropout_rates=(0.0, 0.0, 0.0)),
             (28, 28, 1),
             lambda: optax.adam(1e-3),
         ),
-        Case("resnet18", networks.ResNet18(NUM_CLASSES), (32, 32, 3), lambda: optax.sgd(0.05, momentum=0.9)),
+        NetworkCase("resnet18", networks.ResNet18(NUM_CLASSES), (32, 32, 3), lambda: optax.sgd(0.05, momentum=0.9)),
     )
 }
 
 
-def time_training(case: Case, *, num_members: int, members_at_once: int, num_steps: int, repetitions: int) -> Record:
+def time_training(
+    case: NetworkCase, *, num_members: int, members_at_once: int, num_steps: int, repetitions: int
+) -> Record:
     """Times the training of an ensemble, compilation excluded.
 
     Args:
@@ -73,7 +76,7 @@ def time_training(case: Case, *, num_members: int, members_at_once: int, num_ste
 
 
 def compile_training(
-    case: Case,
+    case: NetworkCase,
     *,
     num_members: int,
     members_at_once: int,
@@ -126,7 +129,7 @@ def make_masked_prediction(*, num_images: int, num_draws: int) -> tuple[Callable
     return lambda: masked(variables, images), lambda: [plain(variables, images) for _ in range(num_draws)]
 
 
-def _data(case: Case) -> Data:
+def _data(case: NetworkCase) -> Data:
     """Random images with random labels."""
     feature_key, label_key = jax.random.split(jax.random.key(0))
     features = jax.random.randint(feature_key, (_NUM_LABELLED, *case.image_shape), 0, 256).astype(jnp.uint8)

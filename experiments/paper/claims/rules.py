@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lbb_jax import analysis
-from lbb_jax.analysis.verdicts import Decision, Side, Verdict, decide, verdict_of_all
+from lbb_jax.analysis.verdicts import Decision, Side, Verdict, decide
 
 # Stands for the posterior of whatever runs are compared.
 ANY = ""
@@ -279,8 +279,3 @@ def _is(wanted: Run, run: Curves) -> bool:
         and run.acquisition["method"] == wanted.method
         and all(run.acquisition.get(name) == value for name, value in wanted.options.items())
     )
-
-
-def verdict_of(rows: Iterable[PartResult]) -> Verdict:
-    """The verdict on a form of a claim, from those on its parts."""
-    return verdict_of_all([row.verdict for row in rows])
