@@ -8,6 +8,7 @@ import reference
 import variants
 
 from lbb_jax import acquisition
+from lbb_jax.acquisition.batch_bald import beliefs_of, conditional_information, relative_to_mean
 
 
 # With 3 classes and 9 to 20 samples, 3 and 9 configurations are enumerated and 27 are not: the fourth pick is the first
@@ -91,3 +92,40 @@ def test_float64_agrees_with_the_brute_force():
         picked = run(jnp.asarray(reference.log64(probs)))
     np.testing.assert_array_equal(picked.indices, batch)
     np.testing.assert_allclose(picked.scores, gains, rtol=0, atol=1e-10)
+
+
+# A float32 posterior of weights that differ by up to e^60, and predictions from nearly the same to nearly certain.
+@pytest.mark.parametrize("sharpness", [0.01, 1.0, 30.0])
+def test_information_is_exact_in_proportion_however_sure_the_labels_make_of_a_draw(sharpness):
+    rng = np.random.default_rng(0)
+    log_probs = reference.log32(
+        reference.normalised(np.exp(3 * rng.normal(size=(40, 1, 6)) + sharpness * rng.normal(size=(40, 5, 6))))
+    )
+    weights = rng.dirichlet(np.ones(32)).astype(np.float32)
+    gains = jax.jit(
+        lambda posterior: conditional_information(relative_to_mean(log_probs), beliefs_of(posterior, weights))
+    )
+    for spread in (0, 5, 60):
+        posterior = reference.normalised(np.exp(spread * rng.normal(size=(32, 5)))).astype(np.float32)
+        expected = _conditional_information(np.exp(log_probs.astype(np.float64)), posterior, weights)
+        # The second term is what the rounding of exp leaves.
+        assert np.all(np.abs(gains(posterior) - expected) <= 5e-5 * expected + 1e-6 * np.sqrt(expected))
+        if sharpness < 30:
+            np.testing.assert_allclose(gains(posterior), expected, rtol=5e-5, atol=1e-30)
+    sure = np.eye(5, dtype=np.float32)[np.arange(32) % 5]
+    assert not np.any(gains(sure))
+
+
+def _conditional_information(probs, posterior, weights):
+    """In float64, from the differences of the draws' predictions, so that nothing cancels."""
+    posterior = posterior.astype(np.float64)
+    rows, favourites = np.arange(len(posterior)), posterior.argmax(axis=1)
+    posterior[rows, favourites] += 1 - posterior.sum(axis=1)
+    gains = np.zeros(len(probs))
+    for weight, draw_weights in zip(weights, posterior, strict=True):
+        mean = np.einsum("k,nkc->nc", draw_weights, probs)
+        ratios = np.einsum("l,nklc->nkc", draw_weights, probs[:, :, None] - probs[:, None]) / mean[:, None]
+        logs = np.log1p(np.where(ratios > -1, ratios, 0))
+        terms = np.where(np.abs(ratios) < 1e-4, ratios**2 / 2 - ratios**3 / 6, (1 + ratios) * logs - ratios)
+        gains += weight * np.einsum("k,nc,nkc->n", draw_weights, mean, terms)
+    return gains

@@ -59,6 +59,9 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ids.txt").write_text("\n".join(labelling_projects.ids_of(100)))
+    (tmp_path / "shown.csv").write_text(
+        "\n".join(["id,text", *(f"{id_},a text" for id_ in labelling_projects.ids_of(100))])
+    )
     np.savez("predictions.npz", log_probs=labelling_projects.predictions(100), ids=labelling_projects.ids_of(100))
     return tmp_path
 

@@ -152,7 +152,7 @@ DECISIONS = (
     Decision(
         "a comparison with the paper's own results",
         "`lbb_released`",
-        note="It is the score that the published code has",
+        note="It is the score that the published code computes",
     ),
 )
 
@@ -169,7 +169,10 @@ def write(path: Path, results: Path) -> None:
 
 def table(results: Path) -> str:
     """The table in Markdown."""
-    rows = [(each.situation, each.take, ". ".join(_texts(each, results)), _seeds(each, results)) for each in DECISIONS]
+    rows = [
+        (each.situation, each.take, markdown.long(". ".join(_texts(each, results))), _seeds(each, results))
+        for each in DECISIONS
+    ]
     columns = ["your situation", "take", "evidence", "seeds"]
     return markdown.table(pd.DataFrame(rows, columns=columns).set_index(columns[0]))
 

@@ -14,6 +14,11 @@ def table(frame: pd.DataFrame) -> str:
     return "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
 
 
+def long(text: str) -> str:
+    """The text of a cell that keeps some width on a narrow screen, where its table scrolls."""
+    return f'<span class="long">{text}</span>'
+
+
 def interval(difference: Any) -> str:
     """A mean difference with its interval, of an object that has ``difference``, ``low`` and ``high``."""
     return f"{difference.difference:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"

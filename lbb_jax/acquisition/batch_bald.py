@@ -9,10 +9,13 @@ the parameters is
 an average of mutual informations: never negative, and exact while all configurations are enumerated. The sum of the
 gains is ``I(y_1..y_b; θ)`` (Kirsch, van Amersfoort and Gal, 2019; section 2.2.3 of Rubashevskii et al., 2023).
 
-The rounding errors of entropies of thousands of configurations would exceed a small gain. The same quantity is
-therefore computed from relative entropies to ``q(x) = mean_k p_k(x)``, which are as small as the information is:
+The more labels are known, the surer a configuration is of one draw ``f``, and the smaller is what can still be learned.
+A difference of entropies loses it to rounding. So the same quantity is computed from relative entropies to the
+prediction of that draw, which are as small as the information is:
 
-    E_m [ Σ_k w_mk KL(p_k(x) ‖ q(x)) - KL(Σ_k w_mk p_k(x) ‖ q(x)) ].
+    E_m [ Σ_{k≠f} w_mk KL(p_k(x) ‖ p_f(x)) - KL(Σ_k w_mk p_k(x) ‖ p_f(x)) ].
+
+The first part is linear in the weights, so that ``K²`` numbers hold it for all configurations together.
 
 Only points that can still win are evaluated (`lbb_jax.acquisition.lazy_greedy`). Once configurations are sampled,
 earlier gains are bounds only on average, and they are loose. The bound used is the formula itself, with all
@@ -39,6 +42,8 @@ from lbb_jax.relative_entropy import centre, psi
 
 # Gains that differ by less than this share are equal: rounding depends on the place of a point in its block.
 _RESOLUTION = 1e-5
+# A draw's probability counts as no less than this in what others are divided by.
+_LEAST_PROBABILITY = 1e-35
 # From this many classes on, the predictions of many configurations are a matrix product large enough to be fast on
 # CPUs. It is computed some rows at a time, so that it stays in the cache.
 _MANY_CLASSES = 32
@@ -105,7 +110,7 @@ def pick_batch_bald(
     num_samples: int = 10_000,
 ) -> BatchBaldPicks:
     """The picks of `batch_bald`, which has the same arguments, and the work that they took."""
-    points = _relative_to_mean(log_probs)
+    points = relative_to_mean(log_probs)
     scores = information.mutual_information(log_probs)
     first = jax.tree.map(lambda leaf: leaf[0], highest(scores, available, batch_size=1))
     return pick_given_labels(
@@ -183,30 +188,30 @@ def pick_given_labels(
 
 
 def _pick(
-    points: "_Points",
+    points: "Points",
     remaining: Bool[Array, " N"],
     log_likelihoods: Float[Array, "M K"],
     weights: Float[Array, " M"],
 ) -> BatchBaldPicks:
     """The point with the highest gain, given the configurations of the batch so far and their weights."""
     posterior = label_configurations.posterior(log_likelihoods)
-    bounds = _conditional_information(points, *_merge_by_favourite(posterior, weights))
+    bounds = conditional_information(points, beliefs_of(*_merge_by_favourite(posterior, weights))) * (1 + _RESOLUTION)
     num_points, num_classes = points.mean.shape
     block_size = rows_per_chunk(len(weights) * num_classes, num_points)
     # At ``num_seen`` 0 a point has the first bound. With two levels, a point at ``num_seen`` 1 has the second bound.
     num_levels = 2 if block_size == 1 and len(weights) > _GROUP_SIZE * posterior.shape[1] else 1
-    groups = _merge_similar(posterior, weights)
+    beliefs, groups = beliefs_of(posterior, weights), beliefs_of(*_merge_similar(posterior, weights))
 
     def refresh(places: jax.Array, known: lazy_greedy.Known, details: lazy_greedy.PerPoint) -> lazy_greedy.Known:
         del details
         block = jax.tree.map(lambda leaf: leaf[places], points)
         if num_levels == 1:
-            gains = _conditional_information(block, posterior, weights)
+            gains = conditional_information(block, beliefs)
         else:
             gains = jax.lax.cond(
                 known.num_seen[0] == 0,
-                lambda: jnp.minimum(known.bounds, _conditional_information(block, *groups) * (1 + _RESOLUTION)),
-                lambda: _conditional_information(block, posterior, weights),
+                lambda: jnp.minimum(known.bounds, conditional_information(block, groups) * (1 + _RESOLUTION)),
+                lambda: conditional_information(block, beliefs),
             )
         return known._replace(bounds=gains, num_seen=known.num_seen + 1)
 
@@ -271,77 +276,129 @@ def _unknown(posterior: Float[Array, "M K"]) -> Float[Array, " M"]:
     return -jnp.sum(entropy.p_log_p(posterior), axis=1)
 
 
-class _Points(NamedTuple):
-    """Predictions relative to each point's mean prediction.
+class Points(NamedTuple):
+    """Predictions relative to each point's mean prediction ``q(x)``.
 
     Attributes:
       mean: ``q(x)``.
-      ratios: Centred ratios ``p_k(x) / q(x) - 1``.
+      ratios: Centred ratios ``x_k = p_k(x) / q(x) - 1``.
+      excess: ``log(1 + x_k) - x_k``.
       divergences: ``KL(p_k(x) ‖ q(x))``, nats.
     """
 
     mean: Float[Array, "N C"]
     ratios: Float[Array, "N K C"]
+    excess: Float[Array, "N K C"]
     divergences: Float[Array, "N K"]
 
 
-def _relative_to_mean(log_probs: Float[Array, "N K C"]) -> _Points:
+class Beliefs(NamedTuple):
+    """What the configurations of a batch's labels say of the draws.
+
+    Attributes:
+      favourites: The likeliest draw of each configuration.
+      shifts: Weights of the draws less those of being sure of the favourite: each row adds up to 0, without rounding.
+      weights: Probability of each configuration, sum 1.
+      doubts: ``Σ_m weights_m w_mk`` over the configurations with each favourite, by favourite and other draw ``k``; 0
+        on the diagonal.
+    """
+
+    favourites: Int[Array, " M"]
+    shifts: Float[Array, "M K"]
+    weights: Float[Array, " M"]
+    doubts: Float[Array, "K K"]
+
+
+def relative_to_mean(log_probs: Float[Array, "N K C"]) -> Points:
     """The predictions relative to their means."""
     mean, ratios = centre(log_probs)
-    return _Points(mean, ratios, jnp.sum(mean[:, None] * psi(ratios), axis=-1))
+    divergences = psi(ratios)
+    # Near 0 from the series within ψ, elsewhere from the logarithms, of which very small ones count.
+    near = (divergences - jnp.square(ratios)) / jnp.where(ratios > -1, 1 + ratios, 1)
+    logs = jnp.maximum(log_probs, jnp.log(_LEAST_PROBABILITY)) - jnp.log(jnp.where(mean > 0, mean, 1))[:, None]
+    excess = jnp.where(jnp.abs(ratios) < 0.5, near, logs - ratios)
+    return Points(mean, ratios, excess, jnp.sum(mean[:, None] * divergences, axis=-1))
 
 
-def _conditional_information(
-    points: _Points, posterior: Float[Array, "M K"], weights: Float[Array, " M"]
-) -> Float[Array, " N"]:
+def beliefs_of(posterior: Float[Array, "M K"], weights: Float[Array, " M"]) -> Beliefs:
+    """The beliefs of configurations with those posterior weights of the draws and those probabilities."""
+    num_draws = posterior.shape[1]
+    favourites = jnp.argmax(posterior, axis=1)
+    is_favourite = favourites[:, None] == jnp.arange(num_draws)[None]
+    others = jnp.where(is_favourite, 0, posterior)
+    shifts = jnp.where(is_favourite, -jnp.sum(others, axis=1, keepdims=True), others)
+    doubts = jax.ops.segment_sum(weights[:, None] * others, favourites, num_draws)
+    return Beliefs(favourites, shifts, weights, doubts)
+
+
+def conditional_information(points: Points, beliefs: Beliefs) -> Float[Array, " N"]:
     """What each point's label tells about the parameters once the batch's labels are known, on average, in nats.
 
     Args:
       points: ``N`` points.
-      posterior: Weights of the draws under each configuration.
-      weights: Probability of each configuration, sum 1.
+      beliefs: Those of the configurations of the batch's labels.
     """
-    # A label cannot tell more about the draws than their entropy; where that is 0, rounding must not give more.
-    arrays = (points, posterior, weights, _unknown(posterior))
+    most = _mean_divergence(points, beliefs.doubts)
     if points.mean.shape[1] < _MANY_CLASSES:
-        return _expected_information(*arrays)
-    return jax.lax.platform_dependent(*arrays, cpu=_expected_information_one_by_one, default=_expected_information)
+        less = _divergence_of_means(points, beliefs)
+    else:
+        less = jax.lax.platform_dependent(
+            points, beliefs, cpu=_divergence_of_means_one_by_one, default=_divergence_of_means
+        )
+    return jnp.maximum(most - less, 0)
 
 
-def _expected_information(
-    points: _Points, posterior: Float[Array, "M K"], weights: Float[Array, " M"], unknown: Float[Array, " M"]
-) -> Float[Array, " N"]:
-    """`_conditional_information`, some points at a time with all configurations."""
-    num_points, num_classes = points.mean.shape
+def _mean_divergence(points: Points, doubts: Float[Array, "K K"]) -> Float[Array, " N"]:
+    """``Σ_fk doubts(f, k) KL(p_k ‖ p_f)``, as ``KL(p_k ‖ p_f) = KL(p_k ‖ q) - Σ q (p_k/q excess_f + x_k x_f)``."""
+    num_points, num_draws, num_classes = points.ratios.shape
+    size = rows_per_chunk(num_draws * num_classes, num_points)
 
     def of_chunk(start: jax.Array) -> jax.Array:
-        mean, ratios, divergences = (jax.lax.dynamic_slice_in_dim(leaf, start, chunk_size) for leaf in points)
-        predictions = jnp.einsum("mk,nkc->mnc", posterior, ratios, precision=jax.lax.Precision.HIGHEST)
-        of_draws = jnp.einsum("mk,nk->mn", posterior, divergences, precision=jax.lax.Precision.HIGHEST)
-        # The difference is taken before the sum, so that rounding stays in proportion to the information.
-        of_predictions = jnp.sum(mean[None] * psi(predictions), axis=-1)
-        return weights @ jnp.clip(of_draws - of_predictions, 0, unknown[:, None])
+        mean, ratios, excess, divergences = (jax.lax.dynamic_slice_in_dim(leaf, start, size) for leaf in points)
+        mixed = jnp.einsum("fk,nkc->nfc", doubts, ratios, precision=jax.lax.Precision.HIGHEST)
+        terms = excess * (jnp.sum(doubts, axis=1)[None, :, None] + mixed) + ratios * mixed
+        of_draws = jnp.matmul(divergences, jnp.sum(doubts, axis=0), precision=jax.lax.Precision.HIGHEST)
+        return of_draws - jnp.sum(mean * jnp.sum(terms, axis=1), axis=1)
+
+    return map_chunks(of_chunk, num_points, size)
+
+
+def _divergence_of_means(points: Points, beliefs: Beliefs) -> Float[Array, " N"]:
+    """``E_m KL(Σ_k w_mk p_k ‖ p_f)``, some points at a time with all configurations."""
+    num_points, num_classes = points.mean.shape
+    weights, draws = beliefs.weights, jnp.arange(points.ratios.shape[1])
+    is_favourite = (beliefs.favourites[:, None] == draws[None]).astype(weights.dtype)
+
+    def of_chunk(start: jax.Array) -> jax.Array:
+        mean, ratios, excess, _ = (jax.lax.dynamic_slice_in_dim(leaf, start, chunk_size) for leaf in points)
+        shifts = jnp.einsum("mk,nkc->mnc", beliefs.shifts, ratios, precision=jax.lax.Precision.HIGHEST)
+        # A product with zeros and ones, which is faster on CPUs than taking rows.
+        reference = jnp.einsum(
+            "mk,nkc->mnc", is_favourite, jnp.exp(ratios + excess), precision=jax.lax.Precision.HIGHEST
+        )
+        terms = mean[None] * reference * psi(shifts / reference)
+        return jnp.matmul(weights, jnp.sum(terms, axis=-1), precision=jax.lax.Precision.HIGHEST)
 
     chunk_size = rows_per_chunk(len(weights) * num_classes, num_points)
     return map_chunks(of_chunk, num_points, chunk_size)
 
 
-def _expected_information_one_by_one(
-    points: _Points, posterior: Float[Array, "M K"], weights: Float[Array, " M"], unknown: Float[Array, " M"]
-) -> Float[Array, " N"]:
-    """`_conditional_information`, each point with some configurations at a time."""
-    num_configurations, num_classes = len(weights), points.mean.shape[1]
+def _divergence_of_means_one_by_one(points: Points, beliefs: Beliefs) -> Float[Array, " N"]:
+    """`_divergence_of_means`, each point with some configurations at a time."""
+    num_configurations, num_classes = len(beliefs.weights), points.mean.shape[1]
     size = rows_per_chunk(num_classes, num_configurations, _CACHED_PREDICTIONS)
 
-    def of_point(point: _Points) -> jax.Array:
+    def of_point(point: Points) -> jax.Array:
+        references = jax.lax.optimization_barrier(jnp.exp(point.ratios + point.excess))
+
         def of_configurations(start: jax.Array) -> jax.Array:
-            rows, row_weights, most = (
-                jax.lax.dynamic_slice_in_dim(leaf, start, size) for leaf in (posterior, weights, unknown)
+            favourites, rows, weights = (
+                jax.lax.dynamic_slice_in_dim(leaf, start, size)
+                for leaf in (beliefs.favourites, beliefs.shifts, beliefs.weights)
             )
-            predictions = jnp.matmul(rows, point.ratios, precision=jax.lax.Precision.HIGHEST)
-            of_draws = jnp.matmul(rows, point.divergences, precision=jax.lax.Precision.HIGHEST)
-            of_predictions = jnp.sum(point.mean[None] * psi(predictions), axis=1)
-            return row_weights * jnp.clip(of_draws - of_predictions, 0, most)
+            reference = references[favourites]
+            shifts = jnp.matmul(rows, point.ratios, precision=jax.lax.Precision.HIGHEST)
+            return weights * jnp.sum(point.mean[None] * reference * psi(shifts / reference), axis=1)
 
         return jnp.sum(map_chunks(of_configurations, num_configurations, size))
 

@@ -20,7 +20,6 @@ bound of the information of each point that could be next with it (`lbb_jax.chi_
 exactly only where these bounds leave the winner open. ``pairs="chi2"`` takes ``χ²/2`` for the information itself.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -30,7 +29,7 @@ from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax import arguments
 from lbb_jax.acquisition import dense_greedy, exponential_race, lazy_greedy
-from lbb_jax.acquisition.lbb_rankings import GreedyRanking, RaceRanking
+from lbb_jax.acquisition.lbb_rankings import Ranking
 from lbb_jax.acquisition.selection import Acquisition
 from lbb_jax.acquisition.shared_information import Batch, SharedInformation
 from lbb_jax.acquisition.third_order import pick_third_order
@@ -152,9 +151,18 @@ def pick_lbb(
     ``form`` is that of `lbb_jax.acquisition.dense_greedy.is_chosen`.
     """
     pool = SharedInformation(log_probs, redundancy, pair_weight, pairs, batch_size)
-    if dense_greedy.is_chosen(form, pool.numbers_per_step):
-        return _pick_evaluating_all(pool, available, pool.scores, lambda ranks, gains, lowered, picked: lowered)
-    return _pick_one_by_one(pool, available, pool.scores, GreedyRanking(pool), front_size)
+
+    def later_ranks(
+        points: Int32[Array, " n"],
+        ranks: Float[Array, " n"],
+        gains: Float[Array, " n"],
+        lowered: Float[Array, " n"],
+        picked: Float[Array, " n"],
+    ) -> Float[Array, " n"]:
+        del points, ranks, gains, picked
+        return lowered
+
+    return _pick(pool, available, Ranking(pool, pool.scores, later_ranks, has_memory=False), front_size, form)
 
 
 def pick_power_lbb(
@@ -175,28 +183,37 @@ def pick_power_lbb(
     ``form`` is that of `lbb_jax.acquisition.dense_greedy.is_chosen`.
     """
     pool = SharedInformation(log_probs, redundancy, pair_weight, pairs, batch_size)
+
+    def later_keys(
+        points: Int32[Array, " n"],
+        keys: Float[Array, " n"],
+        gains: Float[Array, " n"],
+        lowered: Float[Array, " n"],
+        picked: Float[Array, " n"],
+    ) -> Float[Array, " n"]:
+        of_points = jax.tree.map(lambda leaf: leaf[points], variates)
+        before, after = (exponential_race.log_rate(gain, alpha) for gain in (gains, lowered))
+        return exponential_race.later_keys(keys, of_points, before, after, picked)
+
     keys = exponential_race.first_keys(variates, exponential_race.log_rate(pool.scores, alpha))
+    return _pick(pool, available, Ranking(pool, keys, later_keys, has_memory=True), front_size, form)
+
+
+def _pick(
+    pool: SharedInformation, available: Bool[Array, " N"], ranking: Ranking, front_size: int, form: str
+) -> LbbPicks:
+    """Picks the point of the highest rank, again and again."""
     if dense_greedy.is_chosen(form, pool.numbers_per_step):
-
-        def later_keys(keys: jax.Array, gains: jax.Array, lowered: jax.Array, picked: jax.Array) -> jax.Array:
-            before, after = (exponential_race.log_rate(gain, alpha) for gain in (gains, lowered))
-            return exponential_race.later_keys(keys, variates, before, after, jnp.broadcast_to(picked, keys.shape))
-
-        return _pick_evaluating_all(pool, available, keys, later_keys)
-    return _pick_one_by_one(pool, available, keys, RaceRanking(pool, variates, alpha), front_size)
+        return _pick_evaluating_all(pool, available, ranking)
+    return _pick_one_by_one(pool, available, ranking, front_size)
 
 
 def _pick_one_by_one(
-    pool: SharedInformation,
-    available: Bool[Array, " N"],
-    ranks: Float[Array, " N"],
-    ranking: GreedyRanking | RaceRanking,
-    front_size: int,
+    pool: SharedInformation, available: Bool[Array, " N"], ranking: Ranking, front_size: int
 ) -> LbbPicks:
     """Picks the point of the highest rank, again and again, evaluating those that can be it."""
     batch = pool.empty_batch()
-    ranks = jnp.where(available, ranks, -jnp.inf)
-    search = lazy_greedy.begin(ranks, ranking.first_state(), ranking.rules(batch), front_size=front_size)
+    search = ranking.begin(available, batch, front_size=front_size)
 
     def pick(carry: tuple[lazy_greedy.Search, Batch], _: None) -> tuple[tuple[lazy_greedy.Search, Batch], Acquisition]:
         search, batch = carry
@@ -210,16 +227,18 @@ def _pick_one_by_one(
     return LbbPicks(acquisition, batch.ranks, search.num_evaluations)
 
 
-def _pick_evaluating_all(
-    pool: SharedInformation,
-    available: Bool[Array, " N"],
-    ranks: Float[Array, " N"],
-    later_ranks: Callable[..., Float[Array, " N"]],
-) -> LbbPicks:
+def _pick_evaluating_all(pool: SharedInformation, available: Bool[Array, " N"], ranking: Ranking) -> LbbPicks:
     """Picks the point of the highest rank, again and again, evaluating every point with every pick."""
+    points = jnp.arange(len(available), dtype=jnp.int32)
+
+    def later_ranks(
+        ranks: Float[Array, " N"], gains: Float[Array, " N"], lowered: Float[Array, " N"], picked: Float[Array, ""]
+    ) -> Float[Array, " N"]:
+        return ranking.later_ranks(points, ranks, gains, lowered, jnp.broadcast_to(picked, ranks.shape))
+
     redundancy = dense_greedy.Redundancy(pool.pairs_of_all(), pool.add, pool.gain)
     acquisition, ranks = dense_greedy.pick(
-        pool.scores, available, redundancy, ranks, later_ranks, batch_size=pool.batch_size
+        pool.scores, available, redundancy, ranking.first_ranks, later_ranks, batch_size=pool.batch_size
     )
     num_pairs = min((pool.batch_size - 1) * len(pool.scores), jnp.iinfo(jnp.int32).max)
     return LbbPicks(acquisition, ranks, jnp.int32(num_pairs))

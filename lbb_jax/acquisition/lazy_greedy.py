@@ -19,8 +19,6 @@ from jaxtyping import Array, Bool, Float, Int32, PyTree, Shaped
 from lbb_jax.acquisition.selection import NO_POINT
 
 FRONT_SIZE = 2048
-# Points of the pool that are evaluated at a time where more than a front could win.
-_CROWD_SIZE = 8192
 # The whole front is evaluated at once where this many blocks of it could win.
 _MANY_BLOCKS = 12
 
@@ -53,6 +51,7 @@ class Search(NamedTuple):
       rest_bound: Highest bound outside the front, ``[]``.
       rest_point: The lowest index with that bound, ``[]`` int32.
       num_evaluations: How many evaluations there were so far, ``[]`` int32.
+      kept: What a method keeps of the pool to lower its bounds, a pytree.
     """
 
     pool: Known
@@ -62,6 +61,7 @@ class Search(NamedTuple):
     rest_bound: Float[Array, ""]
     rest_point: Int32[Array, ""]
     num_evaluations: Int32[Array, ""]
+    kept: PerPoint
 
 
 def one_evaluation(new: Known, old: Known) -> Int32[Array, " m"]:
@@ -77,8 +77,8 @@ class Rules(NamedTuple):
       refresh: Maps the indices ``[m]`` of points, what is known of them and their details to what is known once their
         evaluation has made ``num_seen`` grow.
       enter: Maps the indices ``[m]`` of points that join the front, and what is known of them, to their details.
-      lower: Maps the whole pool to the pool with bounds that are lower where that is cheap to know. Called whenever
-        the front is chosen anew.
+      lower: Maps the whole pool, and what the method keeps of it, to the pool with bounds that are lower where that is
+        cheap to know, and to what is kept from then on. Called whenever the front is chosen anew.
       count: Maps what is known of points after and before a refresh to how many evaluations each took, ``[m]``.
       in_crowds: Static: whether many points are evaluated at a time where very many could win. It takes evaluations
         whose rounding does not depend on how many points there are, or exact copies would not tie.
@@ -86,22 +86,25 @@ class Rules(NamedTuple):
 
     refresh: Callable[[Int32[Array, " m"], Known, PerPoint], Known]
     enter: Callable[[Int32[Array, " m"], Known], PerPoint] = lambda points, known: ()
-    lower: Callable[[Known], Known] = lambda pool: pool
+    lower: Callable[[Known, PerPoint], tuple[Known, PerPoint]] = lambda pool, kept: (pool, kept)
     count: Callable[[Known, Known], Int32[Array, " m"]] = one_evaluation
     in_crowds: bool = False
 
 
-def begin(bounds: Float[Array, " N"], state: PerPoint, rules: Rules, *, front_size: int = FRONT_SIZE) -> Search:
+def begin(
+    bounds: Float[Array, " N"], state: PerPoint, rules: Rules, *, kept: PerPoint = (), front_size: int = FRONT_SIZE
+) -> Search:
     """A search before the first pick.
 
     Args:
       bounds: Upper bound of what each point is worth, ``[N]``; ``-inf`` for those that are not available.
       state: A pytree of arrays ``[N, ...]``.
       rules: How points are evaluated.
+      kept: What ``rules.lower`` keeps of the pool, before its first call.
       front_size: Static: points in the front, at most.
     """
     pool = Known(bounds, jnp.zeros(len(bounds), jnp.int32), state)
-    return _choose_front(pool, rules, min(front_size, len(bounds)), jnp.int32(0))
+    return _choose_front(pool, rules, min(front_size, len(bounds)), jnp.int32(0), kept)
 
 
 def settle(search: Search, rules: Rules, num_picks: Int32[Array, ""] | int, *, block_size: int) -> Search:
@@ -167,36 +170,9 @@ def settle(search: Search, rules: Rules, num_picks: Int32[Array, ""] | int, *, b
     if len(search.points) == len(search.pool.bounds):
         return refresh_front(search)
 
-    num_points = len(search.pool.bounds)
-    crowd_size = min(_CROWD_SIZE, num_points)
-
-    def overflows(progress: tuple[Known, jax.Array]) -> jax.Array:
-        return jnp.sum(is_open(progress[0])) > len(search.points)
-
-    def refresh_places(pool: Known, places: jax.Array) -> tuple[Known, jax.Array]:
-        """Evaluates the points at ``places[m]`` of the pool, those past its end left out."""
-        points = jnp.minimum(places, num_points - 1)
-        known = jax.tree.map(lambda leaf: leaf[points], pool)
-        fresh = rules.refresh(points, known, rules.enter(points, known))
-        pool = jax.tree.map(lambda leaf, rows: leaf.at[places].set(rows, mode="drop"), pool, fresh)
-        return pool, count(fresh, known, places < num_points)
-
-    def refresh_pool(progress: tuple[Known, jax.Array]) -> tuple[Known, jax.Array]:
-        pool, num_evaluations = progress
-        opened = jnp.flatnonzero(is_open(pool), size=crowd_size, fill_value=num_points).astype(jnp.int32)
-        pool, num_new = refresh_places(pool, opened)
-        return pool, num_evaluations + num_new
-
     def change_front(search: Search) -> Search:
-        pool = rules.lower(_merge(search))
-        if not rules.in_crowds:
-            return refresh_front(_choose_front(pool, rules, len(search.points), search.num_evaluations))
-        # The highest points first: what they are worth may leave few others open.
-        urgency, places = jax.lax.top_k(jnp.where(is_stale(pool), pool.bounds, -jnp.inf), size)
-        pool, num_new = refresh_places(pool, jnp.where(urgency > -jnp.inf, places, num_points).astype(jnp.int32))
-        progress = (pool, search.num_evaluations + num_new)
-        pool, num_evaluations = jax.lax.while_loop(overflows, refresh_pool, progress)
-        return refresh_front(_choose_front(pool, rules, len(search.points), num_evaluations))
+        pool, kept = rules.lower(_merge(search), search.kept)
+        return refresh_front(_choose_front(pool, rules, len(search.points), search.num_evaluations, kept))
 
     return jax.lax.while_loop(lambda search: ~_front_leads(search), change_front, refresh_front(search))
 
@@ -248,7 +224,9 @@ def _merge(search: Search) -> Known:
     return jax.tree.map(lambda leaf, rows: leaf.at[search.points].set(rows), search.pool, search.front)
 
 
-def _choose_front(pool: Known, rules: Rules, front_size: int, num_evaluations: Int32[Array, ""]) -> Search:
+def _choose_front(
+    pool: Known, rules: Rules, front_size: int, num_evaluations: Int32[Array, ""], kept: PerPoint
+) -> Search:
     """A search whose front are the points of the highest bounds."""
     num_points = len(pool.bounds)
     if front_size == num_points:
@@ -263,4 +241,4 @@ def _choose_front(pool: Known, rules: Rules, front_size: int, num_evaluations: I
         rest_bound = rest[rest_point]
         rest_point = jnp.where(rest_bound > -jnp.inf, rest_point, num_points)
     front = jax.tree.map(lambda leaf: leaf[points], pool)
-    return Search(pool, points, front, rules.enter(points, front), rest_bound, rest_point, num_evaluations)
+    return Search(pool, points, front, rules.enter(points, front), rest_bound, rest_point, num_evaluations, kept)

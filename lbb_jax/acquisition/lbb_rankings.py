@@ -1,18 +1,19 @@
 """What lazy greedy ranks points by in Large BatchBALD: their gains, or their keys in a race.
 
-A point's information with each pick has a lower bound that is an inner product (`lbb_jax.chi_squared`). `GreedyRanking`
+A point's information with each pick has a lower bound that is an inner product (`lbb_jax.chi_squared`). `Ranking`
 lowers what it knows of points by these bounds, for the front after each pick and for the whole pool when a new front is
 chosen. Pairs are evaluated only for points that then are still ahead.
 """
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
-from lbb_jax.acquisition import exponential_race, lazy_greedy
+from lbb_jax.acquisition import lazy_greedy
 from lbb_jax.acquisition.lazy_greedy import Known, Rules, Search
 from lbb_jax.acquisition.shared_information import Batch, SharedInformation
 from lbb_jax.batching import map_chunks, rows_per_chunk
@@ -39,35 +40,72 @@ class Shared(NamedTuple):
 
     Attributes:
       redundancy: With the picks that they were evaluated with, ``[n]``.
+      ranks: Their ranks at that redundancy, ``[n]``.
       pending: With the tree, a lower bound of the redundancy with the first ``num_bounded`` picks; otherwise, of what
         those of them that are not evaluated will add; ``[n]``.
       num_bounded: ``[n]`` int32.
     """
 
     redundancy: Float[Array, " n"]
+    ranks: Float[Array, " n"]
     pending: Float[Array, " n"]
     num_bounded: Int32[Array, " n"]
 
 
-class GreedyRanking:
-    """Ranks points by their gain."""
+class PoolMoments(NamedTuple):
+    """The moments of the whole pool, once they were needed.
 
-    def __init__(self, pool: SharedInformation):
-        self.pool = pool
+    Attributes:
+      are_known: ``[]`` bool.
+      moments: ``[D, N]`` and ``[E, N]``; 0 before they are known.
+    """
 
-    def first_state(self) -> Shared:
-        """What points share with an empty batch."""
-        nothing = jnp.zeros_like(self.pool.scores)
-        return Shared(nothing, nothing, jnp.zeros(len(nothing), jnp.int32))
+    are_known: Bool[Array, ""]
+    moments: Moments
+
+
+class Ranking:
+    """Ranks points by their gain, or by what the gains make of an earlier rank.
+
+    Args:
+      pool: The pool.
+      first_ranks: What the first pick is chosen by, ``[N]``.
+      later_ranks: ``(points[n], ranks[n], gains[n], lowered_gains[n], picked_rank[n]) -> [n]``: ranks once picks of
+        that rank, or of higher ones, have lowered the gains. It never lowers a higher gain to a lower rank.
+      has_memory: Whether a rank depends on when the gain fell.
+    """
+
+    def __init__(
+        self,
+        pool: SharedInformation,
+        first_ranks: Float[Array, " N"],
+        later_ranks: Callable[..., Float[Array, " n"]],
+        *,
+        has_memory: bool,
+    ):
+        self.pool, self.first_ranks, self.later_ranks = pool, first_ranks, later_ranks
+        self._has_memory = has_memory
+
+    def begin(self, available: Bool[Array, " N"], batch: Batch, *, front_size: int) -> Search:
+        """A search before the first pick."""
+        num_points, nothing = len(available), jnp.zeros_like(self.pool.scores)
+        state = Shared(nothing, self.first_ranks, nothing, jnp.zeros(num_points, jnp.int32))
+        moments = jax.tree.map(lambda leaf: jnp.zeros((len(leaf), num_points), leaf.dtype), batch.moments)
+        kept = PoolMoments(jnp.array(False), moments)
+        ranks = jnp.where(available, self.first_ranks, -jnp.inf)
+        return lazy_greedy.begin(ranks, state, self.rules(batch), kept=kept, front_size=front_size)
 
     def rules(self, batch: Batch) -> Rules:
         """How points are evaluated, given the batch so far."""
         pool = self.pool
+        refresh, count = self._refresh_sum, _all_pairs
+        if pool.is_tree or not pool.has_moments:
+            refresh, count = self._refresh_next, lazy_greedy.one_evaluation
         return Rules(
-            functools.partial(self._refresh_tree if pool.is_tree else self._refresh_sum, batch),
+            functools.partial(refresh, batch),
             functools.partial(_enter, pool),
-            functools.partial(self._lower, batch) if pool.has_moments else lambda known: known,
-            lazy_greedy.one_evaluation if pool.is_tree else _all_pairs,
+            functools.partial(self._lower, batch) if pool.has_moments else lambda known, kept: (known, kept),
+            count,
             in_crowds=True,
         )
 
@@ -76,72 +114,89 @@ class GreedyRanking:
         pool, front, last = self.pool, search.front, batch.size - 1
         if not pool.has_moments:
             return search
-        moments = _columns(search.details.moments)
+        moments, state, num_seen = _columns(search.details.moments), front.state, front.num_seen
         picked = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, last, 1, axis=1), batch.moments)
-        pending = pool.add(front.state.pending, pool.least(moments, picked)[0])
-        num_seen = front.num_seen
+        pending = pool.add(state.pending, pool.least(moments, picked)[0])
+        bounds = self._lowered(search.points, front.bounds, search.details.scores, state, pending, batch.ranks[last])
         if pool.is_tree:
             # A pick that shares less with a point than another one changes nothing for it.
-            changes_nothing = (num_seen == last) & (pool.most(moments, picked)[0] <= front.state.redundancy)
+            changes_nothing = (num_seen == last) & (pool.most(moments, picked)[0] <= state.redundancy)
             num_seen = jnp.where(changes_nothing, batch.size, num_seen)
-        state = Shared(front.state.redundancy, pending, jnp.full_like(num_seen, batch.size))
-        return search._replace(front=self._bounded(front._replace(num_seen=num_seen), search.details.scores, state))
+        state = state._replace(pending=pending, num_bounded=jnp.full_like(num_seen, batch.size))
+        return search._replace(front=Known(bounds, num_seen, state))
 
-    def _bounded(self, known: Known, scores: Float[Array, " n"], state: Shared) -> Known:
-        """What is known of points that share at least that with the batch."""
-        gains = self.pool.gain(scores, self.pool.add(state.redundancy, state.pending))
-        return known._replace(bounds=jnp.minimum(known.bounds, gains), state=state)
-
-    def _lower(self, batch: Batch, known: Known) -> Known:
-        """Lowers the bounds of the whole pool by those of its pairs with all picks."""
-        pool = self.pool
-        num_points, num_draws, num_classes = pool.log_probs.shape
-        size = rows_per_chunk(num_draws * max(num_classes, num_draws), num_points)
-
-        def pending_of(start: jax.Array) -> jax.Array:
-            log_probs, state, num_seen = jax.tree.map(
-                lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size),
-                (pool.log_probs, known.state, known.num_seen),
-            )
-            return self._pending(batch, pool.moments_of(log_probs), state, num_seen)
-
-        pending = map_chunks(pending_of, num_points, size)
-        state = Shared(known.state.redundancy, pending, jnp.full_like(known.num_seen, batch.size))
-        return self._bounded(known, pool.scores, state)
-
-    def _pending(
-        self, batch: Batch, moments: Moments, state: Shared, num_seen: Int32[Array, " n"]
+    def _lowered(
+        self,
+        points: Int32[Array, " n"],
+        bounds: Float[Array, " n"],
+        scores: Float[Array, " n"],
+        state: Shared,
+        pending: Float[Array, " n"],
+        picked_rank: Float[Array, ""],
     ) -> Float[Array, " n"]:
-        """The lower bound ``[n]`` with all picks, a few of which are added at a time."""
-        width = min(_PICKS_AT_A_TIME, self.pool.batch_size)
+        """Bounds of the ranks of points that share at least ``pending[n]`` from the pick of that rank on."""
+        pool = self.pool
+        gains, lowered = (pool.gain(scores, pool.add(state.redundancy, least)) for least in (state.pending, pending))
+        picked_ranks = jnp.broadcast_to(picked_rank, bounds.shape)
+        return jnp.minimum(bounds, self.later_ranks(points, bounds, gains, lowered, picked_ranks))
+
+    def _lower(self, batch: Batch, known: Known, kept: PoolMoments) -> tuple[Known, PoolMoments]:
+        """Lowers the bounds of the whole pool by those of its pairs with all picks."""
+        pool, num_points = self.pool, len(known.bounds)
+        moments = jax.lax.cond(kept.are_known, lambda: kept.moments, lambda: pool.moments_of(pool.log_probs))
+        size = rows_per_chunk(_PICKS_AT_A_TIME * sum(map(len, moments)), num_points)
+
+        def of_chunk(start: jax.Array) -> tuple[jax.Array, jax.Array]:
+            points = start + jnp.arange(size, dtype=jnp.int32)
+            rows, scores = jax.tree.map(
+                lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size), (known, pool.scores)
+            )
+            columns = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, start, size, axis=1), moments)
+            return self._lower_points(batch, points, rows, scores, columns)
+
+        bounds, pending = map_chunks(of_chunk, num_points, size)
+        state = known.state._replace(pending=pending, num_bounded=jnp.full_like(known.num_seen, batch.size))
+        return Known(bounds, known.num_seen, state), PoolMoments(jnp.array(True), moments)
+
+    def _lower_points(
+        self, batch: Batch, points: Int32[Array, " n"], known: Known, scores: Float[Array, " n"], moments: Moments
+    ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+        """Bounds and pending redundancy of points with all picks, a few of which are added at a time."""
+        pool, width = self.pool, min(_PICKS_AT_A_TIME, self.pool.batch_size)
+        state = known.state
         first = jnp.min(state.num_bounded)
 
-        def see(turn: jax.Array, pending: jax.Array) -> jax.Array:
+        def see(turn: jax.Array, ranked: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            bounds, pending = ranked
             start = first + width * turn
-            place = jnp.minimum(start, self.pool.batch_size - width)
+            place = jnp.minimum(start, pool.batch_size - width)
             picked = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, place, width, axis=1), batch.moments)
             numbers = (place + jnp.arange(width, dtype=jnp.int32))[:, None]
             is_new = (numbers >= start) & (numbers < batch.size)
-            is_new = is_new & (numbers >= jnp.maximum(state.num_bounded, num_seen)[None])
-            return self.pool.add_all(pending, jnp.where(is_new, self.pool.least(moments, picked), 0))
+            is_new = is_new & (numbers >= jnp.maximum(state.num_bounded, known.num_seen)[None])
+            more = pool.add_all(pending, jnp.where(is_new, pool.least(moments, picked), 0))
+            last = batch.ranks[jnp.minimum(start + width, batch.size) - 1]
+            return self._lowered(points, bounds, scores, state._replace(pending=pending), more, last), more
 
         num_turns = (batch.size - first + width - 1) // width
-        return jax.lax.fori_loop(0, num_turns, see, state.pending)
+        return jax.lax.fori_loop(0, num_turns, see, (known.bounds, state.pending))
 
-    def _refresh_tree(self, batch: Batch, points: Int32[Array, " m"], known: Known, details: Details) -> Known:
-        """Evaluates each point with the next pick that could share more with it than those that it is known to."""
+    def _refresh_next(self, batch: Batch, points: Int32[Array, " n"], known: Known, details: Details) -> Known:
+        """Evaluates each point with the next pick that can change its rank."""
         pool, state = self.pool, known.state
-        number, is_needed = _next_pick(
-            pool, batch, details, known.num_seen, jnp.maximum(state.redundancy, state.pending)
-        )
-        pairs = pool.pairs(points, details.moments, number, batch)
-        redundancy = jnp.where(is_needed, jnp.maximum(state.redundancy, pairs), state.redundancy)
+        least = state.redundancy if self._has_memory else jnp.maximum(state.redundancy, state.pending)
+        number, is_needed = _next_pick(pool, batch, details, known.num_seen, least)
+        redundancy = pool.add(state.redundancy, pool.pairs(points, details.moments, number, batch))
+        redundancy = jnp.where(is_needed, redundancy, state.redundancy)
+        gains, lowered = (pool.gain(details.scores, shared) for shared in (state.redundancy, redundancy))
+        ranks = self.later_ranks(points, state.ranks, gains, lowered, batch.ranks[number])
+        ranks = jnp.where(is_needed, ranks, state.ranks)
         num_seen = jnp.where(is_needed, number + 1, batch.size)
-        # Once all picks are seen, the bound is the gain itself.
-        known_redundancy = jnp.where(num_seen < batch.size, jnp.maximum(redundancy, state.pending), redundancy)
-        return Known(pool.gain(details.scores, known_redundancy), num_seen, state._replace(redundancy=redundancy))
+        # Once all picks are seen, the bound is the rank itself.
+        bounds = jnp.where(num_seen < batch.size, jnp.minimum(known.bounds, ranks), ranks)
+        return Known(bounds, num_seen, state._replace(redundancy=redundancy, ranks=ranks))
 
-    def _refresh_sum(self, batch: Batch, points: Int32[Array, " m"], known: Known, details: Details) -> Known:
+    def _refresh_sum(self, batch: Batch, points: Int32[Array, " n"], known: Known, details: Details) -> Known:
         """Evaluates points with all picks: a sum over pairs is known only when every pair is.
 
         The pairs that are missing are numbered point by point, and as many are evaluated at a time as there are points.
@@ -158,65 +213,25 @@ class GreedyRanking:
             new = pool.pairs(points[rows], moments, numbers, batch)
             return pairs.at[jnp.where(missing < ends[-1], rows, len(points)), numbers].set(new, mode="drop")
 
-        def add(number: jax.Array, redundancy: jax.Array) -> jax.Array:
-            return jnp.where(num_seen <= number, redundancy + pairs[:, number], redundancy)
+        def add(number: jax.Array, ranked: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            redundancy, ranks = ranked
+            more = jnp.where(num_seen <= number, redundancy + pairs[:, number], redundancy)
+            gains, lowered = (pool.gain(details.scores, shared) for shared in (redundancy, more))
+            picked_ranks = jnp.broadcast_to(batch.ranks[number], ranks.shape)
+            later = self.later_ranks(points, ranks, gains, lowered, picked_ranks)
+            return more, jnp.where(num_seen <= number, later, ranks)
 
         num_turns = (ends[-1] + len(points) - 1) // len(points)
         pairs = jnp.zeros((len(points), pool.batch_size), pool.log_probs.dtype)
         pairs = jax.lax.fori_loop(0, num_turns, evaluate, pairs)
-        # One by one, whenever a point was evaluated, so that exact copies keep the same gain.
-        redundancy = jax.lax.fori_loop(jnp.min(num_seen), batch.size, add, known.state.redundancy)
+        # One by one, whenever a point was evaluated, so that exact copies keep the same rank.
+        first = (known.state.redundancy, known.state.ranks)
+        redundancy, ranks = jax.lax.fori_loop(jnp.min(num_seen), batch.size, add, first)
         seen = jnp.broadcast_to(batch.size, num_seen.shape)
-        return Known(pool.gain(details.scores, redundancy), seen, Shared(redundancy, jnp.zeros_like(redundancy), seen))
+        return Known(ranks, seen, Shared(redundancy, ranks, jnp.zeros_like(redundancy), seen))
 
 
-class RaceState(NamedTuple):
-    """What is kept of ``n`` points in a race.
-
-    Attributes:
-      redundancy: With the picks that they have seen, ``[n]``.
-    """
-
-    redundancy: Float[Array, " n"]
-
-
-class RaceRanking:
-    """Ranks points by their keys in a race (`lbb_jax.acquisition.exponential_race`)."""
-
-    def __init__(self, pool: SharedInformation, variates: exponential_race.Variates, alpha: Float[Array, ""] | float):
-        self.pool, self.variates, self.alpha = pool, variates, alpha
-
-    def first_state(self) -> RaceState:
-        """What points share with an empty batch."""
-        return RaceState(jnp.zeros_like(self.pool.scores))
-
-    def rules(self, batch: Batch) -> Rules:
-        """How points are evaluated, given the batch so far."""
-        return Rules(functools.partial(self._refresh, batch), functools.partial(_enter, self.pool))
-
-    def after_pick(self, search: Search, batch: Batch) -> Search:
-        """A pick lowers no key before its rate after the pick is known."""
-        del batch
-        return search
-
-    def _refresh(self, batch: Batch, points: Int32[Array, " m"], known: Known, details: Details) -> Known:
-        """Moves the key of each point by the next pick that could lower its rate."""
-        pool, before = self.pool, known.state.redundancy
-        number, is_needed = _next_pick(pool, batch, details, known.num_seen, before)
-        redundancy = pool.add(before, pool.pairs(points, details.moments, number, batch))
-        redundancy = jnp.where(is_needed, redundancy, before)
-        keys = exponential_race.later_keys(
-            known.bounds,
-            jax.tree.map(lambda leaf: leaf[points], self.variates),
-            exponential_race.log_rate(pool.gain(details.scores, before), self.alpha),
-            exponential_race.log_rate(pool.gain(details.scores, redundancy), self.alpha),
-            batch.ranks[number],
-        )
-        num_seen = jnp.where(is_needed, number + 1, batch.size)
-        return Known(jnp.where(is_needed, keys, known.bounds), num_seen, RaceState(redundancy))
-
-
-def _enter(pool: SharedInformation, points: Int32[Array, " m"], known: Known) -> Details:
+def _enter(pool: SharedInformation, points: Int32[Array, " n"], known: Known) -> Details:
     """Details of points that join the front."""
     del known
     return Details(pool.scores[points], _columns(pool.moments_of(pool.log_probs[points])))

@@ -255,9 +255,9 @@ def _rules(pool: _Pool, whitening: Float[Array, "L L"], num_seen: Int32[Array, "
         del known
         return pool.moments_of(points)
 
-    def lower(known: lazy_greedy.Known) -> lazy_greedy.Known:
+    def lower(known: lazy_greedy.Known, kept: lazy_greedy.PerPoint) -> tuple[lazy_greedy.Known, lazy_greedy.PerPoint]:
         lowered = pool.lower(whitening, known.bounds, pool.moments, pool.traces)
-        return known._replace(bounds=jnp.where(known.num_seen < num_seen, lowered, known.bounds))
+        return known._replace(bounds=jnp.where(known.num_seen < num_seen, lowered, known.bounds)), kept
 
     return lazy_greedy.Rules(refresh, enter, lower)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lbb_jax import information, label_configurations
 from lbb_jax.acquisition import exponential_race
-from lbb_jax.acquisition.batch_bald import _conditional_information, _relative_to_mean
+from lbb_jax.acquisition.batch_bald import beliefs_of, conditional_information, relative_to_mean
 from lbb_jax.acquisition.greedy import greedy
 from lbb_jax.relative_entropy import centre
 
@@ -54,8 +54,8 @@ def _information_with(log_probs, index, *, pairs):
 
 @jax.jit
 def _gains_given(log_probs, log_likelihoods, weights):
-    points = _relative_to_mean(log_probs)
-    return _conditional_information(points, label_configurations.posterior(log_likelihoods), weights)
+    points = relative_to_mean(log_probs)
+    return conditional_information(points, beliefs_of(label_configurations.posterior(log_likelihoods), weights))
 
 
 _enumerate_labels = jax.jit(label_configurations.enumerate_labels)
