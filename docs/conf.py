@@ -78,7 +78,8 @@ if repository := os.environ.get("GITHUB_REPOSITORY"):
     html_theme_options |= {
         "repository_url": f"https://github.com/{repository}",
         "repository_branch": "main",
-        "path_to_docs": "docs",
+        # docs/notebooks is a link to notebooks/, which Colab does not follow.
+        "path_to_docs": "",
         "use_repository_button": True,
         "launch_buttons": {"colab_url": "https://colab.research.google.com"},
     }

@@ -152,7 +152,7 @@ DECISIONS = (
     Decision(
         "a comparison with the paper's own results",
         "`lbb_released`",
-        note="It is the score that the published code has",
+        note="It is the score that the published code computes",
     ),
 )
 
