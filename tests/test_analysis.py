@@ -62,6 +62,11 @@ def test_pairs_are_exact_unless_the_name_says_otherwise():
     assert analysis.variant_names(acquisitions) == ["LBB (tree)", "LBB (tree), pairs = chi2"]
 
 
+def test_the_oracle_depends_on_no_exponent():
+    runs = [{"method": "lbb_jax.acquisition:ORACLE", "alpha": alpha} for alpha in (1.0, 5.0)]
+    assert analysis.variant_names(runs, ["Oracle"] * 2) == ["Oracle"] * 2
+
+
 def test_a_run_that_is_there_twice_is_an_error(tmp_path):
     paths = [write_run(tmp_path / "a", "bald"), write_run(tmp_path / "b", "bald")]
     message = r"a and .*b are both runs of BALD with seed 0 \(dataset digits, network mlp"

@@ -65,7 +65,7 @@ def _options_to_tell_apart(fields: Mapping[str, Any]) -> dict[str, float | str]:
 
 def _options_with_effect(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The options that the method depends on; all fields for a method that is not the project's."""
-    is_known = fields["method"] in acquisition.METHODS
+    is_known = fields["method"] in acquisition.METHODS or fields["method"].startswith("lbb_jax.")
     return acquisition.options_with_effect(fields["method"], fields) if is_known else dict(fields)
 
 
