@@ -118,12 +118,27 @@ DECISIONS = (
     Decision(
         "embeddings, a linear head, b = 100",
         "`margin`",
-        (Means("compared/embeddings", ("Margin", "LBB (tree)", "BADGE", "BALD", "TypiClust", "Random", "Core-set")),),
+        (
+            Means(
+                "compared/cifar10_embeddings",
+                ("Margin", "LBB (tree)", "BADGE", "BALD", "TypiClust", "Random", "Core-set"),
+            ),
+        ),
+    ),
+    Decision(
+        "embeddings, a linear head, b = 20",
+        "`lbb`, pairwise, with 100 draws of `laplace`; `margin` is faster",
+        (
+            Means(
+                "compared/cifar10_embeddings_b=20",
+                ("LBB (pairwise)", "TypiClust", "Margin", "LBB (tree)", "BADGE", "BALD", "Random"),
+            ),
+        ),
     ),
     Decision(
         "the first batch, on embeddings",
         "`typiclust`",
-        (Means("compared/embeddings", ("TypiClust", "Margin", "LBB (tree)", "Random"), at=200),),
+        (Means("compared/cifar10_embeddings", ("TypiClust", "Margin", "LBB (tree)", "Random"), at=200),),
     ),
     Decision(
         "100 labels a batch or more",

@@ -18,6 +18,8 @@ _SERIES = {
     "pairs_and_triples": "pairs and triples",
     "tree": "tree",
 }
+_KINDS = {"random points": "at random", "highest BALD": "of the highest BALD"}
+_SIZES_OF_PICKS = (3, 10)
 _SIZES_OF_SERIES = (4, 10)
 
 
@@ -42,12 +44,13 @@ def _measured(results: Path, num_draws: int, kind: str) -> pd.DataFrame:
 
 
 def joint_information(results: Path) -> pd.DataFrame:
-    """What the largest batch of each method tells about the parameters, in nats, a column for each number of draws."""
+    """What each method's batch tells about the parameters, in nats: a column for each number of draws and of points."""
     columns = {}
     for num_draws in DRAWS:
         picks = _measured(results, num_draws, "picks")
-        largest = picks[picks["b"] == picks["b"].max()]
-        columns[f"K = {num_draws:,}"] = largest.groupby("variant")["joint_information"].mean()
+        for size in _SIZES_OF_PICKS:
+            of_size = picks[picks["b"] == size].groupby("variant")["joint_information"].mean()
+            columns[f"K = {num_draws:,}, b = {size}"] = of_size
     return pd.DataFrame(columns).loc[list(_METHODS)].rename_axis("method")
 
 
@@ -58,6 +61,6 @@ def series(results: Path) -> pd.DataFrame:
         measured = _measured(results, num_draws, "approximation")
         measured = measured[measured["b"].isin(_SIZES_OF_SERIES) & (measured["C"] == measured["C"].max())]
         means = measured.groupby(["batch", "b"])[list(_SERIES)].mean().rename(columns=_SERIES)
-        means.index = [f"{num_draws} draws, {size} {kind}" for kind, size in means.index]
+        means.index = [f"{num_draws} draws, {size:g} {_KINDS[kind]}" for kind, size in means.index]
         tables.append(means)
     return pd.concat(tables).rename_axis("batch")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from generate import cache, evidence, forest, markdown, stored_runs
 from generate.evidence import Comparison
-from lbb_jax import analysis, figures
+from lbb_jax import acquisition, analysis, figures
 from lbb_jax.figures.style import COLOURS, draw_means, empty_panels, legend_below, line_styles
 
 ALPHAS = {
@@ -68,7 +68,8 @@ def write(folder: Path, results: Path) -> None:
         "why": partial(_why, results=results),
         "posteriors": partial(_posteriors, results=results),
         "diversity": partial(_diversity, results=results),
-        "classes": partial(_many_classes, results=results),
+        "classes": partial(_beside_random, results=results, of=many_classes),
+        "laplace": partial(_beside_random, results=results, of=laplace),
         "wins": partial(_wins, results=results),
     }
     for name, piece in pieces.items():
@@ -272,13 +273,39 @@ def _diversity(path: Path, *, results: Path) -> str:
     return _shown(path, figure, "The share of distinct images in a batch", wide.rename_axis(None, axis="columns"))
 
 
-def _many_classes(path: Path, *, results: Path) -> str:
-    """All methods beside random, where there are 20 classes or more."""
+def beside_random(results: Path, of: Callable[[pd.DataFrame], pd.Series]) -> pd.DataFrame:
+    """All methods minus random in some of the experiments, as `evidence.compare` returns differences.
+
+    Args:
+      results: The folder of all results.
+      of: Which rows of `evidence.areas` are of these experiments.
+    """
     table = evidence.areas(results)
-    table = table[table["classes"] >= 20]
+    table = table[of(table)]
     names = [name for name in table["variant"].unique() if name != "Random"]
-    found = evidence.compare(table, [Comparison(name, "Random") for name in names])
-    return markdown.table(evidence.as_text(found)) if len(found) else "Nothing was run.\n"
+    return evidence.compare(table, [Comparison(name, "Random") for name in names])
+
+
+def many_classes(table: pd.DataFrame) -> pd.Series:
+    """The rows of experiments with 20 classes or more."""
+    return table["classes"] >= 20
+
+
+def laplace(table: pd.DataFrame) -> pd.Series:
+    """The rows of experiments with a Laplace posterior."""
+    return table["posterior"] == "laplace"
+
+
+def _beside_random(path: Path, *, results: Path, of: Callable[[pd.DataFrame], pd.Series]) -> str:
+    """A row for each method, a column for each experiment."""
+    found = beside_random(results, of)
+    if found.empty:
+        return "Nothing was run.\n"
+    methods = found["comparison"].str.removesuffix(f"{evidence.MINUS}Random")
+    by_method = found.assign(where=methods, comparison=found["where"])
+    order = by_method.groupby("where")["difference"].mean().sort_values(ascending=False).index
+    by_method = by_method.set_index("where").loc[order].reset_index()
+    return markdown.table(evidence.as_text(by_method, rows="method"))
 
 
 def wins(results: Path) -> pd.DataFrame:
@@ -289,6 +316,8 @@ def wins(results: Path) -> pd.DataFrame:
       nothing where no experiment has two seeds of both. The first column is in how many experiments the method is.
     """
     table = _without(evidence.areas(results), *evidence.AGAIN)
+    # It sees the labels.
+    table = table[table["variant"] != acquisition.ORACLE.label]
     won = analysis.wins(table)
     order = (won.sum(axis="columns") - won.sum()).sort_values(ascending=False, kind="stable").index
     cells = pd.DataFrame("", index=order, columns=order)

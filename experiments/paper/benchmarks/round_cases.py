@@ -60,7 +60,7 @@ def time_stages(stages: Sequence[str], sizes: Sizes) -> dict[str, Record]:
     for stage, function, *arguments in (
         ("train", loop.train, state, data),
         ("predict", loop.predict, state, params, data),
-        ("acquire", loop.acquire, state, loop.Predictions(log_probs)),
+        ("acquire", loop.acquire, state, loop.MethodInputs(log_probs)),
     ):
         if stage in stages:
             compiled[stage] = _compile(functools.partial(function, settings=settings), *arguments)
