@@ -91,7 +91,7 @@ def expected_picks(name: str, pool: str) -> dense.Picks:
     return evaluate_all(name, *arguments_of(pool), AVAILABLE, batch_size=BATCH_SIZE)
 
 
-@methods
+@pytest.mark.parametrize("name", slow_but(METHODS, "lbb", "lbb tree", "power_lbb"))
 @pytest.mark.parametrize("pool", pools())
 def test_picks_are_those_of_evaluating_everything(name, pool):
     key, log_probs = arguments_of(pool)
@@ -143,7 +143,14 @@ def large_pool() -> tuple[jax.Array, jax.Array]:
 
 
 # Points that a sum of pairs has left behind must be found without their pairs.
-@pytest.mark.parametrize(("power", "redundancy"), [(False, "tree"), (True, "tree"), (True, "pairwise")])
+@pytest.mark.parametrize(
+    ("power", "redundancy"),
+    [
+        pytest.param(False, "tree", marks=pytest.mark.slow),
+        pytest.param(True, "tree", marks=pytest.mark.slow),
+        (True, "pairwise"),
+    ],
+)
 def test_few_pairs_are_evaluated(power, redundancy):
     log_probs, available = large_pool()
     if power:

@@ -9,6 +9,7 @@ import pytest
 import reference
 import variants
 from scipy import stats
+from slow_parts import slow_but
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -106,7 +107,7 @@ def test_three_picks_in_turn_follow_the_gains_that_are_left(name):
     assert_frequencies(picked.indices, expected_frequencies(name, probs, 3, 1.0))
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", slow_but(SAMPLERS, "power_bald", "power_lbb"))
 def test_only_available_points_take_part(name):
     probs, available = informative_pool(), np.array([True, False, True, True, True])
     probs[1] = np.nan

@@ -80,7 +80,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(blocks, "_LARGEST_BLOCK", 32 * 18)
 
 
-@pytest.mark.parametrize("name", slow_but(METHODS, "random", "lbb tree", "power_lbb"))
+@pytest.mark.parametrize("name", slow_but(METHODS, "random", "power_lbb"))
 def test_with_places_for_all_points_the_stream_is_the_pool(name):
     picked = streamed(name, np.split(pool(), [40, 41, 137]))
     assert picked.certified
@@ -102,7 +102,7 @@ def test_methods_that_score_points_alone_need_no_more_places_than_picks(name):
 
 @pytest.mark.parametrize(
     "name",
-    slow_but(["lbb", "lbb tree", "power_lbb", "power_lbb tree", "log_det", "batch_bald"], "lbb tree", "power_lbb"),
+    slow_but(["lbb", "lbb tree", "power_lbb", "power_lbb tree", "log_det", "batch_bald"], "power_lbb"),
 )
 def test_a_certified_batch_is_that_of_the_whole_pool(name):
     num_certified = 0
@@ -144,7 +144,7 @@ def ordered_pool(order: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize(
     "name",
-    slow_but(["lbb", "lbb tree", "power_lbb", "power_lbb tree", "log_det", "batch_bald"], "lbb tree", "power_lbb"),
+    slow_but(["lbb", "lbb tree", "power_lbb", "power_lbb tree", "log_det", "batch_bald"], "power_lbb"),
 )
 def test_a_threshold_that_rises_certifies_only_what_is_so(name, monkeypatch):
     # It rises from 16 points on, as the batch from the best 8 of those kept says.
@@ -194,7 +194,7 @@ def test_a_stream_may_fill_the_same_array_again_and_again():
 
 @pytest.mark.parametrize(
     "name",
-    slow_but(["lbb", "lbb tree", "power_lbb", "power_lbb tree", "log_det", "batch_bald"], "lbb", "power_lbb tree"),
+    slow_but(["lbb", "lbb tree", "power_lbb", "power_lbb tree", "log_det", "batch_bald"], "lbb"),
 )
 def test_a_stream_that_can_be_read_again_is_certified(name, monkeypatch):
     # Some twenty challengers at a time, beside contenders of which there may be 32.
@@ -266,7 +266,7 @@ def test_neither_blocks_nor_the_lengths_read_matter(name, monkeypatch):
     assert picked.certified == expected.certified
 
 
-@methods
+@pytest.mark.parametrize("name", slow_but(METHODS, "random", "bald", "power_lbb"))
 def test_only_available_points_take_part(name):
     available = np.arange(NUM_POINTS) % 3 != 0
     log_probs = np.where(available[:, None, None], pool(), np.nan)
@@ -360,6 +360,7 @@ def test_a_second_stream_compiles_nothing(compilations):
     assert not compilations
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_candidates", [BATCH_SIZE, SOME])
 def test_memory_does_not_grow_with_the_stream_on_the_host(num_candidates):
     def peak(num_blocks: int) -> int:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from slow_parts import slow_but
 
 from lbb_jax import information
 from lbb_jax.relative_entropy import psi
@@ -67,8 +68,8 @@ def assert_precise(values, expected):
     assert np.all(error <= allowed), (worst, values[worst], expected[worst])
 
 
-@pytest.mark.parametrize("num_classes", [2, 10, 47, 100, 1000])
-@pytest.mark.parametrize("num_draws", [2, 5, 50, 100])
+@pytest.mark.parametrize("num_classes", slow_but([2, 10, 47, 100, 1000], 2, 10, 1000))
+@pytest.mark.parametrize("num_draws", slow_but([2, 5, 50, 100], 5, 100))
 def test_bald_and_pairs_are_precise(num_draws, num_classes):
     log_probs = predictions(num_draws, num_classes)
     expected = bald64(log_probs)
@@ -80,7 +81,7 @@ def test_bald_and_pairs_are_precise(num_draws, num_classes):
     assert_precise(jax.jit(information.paired_mutual_information)(some[:4], some[-4:]), np.diag(pairs[:, -4:]))
 
 
-@pytest.mark.parametrize("num_draws", [1, 2, 3, 5, 7, 41, 100])
+@pytest.mark.parametrize("num_draws", slow_but([1, 2, 3, 5, 7, 41, 100], 1, 5, 41))
 def test_draws_that_agree_hold_exactly_no_information(num_draws):
     rng = np.random.default_rng(num_draws)
     point = jax.nn.log_softmax(jnp.asarray(rng.normal(size=(60, 1, 7)) * 3, jnp.float32))

@@ -24,7 +24,7 @@ def test_labels_grow_by_the_batch_and_end_at_the_final_size():
     assert settings.num_rounds == 4
 
 
-@pytest.mark.parametrize("method", slow_but(acquisition.METHODS, "random", "lbb", "badge"))
+@pytest.mark.parametrize("method", slow_but(acquisition.METHODS, "lbb", "badge"))
 def test_no_method_labels_a_point_twice(method):
     options = {"num_samples": 20} if method == "batch_bald" else {}
     settings = small_problem.settings(method, **options)

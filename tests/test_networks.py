@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from slow_parts import slow_but
 
 from lbb_jax import networks
 from lbb_jax.networks import convolution
@@ -214,7 +215,7 @@ def test_a_shared_mask_is_the_same_for_every_input_and_another_for_every_key(nam
     assert np.abs(logits - network.masked_logits(jax.random.key(1), variables, hidden)).max() > 1e-4
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow_but(NAMES, "mlp", "convolutional", "text_classifier"))
 def test_a_shared_mask_does_not_depend_on_the_number_of_inputs(name):
     network, variables, inputs = build(name)
     hidden = network.before_dropout(variables, inputs)
@@ -241,7 +242,7 @@ def test_embeddings_are_what_the_last_layer_turns_into_logits(name):
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow_but(NAMES, "mlp", "convolutional", "text_classifier"))
 def test_training_masks_differ_between_inputs(name):
     network, variables, inputs = build(name)
     twice = jnp.concatenate([inputs[:2], inputs[:2]])

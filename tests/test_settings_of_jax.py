@@ -47,7 +47,7 @@ def test_nan_of_a_stream_are_no_fault_either(method):
             acquisition.acquire_stream(jax.random.key(0), [LOG_PROBS], method=method, batch_size=4)
 
 
-@pytest.mark.parametrize("method", ["bald", "power_lbb"])
+@pytest.mark.parametrize("method", slow_but(["bald", "power_lbb"], "power_lbb"))
 def test_without_jit_the_picks_are_the_same(method):
     arguments = {"log_probs": reference.log32(POOL[:4]), "method": method, "batch_size": 2}
     expected = acquisition.acquire(jax.random.key(0), **arguments)
