@@ -77,7 +77,7 @@ def test_programs_from_the_cache_are_loaded_in_silence_unless_all_is_to_be_logge
 def test_each_processor_has_a_cache_of_its_own(own_cache, listeners, monkeypatch):
     compilation.use_cache()
     folder = jax.config.jax_compilation_cache_dir
-    assert folder == str(own_cache / compilation._processor())
+    assert folder == str(own_cache / compilation._instruction_set())
     compilation.use_cache()
     assert jax.config.jax_compilation_cache_dir == folder
     assert listeners == [compilation._hush, compilation._hush_no_longer]
