@@ -48,16 +48,18 @@ def test_kernels_with_too_many_or_too_few_taps_are_an_error(shape):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "stride", "channels", "is_filtered"),
+    ("dtype", "stride", "channels", "num_images", "is_filtered"),
     [
-        pytest.param("float32", 1, 16, True, id="by minimal filtering"),
-        pytest.param("bfloat16", 1, 16, False, id="not in half precision"),
-        pytest.param("float32", 2, 16, False, id="not with a stride"),
-        pytest.param("float32", 1, 1, False, id="not with few channels"),
+        pytest.param("float32", 1, 16, 16, True, id="by minimal filtering"),
+        pytest.param("bfloat16", 1, 16, 16, False, id="not in half precision"),
+        pytest.param("float32", 2, 16, 16, False, id="not with a stride"),
+        pytest.param("float32", 1, 1, 16, False, id="not with few channels"),
+        pytest.param("float32", 1, 16, 15, False, id="not with few outputs"),
     ],
 )
-def test_the_form_depends_on_what_it_gains(dtype, stride, channels, is_filtered):
-    images = jax.ShapeDtypeStruct((2, 8, 8, channels), dtype)
+def test_the_form_depends_on_what_it_gains(dtype, stride, channels, num_images, is_filtered):
+    # Each image has 2 x 2 tiles of outputs.
+    images = jax.ShapeDtypeStruct((num_images, 10, 10, channels), dtype)
     kernel = jax.ShapeDtypeStruct((3, 3, channels, 2), dtype)
     program = jax.make_jaxpr(lambda images, kernel: convolution.convolve_by_products(images, kernel, stride))
     # The views are one product, the transforms are products, too.

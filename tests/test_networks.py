@@ -91,17 +91,17 @@ def assert_equal_up_to_rounding(found, expected, channels):
 
 @pytest.mark.parametrize(("size", "channels", "stride", "padding"), CONVOLUTIONS)
 def test_all_forms_of_the_convolution_agree(size, channels, stride, padding):
-    images, kernel = random_images(0, 2, 9, 8, channels[0]), random_images(1, *size, *channels)
+    images, kernel = random_images(0, 32, 9, 8, channels[0]), random_images(1, *size, *channels)
     expected = convolution.convolve_by_library(images, kernel, stride, padding)
     for form in (convolution.convolve_by_views, convolution.convolve_by_products, convolution.convolve):
         assert_equal_up_to_rounding(form(images, kernel, stride, padding), expected, channels[0])
     if padding == "SAME":
-        assert expected.shape == (2, -(-9 // stride), -(-8 // stride), channels[1])
+        assert expected.shape == (32, -(-9 // stride), -(-8 // stride), channels[1])
 
 
 @pytest.mark.parametrize(("size", "channels", "stride", "padding"), CONVOLUTIONS)
 def test_gradients_of_the_convolution_are_those_of_the_library_form(size, channels, stride, padding):
-    images, kernel = random_images(0, 2, 9, 8, channels[0]), random_images(1, *size, *channels)
+    images, kernel = random_images(0, 32, 9, 8, channels[0]), random_images(1, *size, *channels)
     # As large as in a network: of large arguments, the sine is all rounding.
     kernel = kernel / np.sqrt(kernel.size)
 

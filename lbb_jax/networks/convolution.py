@@ -1,8 +1,8 @@
 """Convolutions in the form that is fastest on the device.
 
 On a CPU, XLA's own convolution is many times slower in the backward pass inside a loop than outside (jax issue 12868).
-There a convolution is computed by minimal filtering if that is possible and the images have enough channels to gain by
-it. Otherwise one that is differentiated is one matrix product over the shifted views of the images, or over their
+There a convolution is computed by minimal filtering if that is possible and there are enough channels and outputs to
+gain by it. Otherwise one that has as many channels, or is differentiated, is one matrix product over the shifted views of the images, or over their
 windows if its outputs are pooled. On other devices XLA's convolution serves both passes. A 1 × 1 kernel has one view
 and is a matrix product on every device.
 
@@ -18,10 +18,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from lbb_jax.networks.minimal_filtering import convolve_by_minimal_filtering, is_possible
+from lbb_jax.networks.minimal_filtering import OUTPUTS, convolve_by_minimal_filtering, is_possible
 
 # With fewer, the transforms cost more than the products save.
 _CHANNELS_TO_GAIN = 16
+# With fewer, the transform of the kernel costs more than the products save.
+_FEWEST_TILES = 64
 
 
 def convolve_by_library(images: jax.Array, kernel: jax.Array, stride: int = 1, padding: str = "VALID") -> jax.Array:
@@ -48,15 +50,22 @@ def convolve_by_views(images: jax.Array, kernel: jax.Array, stride: int = 1, pad
 
 def convolve_by_products(images: jax.Array, kernel: jax.Array, stride: int = 1, padding: str = "VALID") -> jax.Array:
     """`convolve` as the matrix products that are fastest on a CPU."""
-    if _gains_by_minimal_filtering(images, kernel, stride):
+    if _can_be_filtered(images, kernel, stride) and _num_tiles(images, kernel, padding) >= _FEWEST_TILES:
         return convolve_by_minimal_filtering(images, kernel, padding)
     return convolve_by_views(images, kernel, stride, padding)
 
 
-def _gains_by_minimal_filtering(images: jax.Array, kernel: jax.Array, stride: int) -> bool:
-    """Whether minimal filtering is possible, precise enough, and faster than one product."""
+def _can_be_filtered(images: jax.Array, kernel: jax.Array, stride: int) -> bool:
+    """Whether minimal filtering is possible, precise enough, and has enough channels to gain by it."""
     is_precise = jnp.finfo(images.dtype).bits >= 32
     return is_precise and stride == 1 and is_possible(kernel) and kernel.shape[2] >= _CHANNELS_TO_GAIN
+
+
+def _num_tiles(images: jax.Array, kernel: jax.Array, padding: str) -> int:
+    """The tiles that minimal filtering cuts the outputs into."""
+    lost = (kernel.shape[0] - 1, kernel.shape[1] - 1) if padding == "VALID" else (0, 0)
+    height, width = (size - less for size, less in zip(images.shape[1:3], lost, strict=True))
+    return len(images) * -(-height // OUTPUTS) * -(-width // OUTPUTS)
 
 
 def convolve_and_pool_by_library(images: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -101,13 +110,13 @@ def convolve(images: jax.Array, kernel: jax.Array, stride: int = 1, padding: str
         return convolve_by_views(images, kernel, stride, padding)
     library = functools.partial(convolve_by_library, stride=stride, padding=padding)
     products = functools.partial(convolve_by_products, stride=stride, padding=padding)
-    forward = products if _gains_by_minimal_filtering(images, kernel, stride) else library
+    forward = products if _can_be_filtered(images, kernel, stride) else library
     return _in_form_of_platform(_Forms(forward, products, library), images, kernel)
 
 
 def convolve_and_pool(images: jax.Array, kernel: jax.Array) -> jax.Array:
     """`max_pool` of `convolve` with an unpadded kernel: ``[B, H, W, c]`` to ``[B, ⌊(H-h+1)/2⌋, ⌊(W-w+1)/2⌋, d]``."""
-    if _gains_by_minimal_filtering(images, kernel, stride=1):
+    if _can_be_filtered(images, kernel, stride=1):
         return max_pool(convolve(images, kernel))
     windows, library = convolve_and_pool_by_windows, convolve_and_pool_by_library
     return _in_form_of_platform(_Forms(windows, windows, library), images, kernel)
