@@ -2,9 +2,9 @@
 
 On a CPU, XLA's own convolution is many times slower in the backward pass inside a loop than outside (jax issue 12868).
 There a convolution is computed by minimal filtering if that is possible and there are enough channels and outputs to
-gain by it. Otherwise one that has as many channels, or is differentiated, is one matrix product over the shifted views of the images, or over their
-windows if its outputs are pooled. On other devices XLA's convolution serves both passes. A 1 × 1 kernel has one view
-and is a matrix product on every device.
+gain by it. Otherwise one that has as many channels, or is differentiated, is one matrix product over the shifted views
+of the images, or over their windows if its outputs are pooled. On other devices XLA's convolution serves both passes. A
+1 × 1 kernel has one view and is a matrix product on every device.
 
 Kernels are unpadded ("VALID"), or padded so that every output is where an input is ("SAME"): with stride ``s`` from
 ``[B, H, W, c]`` to ``[B, ⌈H/s⌉, ⌈W/s⌉, d]``, the odd row of padding below and the odd column to the right.
