@@ -153,17 +153,10 @@ def pick_lbb(
     """
     pool = SharedInformation(log_probs, redundancy, pair_weight, pairs, batch_size)
 
-    def later_ranks(
-        points: Int32[Array, " n"],
-        ranks: Float[Array, " n"],
-        gains: Float[Array, " n"],
-        lowered: Float[Array, " n"],
-        picked: Float[Array, " n"],
-    ) -> Float[Array, " n"]:
-        del points, ranks, gains, picked
-        return lowered
-
-    return _pick(pool, available, Ranking(pool, pool.scores, later_ranks, has_memory=False), front_size, form)
+    ranking = Ranking(
+        pool, pool.scores, lambda points, ranks, gains, lowered_gains, picked_rank: lowered_gains, has_memory=False
+    )
+    return _pick(pool, available, ranking, front_size, form)
 
 
 def pick_power_lbb(

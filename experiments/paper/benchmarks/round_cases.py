@@ -77,7 +77,7 @@ def time_torch(python: str, stage: str, forms: Sequence[str], sizes: Sizes, *, u
       python: An interpreter that has PyTorch.
       stage: "train", "predict" or "acquire".
       forms: As `torch_round` names them.
-      sizes: Of the round.
+      sizes: The numbers of networks, steps, images and acquired points, as for `time_stages`.
       units: Steps, images or points, as `Sizes.units` gives them for a whole stage.
 
     Raises:
