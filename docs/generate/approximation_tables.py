@@ -88,6 +88,11 @@ def _nats(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def held(picks: pd.DataFrame, size: int) -> pd.Series:
+    """The joint information of each variant's batches of ``size`` points, in nats, means over the batches."""
+    return picks[picks["b"] == size].groupby("variant")["joint_information"].mean()
+
+
 def picks(results: Path) -> pd.DataFrame:
     """What each method's batch holds, in nats, and its share of BatchBALD's ten picks, on MNIST."""
     table = read(results, "picks")
@@ -95,8 +100,7 @@ def picks(results: Path) -> pd.DataFrame:
     columns = {}
     for source, of_one in table.groupby("source", sort=False):
         for size in _SIZES_OF_PICKS:
-            of_size = of_one[of_one["b"] == size].groupby("variant")
-            columns[f"{source}, b = {size}"] = of_size["joint_information"].mean().map("{:.3f}".format)
+            columns[f"{source}, b = {size}"] = held(of_one, size).map("{:.3f}".format)
         overlap = of_one[of_one["b"] == _SIZES_OF_PICKS[0]].groupby("variant")["overlap"].mean()
         columns[f"{source}, in BatchBALD's {_SIZES_OF_PICKS[0]}"] = overlap.map("{:.0%}".format)
     shown = pd.DataFrame(columns)
@@ -108,7 +112,7 @@ def variants(results: Path) -> pd.DataFrame:
     table = read(results, "picks")
     complete = table.groupby("source")["variant"].transform(lambda names: set(_VARIANTS) <= set(names))
     columns = {
-        f"{source}, b = {size}": of_one[of_one["b"] == size].groupby("variant")["joint_information"].mean()
+        f"{source}, b = {size}": held(of_one, size)
         for source, of_one in table[complete].groupby("source", sort=False)
         for size in _SIZES_OF_VARIANTS
     }

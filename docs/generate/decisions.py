@@ -1,6 +1,5 @@
 """Writes the table that says which method to take where: the advice stands here, its evidence is of the stored runs."""
 
-import json
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -11,6 +10,7 @@ import pandas as pd
 
 from generate import cache, evidence, markdown, stored_runs
 from generate.evidence import Comparison
+from lbb_jax.report import read_times
 
 _POWER_PAIRWISE = "Power LBB (pairwise), α = 5"
 _POWER_TREE = "Power LBB (tree), α = 5"
@@ -219,9 +219,9 @@ def _text_of_difference(of_one: Difference, results: Path) -> str:
 
 
 def _text_of_time(of_one: Time, results: Path) -> str:
-    lines = (results / "benchmark" / of_one.file).read_text(encoding="utf-8").splitlines()
     wanted = {"case": of_one.case, "b": of_one.batch_size, "redundancy": "tree"}
-    (row,) = (row for row in map(json.loads, lines) if wanted.items() <= row.items())
+    rows = read_times(results / "benchmark" / of_one.file)
+    (row,) = (row for row in rows if wanted.items() <= row.items())
     size = f"{row['N']:,} points, {row['K']} draws, {row['C']} classes"
     seconds, ratio = row["milliseconds"] / 1000, row["ratio_to_bald"]
     return f"Time of {of_one.name}, b = {of_one.batch_size}, {size}: {seconds:.2g} s, {ratio:.1f} times BALD"

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from generate import cache, markdown
+from generate import approximation_tables, cache, markdown
+from generate.approximation_tables import held
 from paper.approximation import measurements
 
 DRAWS = (5, 100, 1000)
@@ -25,7 +26,8 @@ _SIZES_OF_SERIES = (4, 10)
 
 def write(folder: Path, results: Path) -> None:
     """Writes ``draws.md`` and ``series.md`` into ``folder``."""
-    sources = [*(_file(results, num_draws) for num_draws in DRAWS), *cache.code(sys.modules[__name__], measurements)]
+    code = cache.code(sys.modules[__name__], approximation_tables, measurements)
+    sources = [*(_file(results, num_draws) for num_draws in DRAWS), *code]
     for name, make in {"draws": joint_information, "series": series}.items():
         cache.make(folder / f"{name}.md", sources, partial(_as_text, make, results))
 
@@ -49,8 +51,7 @@ def joint_information(results: Path) -> pd.DataFrame:
     for num_draws in DRAWS:
         picks = _measured(results, num_draws, "picks")
         for size in _SIZES_OF_PICKS:
-            of_size = picks[picks["b"] == size].groupby("variant")["joint_information"].mean()
-            columns[f"K = {num_draws:,}, b = {size}"] = of_size
+            columns[f"K = {num_draws:,}, b = {size}"] = held(picks, size)
     return pd.DataFrame(columns).loc[list(_METHODS)].rename_axis("method")
 
 

@@ -34,7 +34,7 @@ _NETWORKS = {"mnist_cnn": "the paper's MNIST network", "resnet18": "ResNet-18"}
 
 def write(path: Path, benchmark: Path) -> None:
     """Writes the times on the paper's pool to ``path`` (Markdown) from the lines of ``benchmark``."""
-    rows = [row for row in _read(benchmark) if row["case"] in analysis.NAMES and row["b"] in _SHOWN]
+    rows = [row for row in read_times(benchmark) if row["case"] in analysis.NAMES and row["b"] in _SHOWN]
     path.write_text(_table(_of_paper(row) for row in rows), encoding="utf-8")
 
 
@@ -57,7 +57,7 @@ def write_others(path: Path, folder: Path) -> None:
 def write_pools(path: Path, folder: Path) -> None:
     """Writes the times on other pools to ``path`` (Markdown), from the suites that ``folder`` holds."""
     files = [folder / f"{name}.jsonl" for name in _SUITES]
-    rows = [row for file in files if file.exists() for row in _read(file) if row["case"] in analysis.NAMES]
+    rows = [row for file in files if file.exists() for row in read_times(file) if row["case"] in analysis.NAMES]
     path.write_text(_table(_of_pool(row) for row in rows), encoding="utf-8")
 
 
