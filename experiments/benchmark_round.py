@@ -19,13 +19,13 @@ from lbb_jax import experiment
 from lbb_jax.errors import ExperimentError
 from lbb_jax.json_lines import Record
 from paper.benchmarks import round_cases
-from paper.benchmarks.round_cases import FORMS, Sizes
+from paper.benchmarks.round_cases import FORMS, RoundSizes
 
 _STAGES = flags.DEFINE_multi_enum("stage", list(FORMS), list(FORMS), "Which stages are timed.")
 _PEER = flags.DEFINE_string("peer", None, "A Python interpreter that has PyTorch.")
 _FORM = flags.DEFINE_string("form", None, "The form of PyTorch; the fastest in a trial if not given.")
-_STEPS = flags.DEFINE_integer("steps", Sizes().steps, "Optimizer steps of each network.", lower_bound=1)
-_IMAGES = flags.DEFINE_integer("images", Sizes().images, "Images in the pool, a multiple of 250.", lower_bound=500)
+_STEPS = flags.DEFINE_integer("steps", RoundSizes().steps, "Optimizer steps of each network.", lower_bound=1)
+_IMAGES = flags.DEFINE_integer("images", RoundSizes().images, "Images in the pool, a multiple of 250.", lower_bound=500)
 _TRIAL = {"train": 8, "predict": 2_000, "acquire": 1}
 
 
@@ -42,14 +42,14 @@ def main() -> None:
 
 def _records() -> Iterator[Record]:
     """The records, as each is done."""
-    sizes = Sizes(steps=_STEPS.value, images=_IMAGES.value)
+    sizes = RoundSizes(steps=_STEPS.value, images=_IMAGES.value)
     for stage in _STAGES.value:
         record = {"case": f"round, {stage}", **sizes._asdict()}
         record |= round_cases.time_stages([stage], sizes)[stage]
         yield record | _beside(stage, sizes, record["seconds"]) if _PEER.value else record
 
 
-def _beside(stage: str, sizes: Sizes, seconds: float) -> Record:
+def _beside(stage: str, sizes: RoundSizes, seconds: float) -> Record:
     """What PyTorch takes for a stage, and the ratio to it."""
     trial: list[Record] = []
     if _FORM.value is None:

@@ -49,7 +49,7 @@ def test_what_is_labelled_without_an_embedding_or_a_prediction_is_left_out():
     rubbish = np.where((np.arange(NUM_POINTS) == 4)[:, None], np.nan, embeddings)
     rubbish_probs = np.where((np.arange(NUM_POINTS) == 8)[:, None, None], np.nan, probs)
     kept = ~np.isin(np.arange(NUM_POINTS), [4, 8])
-    indices, scores = run(rubbish_probs, rubbish, available)
+    indices, scores = run(rubbish_probs, rubbish, available, regularizer=1.0)
     expected, lowered_by = reference.bait(probs[kept], embeddings[kept], available[kept], BATCH_SIZE, 1.0)
     assert indices == np.flatnonzero(kept)[expected].tolist()
     np.testing.assert_allclose(scores, lowered_by, rtol=1e-3, atol=1e-6)
@@ -57,7 +57,7 @@ def test_what_is_labelled_without_an_embedding_or_a_prediction_is_left_out():
 
 def test_all_that_is_left_is_picked():
     probs, embeddings = problem(2)
-    indices, scores = run(probs, embeddings, np.isin(np.arange(NUM_POINTS), [1, 5, 9]))
+    indices, scores = run(probs, embeddings, np.isin(np.arange(NUM_POINTS), [1, 5, 9]), regularizer=1.0)
     assert sorted(indices) == [1, 5, 9]
     assert np.all(scores > 0)
 

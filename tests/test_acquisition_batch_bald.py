@@ -1,5 +1,7 @@
 """BatchBALD where the configurations are sampled, and where there are so many that rounding could add up."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -55,7 +57,8 @@ def test_an_estimate_of_the_total_stays_near_the_entropy_of_the_draws(num_sample
 # From here on: thousands of enumerated configurations in float32.
 
 
-@pytest.mark.parametrize(("num_classes", "batch_size"), [(10, 5), pytest.param(100, 3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("num_classes", "batch_size"), [(10, 5), (100, 3)])
 def test_no_information_is_none_however_many_configurations(num_classes, batch_size):
     # All draws agree, so that every gain is 0, and the lowest indices are picked.
     probs = reference.random_probs(0, 40, 1, num_classes).repeat(5, axis=1)
@@ -82,6 +85,7 @@ def test_gains_from_many_configurations_agree_with_float64(num_classes, batch_si
     np.testing.assert_allclose(picked.scores, exact.scores, rtol=0, atol=5e-6)
 
 
+@pytest.mark.slow
 def test_float64_agrees_with_the_brute_force():
     probs = reference.random_probs(2, 12, 6, 3, "sharp")
     batch, gains, _ = reference.greedy(variants.gains_of("batch_bald", probs), 12, 5)
@@ -94,6 +98,11 @@ def test_float64_agrees_with_the_brute_force():
     np.testing.assert_allclose(picked.scores, gains, rtol=0, atol=1e-10)
 
 
+@jax.jit
+def _gains(log_probs, weights, posterior):
+    return conditional_information(relative_to_mean(log_probs), beliefs_of(posterior, weights))
+
+
 # A float32 posterior of weights that differ by up to e^60, and predictions from nearly the same to nearly certain.
 @pytest.mark.parametrize("sharpness", [0.01, 1.0, 30.0])
 def test_information_is_exact_in_proportion_however_sure_the_labels_make_of_a_draw(sharpness):
@@ -102,9 +111,7 @@ def test_information_is_exact_in_proportion_however_sure_the_labels_make_of_a_dr
         reference.normalised(np.exp(3 * rng.normal(size=(40, 1, 6)) + sharpness * rng.normal(size=(40, 5, 6))))
     )
     weights = rng.dirichlet(np.ones(32)).astype(np.float32)
-    gains = jax.jit(
-        lambda posterior: conditional_information(relative_to_mean(log_probs), beliefs_of(posterior, weights))
-    )
+    gains = functools.partial(_gains, log_probs, weights)
     for spread in (0, 5, 60):
         posterior = reference.normalised(np.exp(spread * rng.normal(size=(32, 5)))).astype(np.float32)
         expected = _conditional_information(np.exp(log_probs.astype(np.float64)), posterior, weights)

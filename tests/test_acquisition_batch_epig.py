@@ -89,18 +89,20 @@ def test_sampled_gains_are_close_to_enumerated_ones():
 def test_no_gain_exceeds_its_bound():
     rng = np.random.default_rng(0)
     log_likelihoods = np.log(rng.dirichlet(np.full(4, 0.3), size=6)).astype(np.float32)
+
+    @jax.jit
+    def gains_and_bounds(log_probs, targets):
+        points, about = centre(log_probs), _About(centre(targets.log_probs), targets)
+        given = about, label_configurations.posterior(log_likelihoods), jnp.full(6, 1 / 6)
+        return _gains(points, jnp.arange(9), *given), _bounds(points, *given)
+
     for kind in reference.KINDS:
-        points = centre(reference.log32(reference.random_probs(7, *SHAPE, kind)))
         targets = Targets(
-            jnp.asarray(reference.log32(reference.random_probs(8, *SHAPE, kind)))[:4],
-            jnp.array([1.0, 2.0, 0.0, 0.5]),
-            jnp.array([0, 3, 4, 9], jnp.int32),
+            reference.log32(reference.random_probs(8, *SHAPE, kind))[:4],
+            np.array([1.0, 2.0, 0.0, 0.5], np.float32),
+            np.array([0, 3, 4, 9], np.int32),
         )
-        about = _About(centre(targets.log_probs), targets)
-        weights = jnp.full(6, 1 / 6)
-        posterior = label_configurations.posterior(log_likelihoods)
-        gains = _gains(points, jnp.arange(9), about, posterior, weights)
-        bounds = _bounds(points, about, posterior, weights)
+        gains, bounds = gains_and_bounds(reference.log32(reference.random_probs(7, *SHAPE, kind)), targets)
         assert np.all(gains <= bounds + 1e-6)
         assert np.all(gains >= 0)
 

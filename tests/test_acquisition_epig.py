@@ -215,6 +215,7 @@ def test_one_point_alone_has_no_target():
     assert picked.scores.tolist() == [0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given_targets", [False, True])
 def test_memory_does_not_grow_with_points_times_targets(given_targets):
     num_points, num_draws, num_classes = 20_000, 5, 10

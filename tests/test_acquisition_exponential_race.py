@@ -7,9 +7,18 @@ from scipy import stats
 
 from lbb_jax.acquisition import exponential_race
 
+first_keys = jax.jit(exponential_race.first_keys)
+later_keys = jax.jit(exponential_race.later_keys)
+
+
+@jax.jit
+def _variates(key, points):
+    return exponential_race.variates(key, points, jnp.float32)
+
 
 def variates(points, seed=0):
-    return exponential_race.variates(jax.random.key(seed), jnp.asarray(points), jnp.float32)
+    """The points' variates, as NumPy arrays."""
+    return jax.tree.map(np.asarray, _variates(jax.random.key(seed), np.asarray(points)))
 
 
 def test_a_points_variates_depend_on_its_index_alone():
@@ -30,28 +39,25 @@ def test_variates_have_their_distributions_and_are_independent():
 def test_lowering_a_rate_stretches_what_is_left_of_the_wait():
     times, pick_time = np.array([3.0, 5.0, 2.0]), 2.0
     rates, lowered = np.array([0.5, 0.8, 1.0]), np.array([0.25, 0.8, 0.1])
-    keys = exponential_race.later_keys(
-        jnp.asarray(-np.log(times), jnp.float32),
-        variates(np.arange(3)),
-        jnp.asarray(np.log(rates), jnp.float32),
-        jnp.asarray(np.log(lowered), jnp.float32),
-        jnp.full(3, -np.log(pick_time), jnp.float32),
-    )
+    of_times, of_rates, of_lowered = (np.log(values).astype(np.float32) for values in (times, rates, lowered))
+    pick_keys = np.full(3, -np.log(pick_time), np.float32)
+    keys = later_keys(-of_times, variates(np.arange(3)), of_rates, of_lowered, pick_keys)
     np.testing.assert_allclose(np.exp(-keys), pick_time + (times - pick_time) * rates / lowered, rtol=1e-5)
 
 
 def test_points_without_a_rate_come_last_in_an_order_of_their_own():
     drawn = variates(np.arange(4))
-    keys = exponential_race.first_keys(drawn, jnp.asarray([-1e31, -jnp.inf, 0.0, -jnp.inf]))
-    assert float(jnp.min(keys[jnp.array([0, 2])])) > float(jnp.max(keys[jnp.array([1, 3])]))
-    assert bool(jnp.all(jnp.isfinite(keys)))
-    assert (float(keys[1]) > float(keys[3])) == (float(drawn.uniform[1]) < float(drawn.uniform[3]))
+    keys = np.asarray(first_keys(drawn, np.array([-1e31, -np.inf, 0.0, -np.inf], np.float32)))
+    assert keys[[0, 2]].min() > keys[[1, 3]].max()
+    assert np.all(np.isfinite(keys))
+    assert (keys[1] > keys[3]) == (drawn.uniform[1] < drawn.uniform[3])
 
 
 def test_a_rate_that_falls_to_nothing_puts_the_point_last():
-    drawn, nothing = variates(np.arange(2)), jnp.full(2, -jnp.inf)
-    keys = exponential_race.later_keys(jnp.asarray([-1.0, -2.0]), drawn, jnp.zeros(2), nothing, jnp.full(2, -0.5))
-    np.testing.assert_array_equal(keys, exponential_race.first_keys(drawn, nothing))
+    drawn, nothing = variates(np.arange(3)), np.full(3, -np.inf, np.float32)
+    before, pick_keys = np.array([-1.0, -2.0, -0.7], np.float32), np.full(3, -0.5, np.float32)
+    keys = later_keys(before, drawn, np.zeros(3, np.float32), nothing, pick_keys)
+    np.testing.assert_array_equal(keys, first_keys(drawn, nothing))
 
 
 def test_log_rates():

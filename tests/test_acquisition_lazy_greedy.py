@@ -91,7 +91,7 @@ def expected_picks(name: str, pool: str) -> dense.Picks:
     return evaluate_all(name, *arguments_of(pool), AVAILABLE, batch_size=BATCH_SIZE)
 
 
-@pytest.mark.parametrize("name", slow_but(METHODS, "lbb", "lbb tree", "power_lbb"))
+@pytest.mark.parametrize("name", slow_but(METHODS, "power_lbb tree"))
 @pytest.mark.parametrize("pool", pools())
 def test_picks_are_those_of_evaluating_everything(name, pool):
     key, log_probs = arguments_of(pool)
@@ -99,7 +99,8 @@ def test_picks_are_those_of_evaluating_everything(name, pool):
     dense.assert_same_picks(picked, expected_picks(name, pool), log_probs)
 
 
-@pytest.mark.parametrize("name", slow_but(METHODS, "lbb"))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("pool", ["duplicates", "one informative"])
 def test_the_whole_pool_is_picked_in_the_order_of_evaluating_everything(name, pool):
     log_probs, key = jnp.asarray(reference.log32(pools()[pool])), jax.random.key(4)
@@ -121,7 +122,8 @@ def test_sampled_batch_bald_never_misses_a_pick():
         )
 
 
-@pytest.mark.parametrize("name", slow_but(METHODS, "lbb"))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
 def test_side_by_side_as_one_by_one_and_with_all_points_in_the_front(name):
     function, options = METHODS[name]
     run = functools.partial(getattr(acquisition, function), batch_size=BATCH_SIZE, **options)
@@ -143,14 +145,8 @@ def large_pool() -> tuple[jax.Array, jax.Array]:
 
 
 # Points that a sum of pairs has left behind must be found without their pairs.
-@pytest.mark.parametrize(
-    ("power", "redundancy"),
-    [
-        pytest.param(False, "tree", marks=pytest.mark.slow),
-        pytest.param(True, "tree", marks=pytest.mark.slow),
-        (True, "pairwise"),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("power", "redundancy"), [(False, "tree"), (True, "tree"), (True, "pairwise")])
 def test_few_pairs_are_evaluated(power, redundancy):
     log_probs, available = large_pool()
     if power:

@@ -9,7 +9,7 @@ import pytest
 import reference
 import variants
 from scipy import stats
-from slow_parts import slow_but
+from slow_parts import slow_but, slow_rows_but
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -107,7 +107,7 @@ def test_three_picks_in_turn_follow_the_gains_that_are_left(name):
     assert_frequencies(picked.indices, expected_frequencies(name, probs, 3, 1.0))
 
 
-@pytest.mark.parametrize("name", slow_but(SAMPLERS, "power_bald", "power_lbb"))
+@pytest.mark.parametrize("name", slow_but(SAMPLERS, "power_bald"))
 def test_only_available_points_take_part(name):
     probs, available = informative_pool(), np.array([True, False, True, True, True])
     probs[1] = np.nan
@@ -116,7 +116,7 @@ def test_only_available_points_take_part(name):
     assert_frequencies(picked.indices, expected_frequencies(name, probs, 2, 2.0, available))
 
 
-@pytest.mark.parametrize("name", ["power_bald", "power_lbb tree"])
+@pytest.mark.parametrize("name", slow_but(["power_bald", "power_lbb tree"], "power_bald"))
 def test_points_without_information_come_last_and_in_any_order(name):
     probs = half_empty_pool()
     picked = sample(name, probs, 6, seed=3)
@@ -126,6 +126,7 @@ def test_points_without_information_come_last_and_in_any_order(name):
     np.testing.assert_array_equal(picked.scores[:, 3:], 0)
 
 
+@pytest.mark.slow
 def test_points_whose_gain_is_used_up_are_picked_with_those_that_never_had_one():
     # Three copies of a point share so much that, by the pairwise sum, the second or third copy has nothing to add.
     probs = half_empty_pool()[[0, 0, 0, 1, 4]]
@@ -138,6 +139,7 @@ def test_points_whose_gain_is_used_up_are_picked_with_those_that_never_had_one()
     assert_frequencies(picked.indices, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["power_lbb", "power_lbb tree"])
 def test_every_order_of_a_whole_pool_has_its_probability(name):
     probs = informative_pool()[:4]
@@ -145,6 +147,7 @@ def test_every_order_of_a_whole_pool_has_its_probability(name):
     assert_frequencies(picked.indices, expected_frequencies(name, probs, 4, 1.0))
 
 
+@pytest.mark.slow
 def test_printed_formula_counts_every_pair_twice():
     probs = informative_pool()
 
@@ -155,7 +158,7 @@ def test_printed_formula_counts_every_pair_twice():
     assert_frequencies(picked.indices, reference.ordered_pick_probabilities(gains_after, list(range(5)), 3, 1.0))
 
 
-@pytest.mark.parametrize("name", ["power_bald", "power_lbb tree", "bald softrank"])
+@pytest.mark.parametrize("name", slow_but(["power_bald", "power_lbb tree", "bald softrank"], "power_bald"))
 def test_alpha_of_zero_is_uniform_whatever_the_gains(name):
     picked = sample(name, half_empty_pool(), 2, seed=7, alpha=0.0)
     uniform = {(i, j): 1 / 30 for i in range(6) for j in range(6) if i != j}
@@ -178,14 +181,24 @@ CLEAR = reference.random_probs(2, 12, 6, 3, "sharp")
 @pytest.mark.parametrize("alpha", [1e6, 1e30])
 @pytest.mark.parametrize(
     ("name", "greedy"),
-    [("power_bald", "bald"), ("power_lbb tree", "lbb tree"), ("margin softmax", "margin"), ("bald softrank", "bald")],
+    slow_rows_but(
+        [
+            ("power_bald", "bald"),
+            ("power_lbb tree", "lbb tree"),
+            ("margin softmax", "margin"),
+            ("bald softrank", "bald"),
+        ],
+        ("power_bald", "bald"),
+    ),
 )
 def test_large_alpha_picks_the_best(name, greedy, alpha):
     picked = variants.pick_for_many_keys(name, CLEAR, 4, 50, alpha=alpha)
     np.testing.assert_array_equal(picked.indices, np.tile(variants.pick(greedy, CLEAR, 4).indices, (50, 1)))
 
 
-@pytest.mark.parametrize("name", ["power_bald", "power_lbb", "power_lbb tree", "margin softmax"])
+@pytest.mark.parametrize(
+    "name", slow_but(["power_bald", "power_lbb", "power_lbb tree", "margin softmax"], "power_bald")
+)
 def test_scores_are_the_gains_when_picked(name):
     gains_after = variants.gains_of(name, CLEAR)
     picked = variants.pick_for_many_keys(name, CLEAR, 4, 50, seed=10, alpha=2.0)

@@ -51,6 +51,7 @@ def test_small_batches_are_exact():
     np.testing.assert_allclose(result, expected, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_sampled_information_is_unbiased_and_knows_its_error():
     sample = jax.jit(estimates.sampled_joint_information, static_argnames="num_samples")
     values, errors = np.array(
@@ -74,6 +75,7 @@ def test_merged_classes_have_the_probabilities_of_their_members(num_classes, gro
     np.testing.assert_allclose(np.exp(merged), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_all_sizes_are_measured_and_in_some_fewer_draws_and_merged_classes(records):
     for kind, count in (("highest BALD", 1), ("random points", 2)):
         found = [(record["K"], record["C"], record["b"]) for record in records if record.get("batch") == kind]
@@ -86,6 +88,7 @@ def test_all_sizes_are_measured_and_in_some_fewer_draws_and_merged_classes(recor
     assert all((record["source"], record["reduced"], record["seed"]) == POOL[1:] for record in records)
 
 
+@pytest.mark.slow
 def test_the_measurements_of_every_batch_keep_the_identities(records):
     for record in of(records, "approximation") + of(records, "picks"):
         total = record["total_correlation"] + record["joint_information"]
@@ -102,6 +105,7 @@ def test_the_measurements_of_every_batch_keep_the_identities(records):
             assert record["pairs_and_triples"] == pytest.approx(record["total_correlation"], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_highest_bald_of_fewer_draws_is_that_of_the_first_draws(records):
     best = np.argsort(-reference.bald(PROBS[:, :2]))[:3]
     (record,) = [record for record in records if record.get("batch") == "highest BALD" and record["K"] == 2]
@@ -109,6 +113,7 @@ def test_the_highest_bald_of_fewer_draws_is_that_of_the_first_draws(records):
     assert record["total_correlation"] == pytest.approx(reference.total_correlation(PROBS[best, :2]), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_released_redundancy_is_what_its_score_takes_off_bald(records):
     best = np.argsort(-reference.bald(PROBS))[:3]
     added = (reference.released_scores(PROBS) - reference.bald(PROBS))[best].sum()
@@ -116,6 +121,7 @@ def test_the_released_redundancy_is_what_its_score_takes_off_bald(records):
     assert record["released"] == pytest.approx(-added, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_overlap_is_the_share_of_picks_that_batch_bald_makes_too(records):
     overlaps = {(record["variant"], record["b"]): record["overlap"] for record in of(records, "picks")}
     assert {overlap for (variant, _), overlap in overlaps.items() if variant == "BatchBALD"} == {1.0}
@@ -128,6 +134,7 @@ def test_overlap_is_the_share_of_picks_that_batch_bald_makes_too(records):
     assert overlaps["BALD", 3] == pytest.approx(len(greedy & highest) / 3)
 
 
+@pytest.mark.slow
 def test_rank_correlations_are_those_of_the_scores(records):
     (record,) = of(records, "released_score")
     bald = reference.bald(PROBS)

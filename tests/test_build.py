@@ -15,11 +15,12 @@ from lbb_jax.networks.encoder import Architecture, PretrainedEncoder, param_shap
 pytestmark = pytest.mark.usefixtures("training_settings")
 
 
-def config_by_epochs(**overrides):
+def config_by_epochs(network="mlp", **overrides):
     config = experiment.default_config()
     config.dataset.num_pool = 100
     config.final_size = 40
-    config.network = ConfigDict({"name": "resnet18", "width": 4, "dropout_rate": 0.3})
+    if network == "resnet18":
+        config.network = ConfigDict({"name": "resnet18", "width": 4, "dropout_rate": 0.3})
     config.training = ConfigDict(
         {
             "name": "epochs",
@@ -72,9 +73,7 @@ def test_a_linear_head_on_embeddings_has_a_laplace_posterior_by_its_names(tmp_pa
     ],
 )
 def test_posteriors_train_networks_with_and_without_normalisation_in_both_ways(posterior_name, network, training_name):
-    config = config_by_epochs(**{"posterior.name": posterior_name})
-    if network == "mlp":
-        config.network = experiment.default_config().network
+    config = config_by_epochs(network, **{"posterior.name": posterior_name})
     if training_name == "fixed_steps":
         config.training = experiment.default_config().training
     data, settings, *_ = build.assemble(config)
@@ -93,7 +92,6 @@ def test_posteriors_train_networks_with_and_without_normalisation_in_both_ways(p
 @pytest.mark.parametrize(("batch_size", "minibatch"), [(10, 50), (60, 60)])
 def test_minibatches_are_as_large_as_the_acquired_batch_but_not_too_small(batch_size, minibatch):
     config = config_by_epochs(batch_size=batch_size)
-    config.network = experiment.default_config().network
     data, settings, training, _, _ = build.assemble(config)
     params = jax.eval_shape(settings.posterior.init, jax.random.key(0), examples.inputs(data.pool, jnp.arange(1)))
     labelled = labelled_set.create(jnp.arange(20), capacity=40)
@@ -192,7 +190,7 @@ def test_a_network_that_does_not_take_the_examples_is_an_error_before_training()
     "fields",
     [
         {"name": "mlp", "hidden_sizes": (8,), "dropout_rate": 0.0},
-        {"name": "resnet18", "width": 4, "dropout_rate": 0.0},
+        pytest.param({"name": "resnet18", "width": 4, "dropout_rate": 0.0}, marks=pytest.mark.slow),
     ],
 )
 def test_dropout_masks_of_a_network_without_dropout_are_an_error_before_training(fields):
@@ -223,9 +221,7 @@ def test_augmenting_what_are_no_images_is_an_error(monkeypatch):
     monkeypatch.setattr(build.datasets, "load", lambda **fields: digits._replace(pool=flat))
     with pytest.raises(experiment.ExperimentError, match=r"'digits' are not; set config\.training\.augment=False"):
         build.assemble(config_by_epochs())
-    config = config_by_epochs(**{"training.augment": False})
-    config.network = experiment.default_config().network
-    build.assemble(config)
+    build.assemble(config_by_epochs(**{"training.augment": False}))
 
 
 def test_validation_examples_reach_training(monkeypatch):
@@ -316,8 +312,8 @@ def test_fields_of_another_network_are_an_error():
     [
         ("cpu", "mlp", None, None),
         ("cpu", "resnet18", None, 1),
-        ("gpu", "resnet18", None, None),
-        ("cpu", "resnet18", 2, 2),
+        pytest.param("gpu", "resnet18", None, None, marks=pytest.mark.slow),
+        pytest.param("cpu", "resnet18", 2, 2, marks=pytest.mark.slow),
     ],
 )
 def test_members_are_trained_side_by_side_where_it_is_faster(platform, network, field, at_once, monkeypatch):
@@ -330,7 +326,7 @@ def test_members_are_trained_side_by_side_where_it_is_faster(platform, network, 
 
     monkeypatch.setattr(posteriors, "deep_ensemble", note)
     monkeypatch.setattr(jax, "default_backend", lambda: platform)
-    config = config_by_epochs() if network == "resnet18" else experiment.default_config()
+    config = config_by_epochs(network)
     config.posterior.members_at_once = field
     build.assemble(config)
     assert made == [{"num_members": 5, "members_at_once": at_once}]
@@ -338,12 +334,16 @@ def test_members_are_trained_side_by_side_where_it_is_faster(platform, network, 
 
 @pytest.mark.parametrize(
     ("platform", "network", "field", "at_once"),
-    [("cpu", "mlp", None, 3), ("cpu", "resnet18", None, 1), ("gpu", "resnet18", None, 3), ("cpu", "resnet18", 2, 2)],
+    [
+        ("cpu", "mlp", None, 3),
+        ("cpu", "resnet18", None, 1),
+        pytest.param("gpu", "resnet18", None, 3, marks=pytest.mark.slow),
+        pytest.param("cpu", "resnet18", 2, 2, marks=pytest.mark.slow),
+    ],
 )
 def test_seeds_run_side_by_side_where_it_is_faster(platform, network, field, at_once, monkeypatch):
     monkeypatch.setattr(jax, "default_backend", lambda: platform)
-    config = config_by_epochs(seeds_at_once=field) if network == "resnet18" else experiment.default_config()
-    assert build.assemble(config).seeds_at_once == at_once
+    assert build.assemble(config_by_epochs(network, seeds_at_once=field)).seeds_at_once == at_once
 
 
 @pytest.mark.parametrize(

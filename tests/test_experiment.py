@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import json
 import os
 import shutil
@@ -286,12 +287,16 @@ def test_a_field_that_was_removed_by_hand_holds_its_default_to_the_end(finished,
 
 @pytest.fixture(scope="module")
 def uninterrupted(training_settings, tmp_path_factory, finished):
-    """The records of runs that nothing stopped, by posterior."""
-    config = small_config(**{"posterior.name": "mc_dropout"})
-    return {
-        "deep_ensemble": finished[1],
-        "mc_dropout": experiment.run(config, tmp_path_factory.mktemp("uninterrupted")),
-    }
+    """The records, by posterior, of a run that nothing stopped."""
+
+    @functools.cache
+    def records_of(posterior):
+        if posterior == "deep_ensemble":
+            return finished[1]
+        config = small_config(**{"posterior.name": posterior})
+        return experiment.run(config, tmp_path_factory.mktemp("uninterrupted"))
+
+    return records_of
 
 
 STOP_BEFORE_THE_LINE = (RunFolder, "append_records")
@@ -324,7 +329,7 @@ def test_a_stopped_run_goes_on_with_the_same_bits(
         patched.setattr(*stop_in, stop_later)
         with pytest.raises(KeyboardInterrupt):
             experiment.run(config, tmp_path)
-    assert without_seconds(experiment.run(config, tmp_path)) == without_seconds(uninterrupted[posterior])
+    assert without_seconds(experiment.run(config, tmp_path)) == without_seconds(uninterrupted(posterior))
 
 
 BY_EPOCHS = {
@@ -345,9 +350,9 @@ HOST, SCAN = ({"driver": "host"}, 2), ({"driver": "scan", "rounds_at_once": 3}, 
 
 @pytest.mark.parametrize("training", [None, pytest.param(BY_EPOCHS, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("fields", "later_round"), [HOST, SCAN])
-def test_rounds_after_the_first_compile_nothing(fields, later_round, training, uninterrupted, tmp_path, compilations):
+def test_rounds_after_the_first_compile_nothing(fields, later_round, training, finished, tmp_path, compilations):
     # After a run that nothing stopped: what is compiled to write the first checkpoint is there.
-    del uninterrupted
+    del finished
     counts = []
     config = small_config(**fields)
     if training is not None:
@@ -414,27 +419,27 @@ def test_rounds_as_one_program_do_what_rounds_from_the_host_do_by_epochs(trainin
 def test_rounds_as_one_program_do_what_rounds_from_the_host_do(posterior, uninterrupted, tmp_path):
     config = small_config(driver="scan", rounds_at_once=3, **{"posterior.name": posterior})
     records = experiment.run(config, tmp_path)
-    assert without_seconds(records) == without_seconds(uninterrupted[posterior])
+    assert without_seconds(records) == without_seconds(uninterrupted(posterior))
     assert all(record["seconds"] > 0 and record["seconds_train"] is None for record in records)
 
 
 @pytest.mark.slow
-def test_a_stopped_run_of_several_rounds_a_program_goes_on_with_the_same_bits(uninterrupted, tmp_path, monkeypatch):
+def test_a_stopped_run_of_several_rounds_a_program_goes_on_with_the_same_bits(finished, tmp_path, monkeypatch):
     config = small_config(driver="scan", rounds_at_once=3)
     with monkeypatch.context() as patched:
         patched.setattr(RunFolder, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             experiment.run(config, tmp_path)
-    assert without_seconds(experiment.run(config, tmp_path)) == without_seconds(uninterrupted["deep_ensemble"])
+    assert without_seconds(experiment.run(config, tmp_path)) == without_seconds(finished[1])
 
 
-def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(uninterrupted, tmp_path, stopped_after_saving, caplog):
+def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(finished, tmp_path, stopped_after_saving, caplog):
     with stopped_after_saving(3):
         experiment.run(small_config(), tmp_path)
     (tmp_path / "checkpoints" / "3.json").write_bytes(b"")
     records = experiment.run(small_config(), tmp_path)
     assert "is damaged" in caplog.text
-    assert without_seconds(records) == without_seconds(uninterrupted["deep_ensemble"])
+    assert without_seconds(records) == without_seconds(finished[1])
 
 
 def test_lines_that_are_missing_are_an_error(tmp_path, stopped_after_saving):
@@ -472,6 +477,7 @@ def test_a_second_process_in_the_same_folder_stops_with_an_error(tmp_path):
         experiment.run(small_config(), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_run_and_says_where(tmp_path):
     with pytest.raises(experiment.ExperimentError, match=r"seed 0, round 0: the loss of member \d is \w+ at step \d"):
         experiment.run(small_config(**{"training.learning_rate": 1e38}), tmp_path)

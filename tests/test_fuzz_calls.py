@@ -516,6 +516,7 @@ def one_block_size(monkeypatch):
     monkeypatch.setattr(blocks, "_LARGEST_BLOCK", BLOCK * fuzzed.NUM_DRAWS * NUM_CLASSES)
 
 
+@pytest.mark.slow
 def test_a_hundred_calls():
     run_calls(0, NUM_IN_SAMPLE, METHODS_OF_SAMPLE)
 

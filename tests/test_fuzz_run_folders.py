@@ -173,6 +173,7 @@ def place_of(error):
     return " > ".join(f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in frames[-4:])
 
 
+@pytest.mark.slow
 def test_some_malformed_folders(folders, tmp_path, caplog):
     check_folders(0, NUM_IN_SAMPLE, folders, tmp_path, caplog)
 

@@ -35,14 +35,14 @@ def contents(folder):
 
 def test_a_batch_is_what_acquire_picks(project):
     log_probs = predictions(COUNT)
-    batch = project.ask(log_probs, method="lbb", batch_size=4, redundancy="tree")
-    expected = acquisition.acquire(jax.random.key(0), log_probs, method="lbb", batch_size=4, redundancy="tree")
+    batch = project.ask(log_probs, method="bald", batch_size=4, sampling="top")
+    expected = acquisition.acquire(jax.random.key(0), log_probs, method="bald", batch_size=4)
     assert batch.number == 1
     assert batch.indices.tolist() == expected.indices.tolist()
     assert batch.ids == [f"img_{index}" for index in batch.indices]
     np.testing.assert_array_equal(batch.scores, expected.scores)
     (event,) = log_of(project)
-    assert (event["event"], event["ids"], event["options"]) == ("ask", batch.ids, {"redundancy": "tree"})
+    assert (event["event"], event["ids"], event["options"]) == ("ask", batch.ids, {"sampling": "top"})
     head, *rows = (project.path / "batches" / "0001.csv").read_text().splitlines()
     assert head == "id,score,label"
     assert [row.split(",")[0] for row in rows] == batch.ids

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from slow_parts import slow_but
+from slow_parts import slow_but, slow_rows_but
 
 from lbb_jax import networks
 from lbb_jax.networks import convolution
@@ -70,13 +70,14 @@ def num_parameters(module, *shape):
     return sum(leaf.size for leaf in jax.tree.leaves(variables.params))
 
 
+# Kernel, channels, stride and padding.
 CONVOLUTIONS = [
-    pytest.param((5, 3), (1, 3), 1, "VALID", id="unpadded"),
-    pytest.param((3, 3), (4, 2), 1, "SAME", id="padded"),
-    pytest.param((3, 3), (4, 2), 2, "SAME", id="padded with stride"),
-    pytest.param((1, 1), (4, 2), 2, "SAME", id="1 × 1 with stride"),
-    pytest.param((5, 5), (16, 3), 1, "VALID", id="many channels"),
-    pytest.param((3, 3), (16, 3), 1, "SAME", id="many channels, padded"),
+    ((5, 3), (1, 3), 1, "VALID"),
+    ((3, 3), (4, 2), 1, "SAME"),
+    ((3, 3), (4, 2), 2, "SAME"),
+    ((1, 1), (4, 2), 2, "SAME"),
+    ((5, 5), (16, 3), 1, "VALID"),
+    ((3, 3), (16, 3), 1, "SAME"),
 ]
 
 
@@ -92,14 +93,21 @@ def assert_equal_up_to_rounding(found, expected, channels):
 @pytest.mark.parametrize(("size", "channels", "stride", "padding"), CONVOLUTIONS)
 def test_all_forms_of_the_convolution_agree(size, channels, stride, padding):
     images, kernel = random_images(0, 32, 9, 8, channels[0]), random_images(1, *size, *channels)
-    expected = convolution.convolve_by_library(images, kernel, stride, padding)
-    for form in (convolution.convolve_by_views, convolution.convolve_by_products, convolution.convolve):
-        assert_equal_up_to_rounding(form(images, kernel, stride, padding), expected, channels[0])
+    forms = (
+        *(convolution.convolve_by_library, convolution.convolve_by_views, convolution.convolve_by_products),
+        convolution.convolve,
+    )
+    expected, *found = jax.jit(lambda *arrays: [form(*arrays, stride, padding) for form in forms])(images, kernel)
+    for outputs in found:
+        assert_equal_up_to_rounding(outputs, expected, channels[0])
     if padding == "SAME":
         assert expected.shape == (32, -(-9 // stride), -(-8 // stride), channels[1])
 
 
-@pytest.mark.parametrize(("size", "channels", "stride", "padding"), CONVOLUTIONS)
+@pytest.mark.parametrize(
+    ("size", "channels", "stride", "padding"),
+    slow_rows_but(CONVOLUTIONS, CONVOLUTIONS[2], CONVOLUTIONS[5]),
+)
 def test_gradients_of_the_convolution_are_those_of_the_library_form(size, channels, stride, padding):
     images, kernel = random_images(0, 32, 9, 8, channels[0]), random_images(1, *size, *channels)
     # As large as in a network: of large arguments, the sine is all rounding.
@@ -135,12 +143,15 @@ def test_a_1x1_kernel_is_a_matrix_product_on_every_platform():
 
 def test_convolution_under_vmap_over_kernels_equals_one_after_the_other():
     images, kernels = random_images(0, 2, 6, 6, 1), random_images(1, 3, 5, 5, 1, 2)
-    together = jax.vmap(convolution.convolve, in_axes=(None, 0))(images, kernels)
-    one_by_one = jnp.stack([convolution.convolve(images, kernel) for kernel in kernels])
+    together = jax.jit(jax.vmap(convolution.convolve, in_axes=(None, 0)))(images, kernels)
+    one_by_one = np.stack([jax.jit(convolution.convolve)(images, kernel) for kernel in kernels])
     np.testing.assert_allclose(together, one_by_one, atol=1e-5)
 
 
-@pytest.mark.parametrize(("shape", "channels"), [((9, 8), (1, 3)), ((12, 11), (2, 4)), ((12, 12), (16, 2))])
+@pytest.mark.parametrize(
+    ("shape", "channels"),
+    slow_rows_but([((9, 8), (1, 3)), ((12, 11), (2, 4)), ((12, 12), (16, 2))], ((12, 11), (2, 4))),
+)
 def test_a_pooled_convolution_and_its_gradient_are_those_of_pool_after_convolution(shape, channels):
     images, kernel = random_images(0, 2, *shape, channels[0]), random_images(1, 5, 4, *channels)
     kernel = kernel / np.sqrt(kernel.size)
@@ -176,7 +187,10 @@ def test_the_networks_are_the_papers():
     ("name", "layers", "fans"),
     [
         ("convolutional", ("hidden",), 1024 + 128),
-        ("resnet18", ("blocks_7", "NormalisedConvolution_1", "Convolution_0"), 9 * (32 + 32)),
+        pytest.param(
+            *("resnet18", ("blocks_7", "NormalisedConvolution_1", "Convolution_0"), 9 * (32 + 32)),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_weights_are_glorot_uniform(name, layers, fans):
@@ -196,7 +210,7 @@ def test_running_statistics_start_as_those_of_the_standard_normal():
     assert {float(value) for leaf in jax.tree.leaves(statistics) for value in np.unique(leaf)} == {0, 1}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow_but(NAMES, "mlp", "convolutional"))
 def test_logits_of_an_input_do_not_depend_on_the_others(name):
     network, variables, inputs = build(name)
     logits = network.logits(variables, inputs)
@@ -205,7 +219,7 @@ def test_logits_of_an_input_do_not_depend_on_the_others(name):
     np.testing.assert_allclose(alone, jnp.broadcast_to(logits[:1], logits.shape), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow_but(NAMES, "mlp", "convolutional"))
 def test_a_shared_mask_is_the_same_for_every_input_and_another_for_every_key(name):
     network, variables, inputs = build(name)
     copies = jnp.broadcast_to(inputs[:1], inputs.shape)
@@ -215,7 +229,7 @@ def test_a_shared_mask_is_the_same_for_every_input_and_another_for_every_key(nam
     assert np.abs(logits - network.masked_logits(jax.random.key(1), variables, hidden)).max() > 1e-4
 
 
-@pytest.mark.parametrize("name", slow_but(NAMES, "mlp", "convolutional", "text_classifier"))
+@pytest.mark.parametrize("name", slow_but(NAMES, "mlp", "convolutional"))
 def test_a_shared_mask_does_not_depend_on_the_number_of_inputs(name):
     network, variables, inputs = build(name)
     hidden = network.before_dropout(variables, inputs)
@@ -242,7 +256,7 @@ def test_embeddings_are_what_the_last_layer_turns_into_logits(name):
     )
 
 
-@pytest.mark.parametrize("name", slow_but(NAMES, "mlp", "convolutional", "text_classifier"))
+@pytest.mark.parametrize("name", slow_but(NAMES, "mlp", "convolutional"))
 def test_training_masks_differ_between_inputs(name):
     network, variables, inputs = build(name)
     twice = jnp.concatenate([inputs[:2], inputs[:2]])
@@ -271,9 +285,10 @@ def test_dropping_whole_channels_commutes_with_pooling_and_relu():
 
 def test_dropout_keeps_the_expected_rate_and_scale():
     network = networks.functional(networks.MLP(2000, hidden_sizes=(2000,), dropout_rate=0.25))
-    identity = jax.tree.map(jnp.zeros_like, network.init(jax.random.key(0), jnp.ones((1, 1))))
-    identity.params["output"]["kernel"] = jnp.eye(2000)
-    dropped = network.masked_logits(jax.random.key(1), identity, jnp.ones((1, 2000)))[0]
+    shapes = jax.eval_shape(network.init, jax.random.key(0), jnp.ones((1, 1)))
+    identity = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    identity.params["output"]["kernel"] = np.eye(2000, dtype=np.float32)
+    dropped = jax.jit(network.masked_logits)(jax.random.key(1), identity, jnp.ones((1, 2000)))[0]
     np.testing.assert_allclose(np.unique(dropped), [0, 4 / 3], rtol=1e-6)
     # Four standard errors of a binomial share: a false alarm in 16,000, with a fixed key.
     assert abs(np.mean(dropped == 0) - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 2000)
@@ -328,6 +343,7 @@ def test_batch_statistics_enter_the_running_ones_with_weight_one_tenth():
         np.testing.assert_allclose(after[name], 0.9 * before[name] + 0.1 * of_batch, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_members_side_by_side_have_the_statistics_that_each_has_alone():
     network, _, inputs = build("resnet18")
     keys = jax.random.split(jax.random.key(3), 2)
@@ -374,7 +390,7 @@ class Plain(nn.Module):
 
 
 def test_a_plain_module_trains_where_it_is_trained_and_nowhere_else():
-    network, inputs = networks.functional(Plain()), random_images(0, 4, 5)
+    network, inputs = networks.Network(*map(jax.jit, networks.functional(Plain()))), random_images(0, 4, 5)
     variables = network.init(jax.random.key(0), inputs)
     first, second = (network.logits(variables, inputs[:size])[:2] for size in (4, 2))
     np.testing.assert_allclose(first, second, atol=1e-6)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import small_problem
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from lbb_jax import examples, information, labelled_set, networks, posteriors
 from lbb_jax.posteriors import gauss_newton
@@ -17,15 +17,22 @@ pytestmark = pytest.mark.usefixtures("training_settings")
 NUM_POINTS, NUM_FEATURES, NUM_OUTPUTS = 30, 4, 3
 
 
+full = jax.jit(gauss_newton.full)
+kronecker = jax.jit(gauss_newton.kronecker)
+softmax_hessians = jax.jit(gauss_newton.softmax_hessians)
+log_evidence = jax.jit(gauss_newton.log_evidence)
+rotate = jax.jit(gauss_newton.rotate)
+
+
 def curvatures(features, hessians):
-    return gauss_newton.full(features, hessians), gauss_newton.kronecker(features, hessians, jnp.float32(len(features)))
+    return full(features, hessians), kronecker(features, hessians, np.float32(len(features)))
 
 
 def covariance(curvature, prior_precision):
     """The rows of the posterior's covariance, from the eigenvectors."""
     size = curvature.eigenvalues.size
-    unit = jnp.eye(size).reshape(size, *curvature.eigenvalues.shape)
-    vectors = np.asarray(gauss_newton.rotate(curvature, unit), np.float64)
+    unit = np.eye(size, dtype=np.float32).reshape(size, *curvature.eigenvalues.shape)
+    vectors = np.asarray(rotate(curvature, unit), np.float64)
     return vectors.T @ (vectors / (np.asarray(curvature.eigenvalues).ravel()[:, None] + prior_precision))
 
 
@@ -47,9 +54,10 @@ def test_a_linear_gaussian_problem_has_its_exact_posterior_and_evidence(prior_pr
     marginal = variance * np.eye(NUM_POINTS) + features @ features.T / prior_precision
     evidence = sum(stats.multivariate_normal.logpdf(column, cov=marginal) for column in outputs.T)
     # The loss is the same in all points, so that the Kronecker approximation is exact, too.
-    for curvature in curvatures(features, jnp.tile(jnp.eye(NUM_OUTPUTS) / variance, (NUM_POINTS, 1, 1))):
+    hessians = np.tile(np.eye(NUM_OUTPUTS, dtype=np.float32) / np.float32(variance), (NUM_POINTS, 1, 1))
+    for curvature in curvatures(features, hessians):
         np.testing.assert_allclose(covariance(curvature, prior_precision), expected, rtol=1e-4, atol=1e-5)
-        found = gauss_newton.log_evidence(log_likelihood, mean.astype(np.float32), curvature, prior_precision)
+        found = log_evidence(log_likelihood, mean.astype(np.float32), curvature, prior_precision)
         np.testing.assert_allclose(found, evidence, rtol=1e-4)
 
 
@@ -57,8 +65,9 @@ def test_draws_have_the_mean_and_covariance_of_the_posterior():
     features, _ = linear_gaussian()
     logits = np.random.default_rng(1).normal(size=(NUM_POINTS, NUM_OUTPUTS)).astype(np.float32)
     mean = np.random.default_rng(2).normal(size=(NUM_OUTPUTS, NUM_FEATURES)).astype(np.float32)
-    for curvature in curvatures(features, gauss_newton.softmax_hessians(logits)):
-        draws = gauss_newton.draw(jax.random.key(0), jnp.asarray(mean), curvature, 0.5, num_draws=40_000)
+    draw = jax.jit(gauss_newton.draw, static_argnames="num_draws")
+    for curvature in curvatures(features, softmax_hessians(logits)):
+        draws = draw(jax.random.key(0), mean, curvature, 0.5, num_draws=40_000)
         rows = np.asarray(draws).reshape(len(draws), -1)
         np.testing.assert_allclose(rows.mean(axis=0), mean.ravel(), atol=0.03)
         expected = covariance(curvature, 0.5)
@@ -67,28 +76,28 @@ def test_draws_have_the_mean_and_covariance_of_the_posterior():
 
 def test_the_curvature_is_the_hessian_of_the_cross_entropy():
     features, _ = linear_gaussian()
-    layer = jnp.asarray(np.random.default_rng(2).normal(size=(NUM_OUTPUTS, NUM_FEATURES)), jnp.float32)
+    layer = np.random.default_rng(2).normal(size=(NUM_OUTPUTS, NUM_FEATURES)).astype(np.float32)
     labels = np.arange(NUM_POINTS) % NUM_OUTPUTS
 
     def loss(parameters):
         logits = features @ parameters.reshape(layer.shape).T
         return -jnp.sum(jax.nn.log_softmax(logits)[np.arange(NUM_POINTS), labels])
 
-    hessian = np.asarray(jax.hessian(loss)(layer.ravel()))
-    curvature = gauss_newton.full(features, gauss_newton.softmax_hessians(features @ layer.T))
+    hessian = np.asarray(jax.jit(jax.hessian(loss))(layer.ravel()))
+    curvature = full(features, softmax_hessians(features @ layer.T))
     np.testing.assert_allclose(covariance(curvature, 1.0), np.linalg.inv(hessian + np.eye(12)), rtol=1e-3, atol=1e-5)
 
 
 def test_the_prior_precision_is_that_of_the_highest_evidence():
     features, outputs = linear_gaussian()
     mean = np.linalg.lstsq(features, outputs, rcond=None)[0].T.astype(np.float32)
-    for curvature in curvatures(features, gauss_newton.softmax_hessians(features @ mean.T)):
+    for curvature in curvatures(features, softmax_hessians(features @ mean.T)):
 
         def worth(log, curvature=curvature):
-            return -float(gauss_newton.log_evidence(0.0, mean, curvature, np.exp(log)))
+            return -float(log_evidence(0.0, mean, curvature, np.exp(log)))
 
         best = optimize.minimize_scalar(worth, bounds=(-8, 8), method="bounded").x
-        found = float(jnp.log(gauss_newton.best_prior_precision(jnp.asarray(mean), curvature)))
+        found = np.log(jax.jit(gauss_newton.best_prior_precision)(mean, curvature))
         assert abs(found - best) < 0.03
 
 
@@ -114,9 +123,14 @@ def fitted(**options):
 
 
 @functools.cache
+def compiled_sample(made):
+    return jax.jit(made.sample)
+
+
+@functools.cache
 def sampled(**options):
     made, params, _ = fitted(**options)
-    return np.asarray(jax.jit(made.sample)(jax.random.key(0), params, small_problem.data().pool))
+    return np.asarray(compiled_sample(made)(jax.random.key(0), params, small_problem.data().pool))
 
 
 @pytest.mark.parametrize("structure", ["full", pytest.param("kronecker", marks=pytest.mark.slow)])
@@ -125,7 +139,7 @@ def test_samples_are_normalised_and_more_informative_than_members_can_be(structu
     assert log_probs.shape == (120, 40, 10)
     np.testing.assert_allclose(np.exp(log_probs).sum(-1), 1, atol=1e-5)
     # Two members end at log 2.
-    assert information.joint_mutual_information(log_probs[[0, 20, 40, 60]]) > np.log(2)
+    assert jax.jit(information.joint_mutual_information)(log_probs[[0, 20, 40, 60]]) > np.log(2)
     _, params, losses = fitted(structure=structure)
     assert losses.shape == (2, 10)
     assert params.mean.shape == (2, 10, 17)
@@ -136,11 +150,12 @@ def test_the_draws_of_a_member_lie_around_what_it_learnt():
     network, _ = small_problem.parts("fixed_steps")
     pool = small_problem.data().pool
     close = params._replace(prior_precision=jnp.full(2, 1e12, jnp.float32))
-    log_probs = np.asarray(jax.jit(made.sample)(jax.random.key(0), close, pool))
+    log_probs = np.asarray(compiled_sample(made)(jax.random.key(0), close, pool))
+    predict = jax.jit(lambda *known: examples.map_inputs(functools.partial(network.logits, known[0]), known[1]))
     for member in range(2):
         variables = jax.tree.map(lambda leaf, member=member: leaf[member], params.variables)
-        logits = examples.map_inputs(functools.partial(network.logits, variables), pool)
-        expected = np.broadcast_to(jax.nn.log_softmax(logits)[:, None], (120, 20, 10))
+        logits = predict(variables, pool)
+        expected = np.broadcast_to(special.log_softmax(logits, axis=-1)[:, None], (120, 20, 10))
         np.testing.assert_allclose(log_probs[:, member * 20 : (member + 1) * 20], expected, atol=1e-3)
 
 
@@ -149,9 +164,9 @@ def test_labels_past_the_size_of_the_labelled_set_do_not_count():
     network, _ = small_problem.parts("fixed_steps")
     variables = jax.tree.map(lambda leaf: leaf[0], params.variables)
     inputs = examples.inputs(small_problem.data().pool, jnp.arange(10))
-    features = np.asarray(network.embed(variables, inputs))
+    features, logits = jax.jit(lambda *known: (network.embed(*known), network.logits(*known)))(variables, inputs)
     features = np.concatenate([features, np.ones((10, 1), np.float32)], axis=1)
-    expected = gauss_newton.full(features, gauss_newton.softmax_hessians(network.logits(variables, inputs)))
+    expected = full(features, softmax_hessians(logits))
     np.testing.assert_allclose(params.curvature.eigenvalues[0], expected.eigenvalues, rtol=1e-3, atol=1e-4)
 
 

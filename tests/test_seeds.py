@@ -15,8 +15,8 @@ NUM_SEEDS = 4
 @functools.cache
 def parts(posterior_name="deep_ensemble"):
     settings = small_problem.settings("power_bald", posterior_name)
-    states = seeds.init(jnp.arange(NUM_SEEDS), small_problem.data(), settings)
-    return settings, states, small_problem.data()
+    init = jax.jit(lambda numbers, data: seeds.init(numbers, data, settings))
+    return settings, init(np.arange(NUM_SEEDS), small_problem.data()), small_problem.data()
 
 
 def compiled(posterior_name="deep_ensemble", **options):

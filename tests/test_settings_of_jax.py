@@ -19,7 +19,7 @@ AVAILABLE = np.arange(12) % 3 != 0
 LOG_PROBS = np.where(AVAILABLE[:, None, None], reference.log32(POOL), np.nan)
 
 
-@pytest.mark.parametrize("method", slow_but(acquisition.METHODS, "bald", "power_lbb", "epig", "badge"))
+@pytest.mark.parametrize("method", slow_but(acquisition.METHODS, "lbb", "badge"))
 def test_nan_of_points_that_are_not_available_are_no_fault(method):
     options = {"embeddings": variants.EMBEDDINGS[:12]} if acquisition.METHODS[method].uses_embeddings else {}
 
@@ -33,7 +33,7 @@ def test_nan_of_points_that_are_not_available_are_no_fault(method):
         np.testing.assert_array_equal(pick().indices, expected.indices)
 
 
-@pytest.mark.parametrize("method", ["bald", "power_lbb"])
+@pytest.mark.parametrize("method", slow_but(["bald", "power_lbb"], "bald"))
 def test_nan_of_a_stream_are_no_fault_either(method):
     def pick():
         return acquisition.acquire_stream(
@@ -47,7 +47,8 @@ def test_nan_of_a_stream_are_no_fault_either(method):
             acquisition.acquire_stream(jax.random.key(0), [LOG_PROBS], method=method, batch_size=4)
 
 
-@pytest.mark.parametrize("method", slow_but(["bald", "power_lbb"], "power_lbb"))
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["bald", "power_lbb"])
 def test_without_jit_the_picks_are_the_same(method):
     arguments = {"log_probs": reference.log32(POOL[:4]), "method": method, "batch_size": 2}
     expected = acquisition.acquire(jax.random.key(0), **arguments)
@@ -73,5 +74,6 @@ def test_networks_are_trained_where_promotion_is_strict(trainer):
         variables = network.init(key, examples.inputs(data.pool, jnp.arange(1)))
         return trainer.fit(key, network, variables, data, labelled)[1]
 
-    losses = jax.jit(fit)(jax.random.key(0), labelled_set.create(jnp.arange(8), capacity=16))
-    assert np.all(np.isfinite(losses))
+    # What promotion refuses, it refuses when the program is traced.
+    losses = jax.eval_shape(fit, jax.random.key(0), labelled_set.create(np.arange(8), capacity=16))
+    assert losses.dtype == jnp.float32

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import small_problem
+from slow_parts import slow_but, slow_rows_but
 
 from lbb_jax import examples, labelled_set, networks, training
 from lbb_jax.networks import Network, Variables
@@ -58,7 +59,7 @@ def fit(size, **options):
 
 @pytest.mark.parametrize(
     ("size", "batch_size"),
-    [(10, 4), (3, 8), (16, 16), *(pytest.param(*sizes, marks=pytest.mark.slow) for sizes in ((10, 5), (1, 1)))],
+    slow_rows_but([(10, 4), (3, 8), (16, 16), (10, 5), (1, 1)], (10, 4)),
 )
 def test_every_epoch_visits_each_labelled_point_once_and_fills_up_with_its_first(size, batch_size):
     variables, losses = fit(size, num_epochs=4, smallest_batch_size=batch_size)
@@ -183,7 +184,7 @@ def test_members_side_by_side_take_their_steps_together():
     assert "reduce_or" not in program
 
 
-@pytest.mark.parametrize("augment", [False, True])
+@pytest.mark.parametrize("augment", slow_but([False, True], True))
 def test_inputs_are_augmented_in_training_only(augment):
     # One pixel is 1: it stays where it is in one of 162 crops and mirror images.
     pixels = np.zeros((40, 8, 8, 1))
@@ -204,13 +205,11 @@ def test_inputs_are_augmented_in_training_only(augment):
         return jax.nn.one_hot(jnp.where(variables.statistics[0] == 1, after_first, 1), 3)
 
     trainer = small_problem.training_by_epochs(num_epochs=2, smallest_batch_size=40, augment=augment)
-    kept, _ = trainer.fit(
-        jax.random.key(0),
-        Network(None, logits, training_logits, None, None, None),
-        Variables(jnp.float32(0), (jnp.int32(0), jnp.int32(0))),
-        examples.Data(images, images, images),
-        labelled_set.create(jnp.arange(40), capacity=40),
-    )
+    network = Network(None, logits, training_logits, None, None, None)
+    start = Variables(jnp.float32(0), (jnp.int32(0), jnp.int32(0)))
+    labelled = labelled_set.create(np.arange(40), capacity=40)
+    train = jax.jit(lambda data: trainer.fit(jax.random.key(0), network, start, data, labelled))
+    kept, _ = train(examples.Data(images, images, images))
     epoch, num_unchanged = kept.statistics
     assert epoch == 1
     assert num_unchanged < 5 if augment else num_unchanged == 40

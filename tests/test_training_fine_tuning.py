@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from slow_parts import slow_but
 
 from lbb_jax import examples, labelled_set, loop, networks, posteriors
 from lbb_jax.loop import Data, Settings
@@ -72,7 +73,7 @@ def test_noise_on_tokens_is_an_error():
         examples.repeat(jax.random.key(0), data().pool, copies=2, noise=0.1)
 
 
-@pytest.mark.parametrize("posterior", POSTERIORS)
+@pytest.mark.parametrize("posterior", slow_but(POSTERIORS, "deep_ensemble"))
 def test_training_goes_out_from_the_pretrained_parameters(posterior):
     whole = settings(posterior)
 
@@ -141,6 +142,7 @@ def test_a_draw_is_one_function_of_the_text_and_another_than_the_next():
     assert np.abs(log_probs[:, 0] - log_probs[:, 1]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_bfloat16_leaves_tokens_alone():
     rounded = networks.functional(networks.TextClassifier(3, ARCHITECTURE), compute_dtype=jnp.bfloat16)
     tokens = examples.inputs(data().test, jnp.arange(40))

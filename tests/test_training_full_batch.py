@@ -21,8 +21,13 @@ def test_a_linear_classifier_ends_at_the_most_probable_parameters():
     labelled = labelled_set.create(jnp.arange(NUM_LABELS), capacity=NUM_LABELS + 10)
     # What slots past the size hold does not count.
     labelled = labelled._replace(indices=labelled.indices.at[NUM_LABELS:].set(77))
-    start = network.init(jax.random.key(0), examples.inputs(data.pool, jnp.arange(1)))
-    variables, losses = jax.jit(lambda key: training.fit(key, network, start, data, labelled))(jax.random.key(1))
+
+    @jax.jit
+    def train(key):
+        start = network.init(key, examples.inputs(data.pool, jnp.arange(1)))
+        return training.fit(key, network, start, data, labelled)
+
+    variables, losses = train(jax.random.key(1))
     assert losses.shape == (60,)
     assert losses[-1] < losses[0] / 2
 

@@ -31,7 +31,7 @@ from lbb_jax import arguments
 from lbb_jax.acquisition import dense_greedy, exponential_race, lazy_greedy
 from lbb_jax.acquisition.lbb_rankings import Ranking
 from lbb_jax.acquisition.selection import Acquisition
-from lbb_jax.acquisition.shared_information import Batch, SharedInformation
+from lbb_jax.acquisition.shared_information import GrowingBatch, SharedInformation
 from lbb_jax.acquisition.third_order import pick_third_order
 
 
@@ -209,7 +209,9 @@ def _pick_one_by_one(
     batch = pool.empty_batch()
     search = ranking.begin(available, batch, front_size=front_size)
 
-    def pick(carry: tuple[lazy_greedy.Search, Batch], _: None) -> tuple[tuple[lazy_greedy.Search, Batch], Acquisition]:
+    def pick(
+        carry: tuple[lazy_greedy.Search, GrowingBatch], _: None
+    ) -> tuple[tuple[lazy_greedy.Search, GrowingBatch], Acquisition]:
         search, batch = carry
         search = lazy_greedy.settle(search, ranking.rules(batch), batch.size, block_size=pool.block_size)
         index, rank, state, details, search = lazy_greedy.take_best(search)

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax.acquisition import lazy_greedy
 from lbb_jax.acquisition.lazy_greedy import Known, Rules, Search
-from lbb_jax.acquisition.shared_information import Batch, SharedInformation
+from lbb_jax.acquisition.shared_information import GrowingBatch, SharedInformation
 from lbb_jax.batching import map_chunks, rows_per_chunk
 from lbb_jax.chi_squared import Moments
 
@@ -86,7 +86,7 @@ class Ranking:
         self.pool, self.first_ranks, self.later_ranks = pool, first_ranks, later_ranks
         self._has_memory = has_memory
 
-    def begin(self, available: Bool[Array, " N"], batch: Batch, *, front_size: int) -> Search:
+    def begin(self, available: Bool[Array, " N"], batch: GrowingBatch, *, front_size: int) -> Search:
         """A search before the first pick."""
         num_points, nothing = len(available), jnp.zeros_like(self.pool.scores)
         state = Shared(nothing, self.first_ranks, nothing, jnp.zeros(num_points, jnp.int32))
@@ -95,7 +95,7 @@ class Ranking:
         ranks = jnp.where(available, self.first_ranks, -jnp.inf)
         return lazy_greedy.begin(ranks, state, self.rules(batch), kept=kept, front_size=front_size)
 
-    def rules(self, batch: Batch) -> Rules:
+    def rules(self, batch: GrowingBatch) -> Rules:
         """How points are evaluated, given the batch so far."""
         pool = self.pool
         refresh, count = self._refresh_sum, _all_pairs
@@ -109,7 +109,7 @@ class Ranking:
             in_crowds=True,
         )
 
-    def after_pick(self, search: Search, batch: Batch) -> Search:
+    def after_pick(self, search: Search, batch: GrowingBatch) -> Search:
         """Lowers the bounds of the front by those of its pairs with the last pick."""
         pool, front, last = self.pool, search.front, batch.size - 1
         if not pool.has_moments:
@@ -140,7 +140,7 @@ class Ranking:
         picked_ranks = jnp.broadcast_to(picked_rank, bounds.shape)
         return jnp.minimum(bounds, self.later_ranks(points, bounds, gains, lowered, picked_ranks))
 
-    def _lower(self, batch: Batch, known: Known, kept: PoolMoments) -> tuple[Known, PoolMoments]:
+    def _lower(self, batch: GrowingBatch, known: Known, kept: PoolMoments) -> tuple[Known, PoolMoments]:
         """Lowers the bounds of the whole pool by those of its pairs with all picks."""
         pool, num_points = self.pool, len(known.bounds)
         moments = jax.lax.cond(kept.are_known, lambda: kept.moments, lambda: pool.moments_of(pool.log_probs))
@@ -159,7 +159,12 @@ class Ranking:
         return Known(bounds, known.num_seen, state), PoolMoments(jnp.array(True), moments)
 
     def _lower_points(
-        self, batch: Batch, points: Int32[Array, " n"], known: Known, scores: Float[Array, " n"], moments: Moments
+        self,
+        batch: GrowingBatch,
+        points: Int32[Array, " n"],
+        known: Known,
+        scores: Float[Array, " n"],
+        moments: Moments,
     ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
         """Bounds and pending redundancy of points with all picks, a few of which are added at a time."""
         pool, width = self.pool, min(_PICKS_AT_A_TIME, self.pool.batch_size)
@@ -181,7 +186,7 @@ class Ranking:
         num_turns = (batch.size - first + width - 1) // width
         return jax.lax.fori_loop(0, num_turns, see, (known.bounds, state.pending))
 
-    def _refresh_next(self, batch: Batch, points: Int32[Array, " n"], known: Known, details: Details) -> Known:
+    def _refresh_next(self, batch: GrowingBatch, points: Int32[Array, " n"], known: Known, details: Details) -> Known:
         """Evaluates each point with the next pick that can change its rank."""
         pool, state = self.pool, known.state
         least = state.redundancy if self._has_memory else jnp.maximum(state.redundancy, state.pending)
@@ -196,7 +201,7 @@ class Ranking:
         bounds = jnp.where(num_seen < batch.size, jnp.minimum(known.bounds, ranks), ranks)
         return Known(bounds, num_seen, state._replace(redundancy=redundancy, ranks=ranks))
 
-    def _refresh_sum(self, batch: Batch, points: Int32[Array, " n"], known: Known, details: Details) -> Known:
+    def _refresh_sum(self, batch: GrowingBatch, points: Int32[Array, " n"], known: Known, details: Details) -> Known:
         """Evaluates points with all picks: a sum over pairs is known only when every pair is.
 
         The pairs that are missing are numbered point by point, and as many are evaluated at a time as there are points.
@@ -238,7 +243,11 @@ def _enter(pool: SharedInformation, points: Int32[Array, " n"], known: Known) ->
 
 
 def _next_pick(
-    pool: SharedInformation, batch: Batch, details: Details, num_seen: Int32[Array, " n"], least: Float[Array, " n"]
+    pool: SharedInformation,
+    batch: GrowingBatch,
+    details: Details,
+    num_seen: Int32[Array, " n"],
+    least: Float[Array, " n"],
 ) -> tuple[Int32[Array, " n"], Bool[Array, " n"]]:
     """The next pick that can change the redundancy of each point, of which ``least[n]`` is known.
 

@@ -24,7 +24,7 @@ _JOINT_PROBABILITIES_AT_A_TIME = 2**11
 _LARGEST_BLOCK = 2**20
 
 
-class Batch(NamedTuple):
+class GrowingBatch(NamedTuple):
     """The batch so far, in places for ``b`` points.
 
     Attributes:
@@ -39,9 +39,9 @@ class Batch(NamedTuple):
     moments: Moments
     size: Int32[Array, ""]
 
-    def with_point(self, index: Int32[Array, ""], rank: Float[Array, ""], moments: Moments) -> "Batch":
+    def with_point(self, index: Int32[Array, ""], rank: Float[Array, ""], moments: Moments) -> "GrowingBatch":
         """The batch and one more point, whose ``moments`` are ``[D]`` and ``[E]``."""
-        return Batch(
+        return GrowingBatch(
             self.indices.at[self.size].set(index),
             self.ranks.at[self.size].set(rank),
             jax.tree.map(lambda leaf, column: leaf.at[:, self.size].set(column), self.moments, moments),
@@ -93,12 +93,12 @@ class SharedInformation:
         num_moments = chi_squared.num_coordinates(num_draws) * num_draws // 2
         return num_points * (num_moments if self._pairs_are_products else num_classes**2)
 
-    def empty_batch(self) -> Batch:
+    def empty_batch(self) -> GrowingBatch:
         """A batch without points."""
         size, dtype = self.batch_size, self.log_probs.dtype
         moments = jax.eval_shape(self.moments_of, self.log_probs[:1])
         nothing = jax.tree.map(lambda leaf: jnp.zeros((len(leaf), size), dtype), moments)
-        return Batch(jnp.zeros(size, jnp.int32), jnp.zeros(size, dtype), nothing, jnp.int32(0))
+        return GrowingBatch(jnp.zeros(size, jnp.int32), jnp.zeros(size, dtype), nothing, jnp.int32(0))
 
     def moments_of(self, log_probs: Float[Array, "n K C"]) -> Moments:
         """Moments of ``log_probs[n, K, C]``, that bound pairs, or whose products they are; ``[D, n]``, ``[E, n]``."""
@@ -110,7 +110,7 @@ class SharedInformation:
         return chi_squared.bound_moments(log_probs)
 
     def pairs(
-        self, points: Int32[Array, " m"], moments: Moments, numbers: Int32[Array, " m"], batch: Batch
+        self, points: Int32[Array, " m"], moments: Moments, numbers: Int32[Array, " m"], batch: GrowingBatch
     ) -> Float[Array, " m"]:
         """The information of each of ``points[m]`` with the one of the batch at the same of ``numbers[m]``, ``[m]``.
 

@@ -4,8 +4,9 @@
     python tests/mutants/mutants.py run tests/mutants/mutants.jsonl --output=caught.jsonl
 
 ``draw`` lists changes, drawn from a seed, of the modules in `TESTS`. ``run`` makes each in a copy of the tracked files
-and runs the module's tests in `TESTS` there until one fails: the quick ones and, where they all pass, the slow ones. A
-run that is stopped goes on where it was. What these tests miss, the others may still catch.
+and runs the module's tests in `TESTS` there until one fails: the quick ones and, where they all pass, the slow ones,
+unless ``--quick`` leaves these out. A run that is stopped goes on where it was. What these tests miss, the others may
+still catch.
 """
 
 import argparse
@@ -18,11 +19,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 900
+SECONDS = 600
+MARKS = {"quick": "not slow and not soak and not fuzz", "slow": "slow and not soak and not fuzz"}
+KINDS = tuple(MARKS)
 # By module: the test files that are about it.
 TESTS = {
     "entropy": ("entropy", "information", "information_precision"),
@@ -90,6 +94,7 @@ def main() -> None:
     drawing.add_argument("--seed", type=int, default=0)
     running = commands.add_parser("run", help="make each change and run the tests")
     running.add_argument("mutants", type=Path)
+    running.add_argument("--quick", action="store_true", help="leave out the slow tests")
     for command in (drawing, running):
         command.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
@@ -97,7 +102,8 @@ def main() -> None:
         lines = [json.dumps(mutant) for mutant in draw(arguments.count, arguments.seed)]
         arguments.output.write_text("\n".join(lines) + "\n")
     else:
-        run_all([json.loads(line) for line in arguments.mutants.read_text().splitlines()], arguments.output)
+        mutants = [json.loads(line) for line in arguments.mutants.read_text().splitlines()]
+        run_all(mutants, arguments.output, KINDS[:1] if arguments.quick else KINDS)
 
 
 def draw(count: int, seed: int) -> list[dict[str, str]]:
@@ -174,21 +180,25 @@ def _operator(before: ast.expr, after: ast.expr, lines: list[str]) -> Iterator[t
         yield after.lineno, start, start + len(operator), _OPPOSITES[operator]
 
 
-def run_all(mutants: list[dict[str, str]], output: Path) -> None:
-    """Notes for each change which tests caught it, and prints the share in the end."""
+def run_all(mutants: list[dict[str, str]], output: Path, kinds: Sequence[str]) -> None:
+    """Notes for each change which tests caught it, and how long they took; prints the share in the end."""
     done = [json.loads(line) for line in output.read_text().splitlines()] if output.exists() else []
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder)
         _copy_tracked_files(copy)
         for place, mutant in enumerate(mutants[len(done) :], start=len(done) + 1):
-            done.append({**mutant, "caught": _caught_by(mutant, copy)})
+            began = time.monotonic()
+            caught = _caught_by(mutant, copy, kinds)
+            done.append({**mutant, "caught": caught, "seconds": round(time.monotonic() - began)})
             with output.open("a") as file:
                 file.write(json.dumps(done[-1]) + "\n")
-            print(f"{place}/{len(mutants)} {mutant['module']}: {done[-1]['caught']}", flush=True)
+            print(f"{place}/{len(mutants)} {mutant['module']}: {caught}", flush=True)
     counts = collections.Counter(mutant["caught"] for mutant in done)
     tried = len(done) - counts["not there"]
-    quick, slow = counts["quick"], counts["slow"]
-    print(f"{tried} changes: {quick / tried:.0%} caught by the quick tests, {(quick + slow) / tried:.0%} with the slow")
+    total = 0
+    for kind in kinds:
+        total += counts[kind]
+        print(f"{total} of {tried} changes ({total / tried:.0%}) are caught, the {kind} tests included")
 
 
 def _copy_tracked_files(folder: Path) -> None:
@@ -198,7 +208,7 @@ def _copy_tracked_files(folder: Path) -> None:
         shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
 
 
-def _caught_by(mutant: dict[str, str], folder: Path) -> str:
+def _caught_by(mutant: dict[str, str], folder: Path, kinds: Sequence[str]) -> str:
     """``quick`` or ``slow`` tests, ``nothing``; ``not there`` for a line that the code does not have once."""
     module = folder / f"lbb_jax/{mutant['module']}.py"
     source = module.read_text() if module.exists() else ""
@@ -208,13 +218,7 @@ def _caught_by(mutant: dict[str, str], folder: Path) -> str:
     try:
         paths = [folder / f"tests/test_{name}.py" for name in TESTS[mutant["module"]]]
         paths = [str(path) for path in paths if path.exists()]
-        for kind, marks in (
-            ("quick", "not slow and not soak and not fuzz"),
-            ("slow", "slow and not soak and not fuzz"),
-        ):
-            if not _pass(paths, marks, folder):
-                return kind
-        return "nothing"
+        return next((kind for kind in kinds if not _pass(paths, MARKS[kind], folder)), "nothing")
     finally:
         module.write_text(source)
 
@@ -222,7 +226,14 @@ def _caught_by(mutant: dict[str, str], folder: Path) -> str:
 def _pass(paths: list[str], marks: str, folder: Path) -> bool:
     """Whether the tests pass in the time that they have."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", marks, *paths]
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        # Most programs are those of the mutant before.
+        "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".cache" / "mutants"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
     try:
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:

@@ -4,7 +4,12 @@ import pytest
 
 
 def slow_but(values, *quick):
-    """``values`` as parameters: those in ``quick`` as they are, all others marked slow."""
-    unknown = set(quick) - set(values)
+    """``values`` of one parameter: those in ``quick`` as they are, all others marked slow."""
+    return slow_rows_but([(value,) for value in values], *((value,) for value in quick))
+
+
+def slow_rows_but(rows, *quick):
+    """``rows`` of several parameters: those in ``quick`` as they are, all others marked slow."""
+    unknown = [row for row in quick if row not in rows]
     assert not unknown, unknown
-    return [value if value in quick else pytest.param(value, marks=pytest.mark.slow) for value in values]
+    return [pytest.param(*row, marks=() if row in quick else pytest.mark.slow) for row in rows]

@@ -27,7 +27,7 @@ FORMS = {
 }
 
 
-class Sizes(NamedTuple):
+class RoundSizes(NamedTuple):
     """What a round takes.
 
     Attributes:
@@ -49,7 +49,7 @@ class Sizes(NamedTuple):
         return {"train": self.steps, "predict": self.images, "acquire": self.acquired}[stage]
 
 
-def time_stages(stages: Sequence[str], sizes: Sizes) -> dict[str, Record]:
+def time_stages(stages: Sequence[str], sizes: RoundSizes) -> dict[str, Record]:
     """Seconds of stages ("train", "predict", "acquire") by lbb_jax, and the seconds to compile each."""
     settings, data = _settings(sizes), Data(_images(sizes.images), _images(sizes.acquired))
     state = jax.jit(loop.init, static_argnums=2)(jax.random.key(0), data, settings)
@@ -70,7 +70,7 @@ def time_stages(stages: Sequence[str], sizes: Sizes) -> dict[str, Record]:
     }
 
 
-def time_torch(python: str, stage: str, forms: Sequence[str], sizes: Sizes, *, units: int) -> list[Record]:
+def time_torch(python: str, stage: str, forms: Sequence[str], sizes: RoundSizes, *, units: int) -> list[Record]:
     """Seconds of a stage by PyTorch, a record for each form.
 
     Args:
@@ -78,7 +78,7 @@ def time_torch(python: str, stage: str, forms: Sequence[str], sizes: Sizes, *, u
       stage: "train", "predict" or "acquire".
       forms: As `torch_round` names them.
       sizes: The numbers of networks, steps, images and acquired points, as for `time_stages`.
-      units: Steps, images or points, as `Sizes.units` gives them for a whole stage.
+      units: Steps, images or points, as `RoundSizes.units` gives them for a whole stage.
 
     Raises:
       ExperimentError: If PyTorch fails; the message ends with what it says.
@@ -94,7 +94,7 @@ def time_torch(python: str, stage: str, forms: Sequence[str], sizes: Sizes, *, u
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def _settings(sizes: Sizes) -> loop.Settings:
+def _settings(sizes: RoundSizes) -> loop.Settings:
     """The experiment of configs/mnist.py, on a CPU."""
     network = networks.functional(networks.ConvolutionalClassifier(_NUM_CLASSES, dropout_rates=(0.25, 0.25, 0.5)))
     steps = training.adam_steps(learning_rate=1e-3, num_steps=sizes.steps, batch_size=64)
