@@ -57,7 +57,7 @@ setup: $(VENV)/$(INSTALLED)  ## Make the virtual environment
 demo: $(VENV)/$(INSTALLED)  ## Run a real experiment on handwritten digits (3 minutes on 2 cores)
 	$(RUN) experiments/demo.py --workdir=runs/demo
 
-test: $(VENV)/$(INSTALLED)  ## Run the tests that are quick (10 minutes on 2 cores, less once they have compiled)
+test: $(VENV)/$(INSTALLED)  ## Run the tests that are quick (5 minutes on 2 cores, less once they have compiled)
 	$(RUN) -m $(PYTEST)
 
 test-all: test  ## Run the slow tests as well: processes, kills, sweeps, commands, figures

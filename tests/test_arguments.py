@@ -6,6 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import reference
+from slow_parts import slow_but
 
 from lbb_jax import (
     acquisition,
@@ -44,7 +45,7 @@ def test_keys_are_those_of_the_default_generator():
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
-@pytest.mark.parametrize("num_classes", [2, 10, 1000])
+@pytest.mark.parametrize("num_classes", slow_but([2, 10, 1000], 10))
 def test_half_precision_is_taken_as_far_as_it_holds(dtype, num_classes):
     logits = np.random.default_rng(0).normal(size=(200, 3, num_classes)).astype(np.float32)
     log_probs = np.asarray(jax.nn.log_softmax(logits)).astype(dtype)

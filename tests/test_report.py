@@ -181,6 +181,7 @@ def test_configurations_are_shown_by_what_differs(html):
     assert {"dataset.name", "network.hidden_sizes", "training.num_steps"} <= set(fields)
 
 
+@pytest.mark.slow
 def test_versions_and_hardware_stand_in_a_column_for_each_combination(runs, tmp_path):
     other = write_run(tmp_path / "other", "bald", [(0.5, 0.6, 0.6)])
     description = json.loads((other / "config.json").read_text())
@@ -206,6 +207,7 @@ def test_names_of_folders_cannot_become_html(html, page, runs):
     assert "<b>" not in html
 
 
+@pytest.mark.slow
 def test_without_times_or_claims_the_page_says_so_or_leaves_them_out(runs):
     page = Page(report.render(runs[-1:]))
     assert "No times were given" in page.text

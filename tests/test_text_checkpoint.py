@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import text_checkpoints
+from slow_parts import slow_but
 
 from lbb_jax import text
 from lbb_jax.networks import encoder
@@ -41,7 +42,7 @@ def test_hidden_states_are_those_of_the_formula(family, checkpoints):
         np.testing.assert_allclose(row[: len(expected)], expected, atol=2e-5)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", slow_but(FAMILIES, "distilbert"))
 def test_padding_and_other_texts_change_nothing(family, checkpoints):
     architecture, params = checkpoints[family]
     short = hidden_states(architecture, params, TOKENS)
