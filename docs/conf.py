@@ -88,9 +88,9 @@ if repository := os.environ.get("GITHUB_REPOSITORY"):
 
 
 def _generate(app):
+    api_pages.write(GENERATED / "api")
     accelerator_table.write(GENERATED / "accelerator.md", RESULTS / "benchmark")
     accelerator_table.write_loops(GENERATED / "loops.md", RESULTS / "benchmark")
-    api_pages.write(GENERATED / "api")
     approximation_tables.write(GENERATED, RESULTS)
     architecture.write(GENERATED / "architecture.svg")
     reproduction.write(GENERATED / "claims.md", RESULTS)

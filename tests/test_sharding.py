@@ -30,7 +30,7 @@ def result(process: Script) -> dict:
 def bytes_planned(num_processes: int) -> list[int]:
     """What the page on streams says that a process receives of this stream, by the number of rounds."""
     stream = {"K": 5, "C": 4, "b": streams_of_processes.BATCH_SIZE}
-    return [stream_tables.bytes_received(num_processes, stream, num_rounds) for num_rounds in range(4)]
+    return [stream_tables.bytes_received(num_processes, stream, num_rounds) for num_rounds in range(8)]
 
 
 @pytest.fixture(scope="module")
