@@ -65,6 +65,25 @@ def test_draws_have_the_mean_and_covariance_of_the_posterior():
         np.testing.assert_allclose(np.cov(rows.T), expected, atol=0.04 * np.max(expected))
 
 
+def test_draws_do_not_depend_on_which_eigenvectors_a_device_finds():
+    features, _ = linear_gaussian()
+    # All classes are equally likely, so that eigenvalues are equal.
+    hessians = gauss_newton.softmax_hessians(jnp.zeros((NUM_POINTS, NUM_OUTPUTS)))
+    mean = jnp.zeros((NUM_OUTPUTS, NUM_FEATURES))
+    for curvature in curvatures(features, hessians):
+        signs = [np.where(np.arange(len(vectors)) % 2, -1, 1) for vectors in curvature.vectors]
+        others = [np.asarray(vectors) * flipped for vectors, flipped in zip(curvature.vectors, signs, strict=True)]
+        # The largest two eigenvalues of the classes are equal: their eigenvectors can be any two of a plane.
+        if len(others) == 2:
+            turned = np.array([[0.6, -0.8], [0.8, 0.6]], np.float32)
+            others[0] = np.concatenate([others[0][:, :1], others[0][:, 1:] @ turned], axis=1)
+        draws, expected = (
+            gauss_newton.draw(jax.random.key(0), mean, each, 0.5, num_draws=7)
+            for each in (curvature._replace(vectors=tuple(map(jnp.asarray, others))), curvature)
+        )
+        np.testing.assert_allclose(draws, expected, atol=1e-5)
+
+
 def test_the_curvature_is_the_hessian_of_the_cross_entropy():
     features, _ = linear_gaussian()
     layer = jnp.asarray(np.random.default_rng(2).normal(size=(NUM_OUTPUTS, NUM_FEATURES)), jnp.float32)

@@ -96,6 +96,16 @@ def test_the_estimates_of_loops_stand_beside_what_an_h100_took(tmp_path):
     assert row_that_begins((tmp_path / "page.md").read_text(), "lbb, tree", "dense")[-2:] == ["0.78", "1.25"]
 
 
+def test_the_page_says_where_the_estimates_are_too_low():
+    times = accelerator_table.milliseconds(BENCHMARK / "accelerator_h100.jsonl")
+    lines = (BENCHMARK / "loops.jsonl").read_text(encoding="utf-8").splitlines()
+    loops = [row for row in map(json.loads, lines) if accelerator_table.case_of(row) in times]
+    assert len(loops) >= 6
+    for row in loops:
+        ratio = times[accelerator_table.case_of(row)] / row["h100_milliseconds"]
+        assert (ratio > 10) == (row["form"] == "lazy" or row["case"] == "log_det")
+
+
 def stream(seconds, *, certified=True, num_points=10**7):
     return {
         "N": num_points,
@@ -144,12 +154,18 @@ def test_the_stages_of_a_round_add_up(tmp_path):
             "torch_form": "plain",
             "torch_seconds": torch,
             "torch_compile_seconds": 0.0,
+            "device": "cpu",
         }
         for stage, seconds, torch in (("train", 50.0, 100.0), ("predict", 30.0, 20.0), ("acquire", 0.1, 0.2))
     ]
+    stages += [stage | {"device": "gpu", "seconds": 1.0} for stage in stages]
+    for name in ("torch_form", "torch_seconds", "torch_compile_seconds"):
+        del stages[-1][name]
     shown = written(tmp_path, speed_table.write_round, stages)
-    assert row_that_begins(shown, "prediction")[1:5] == ["30", "20", "1.50", "plain"]
-    assert row_that_begins(shown, "the round")[1:4] == ["80.1", "120", "0.67"]
+    assert row_that_begins(shown, "prediction", "cpu")[2:6] == ["30", "20", "1.50", "plain"]
+    assert row_that_begins(shown, "acquisition", "gpu")[2:6] == ["1", "", "", ""]
+    assert row_that_begins(shown, "the round", "cpu")[2:5] == ["80.1", "120", "0.67"]
+    assert row_that_begins(shown, "the round", "gpu")[2:5] == ["2", "120", "0.02"]
 
 
 def test_times_on_pools_of_one_size_stand_beside_one_another(tmp_path):

@@ -34,9 +34,19 @@ def write(path: Path, benchmark: Path) -> None:
 def write_loops(path: Path, benchmark: Path) -> None:
     """Writes the estimates of ``experiments/count_loops.py`` to ``path`` (Markdown), beside the times of an H100."""
     measured = benchmark / "accelerator_h100.jsonl"
-    times = _milliseconds(_read(measured)) if measured.exists() else {}
+    times = milliseconds(measured) if measured.exists() else {}
     rows = [_of_loop(row, times) for row in _read(benchmark / "loops.jsonl")]
     path.write_text(_table(rows), encoding="utf-8")
+
+
+def milliseconds(file: Path) -> dict[str, float]:
+    """The times in an output of ``experiments/accelerator.py``, by their cases."""
+    return {row["case"]: row["milliseconds"] for row in _read(file) if "milliseconds" in row}
+
+
+def case_of(loop: Row) -> str:
+    """The case of ``experiments/accelerator.py`` that runs what a row of ``experiments/count_loops.py`` counts."""
+    return f"{_METHODS[loop['case']]}, {loop['form']}, N={loop['N']:,}, C=10, b={loop['b']}"
 
 
 def section(rows: Sequence[Row], name: str) -> str:
@@ -111,7 +121,7 @@ def _of_missing(rows: Sequence[Row]) -> str:
 
 
 def _of_loop(row: Row, times: dict[str, float]) -> Row:
-    case = f"{_METHODS[row['case']]}, {row['form']}, N={row['N']:,}, C=10, b={row['b']}"
+    case = case_of(row)
     measured = {"measured, ms": f"{times[case]:.2f}" if case in times else ""} if times else {}
     return {
         "method": row["case"],
@@ -123,7 +133,3 @@ def _of_loop(row: Row, times: dict[str, float]) -> Row:
         "estimate, ms": f"{row['h100_milliseconds']:.2f}",
         **measured,
     }
-
-
-def _milliseconds(rows: Sequence[Row]) -> dict[str, float]:
-    return {row["case"]: row["milliseconds"] for row in rows if "milliseconds" in row}

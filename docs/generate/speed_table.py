@@ -80,10 +80,17 @@ def write_training(path: Path, folder: Path) -> None:
 
 
 def write_round(path: Path, benchmark: Path) -> None:
-    """Writes what the stages of a round take beside PyTorch to ``path`` (Markdown), from the lines of ``benchmark``."""
+    """Writes what the stages of a round take beside PyTorch to ``path`` (Markdown), from the lines of ``benchmark``.
+
+    The sums are over the stages that were timed with both.
+    """
     stages = _read(benchmark)
-    whole = {name: sum(row[name] for row in stages) for name in ("seconds", "torch_seconds")}
-    rows = [*map(_of_stage, stages), _of_times("the round", whole)]
+    rows = []
+    for device in dict.fromkeys(row["device"] for row in stages):
+        of_device = [row for row in stages if row["device"] == device]
+        with_both = [row for row in of_device if "torch_seconds" in row]
+        sums = {name: sum(row[name] for row in with_both) for name in ("seconds", "torch_seconds")}
+        rows += [*map(_of_stage, of_device), _of_times("the round", sums | {"device": device})]
     path.write_text(_table(rows), encoding="utf-8")
 
 
@@ -146,15 +153,18 @@ def _of_training(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_stage(row: dict[str, Any]) -> dict[str, Any]:
-    compilation = {"lbb_jax compiles, s": row["compile_seconds"], "PyTorch compiles, s": row["torch_compile_seconds"]}
-    return _of_times(_STAGES[row["case"]], row) | {"PyTorch's form": row["torch_form"], **compilation}
-
-
-def _of_times(stage: str, seconds: dict[str, Any]) -> dict[str, Any]:
-    ours, others = seconds["seconds"], seconds["torch_seconds"]
-    return {
-        "stage": stage,
-        "lbb_jax, s": f"{ours:.3g}",
-        "PyTorch, s": f"{others:.3g}",
-        "ratio": f"{ours / others:.2f}",
+    return _of_times(_STAGES[row["case"]], row) | {
+        "PyTorch's form": row.get("torch_form", ""),
+        "lbb_jax compiles, s": row["compile_seconds"],
+        "PyTorch compiles, s": row.get("torch_compile_seconds", ""),
     }
+
+
+def _of_times(stage: str, row: dict[str, Any]) -> dict[str, Any]:
+    cells = {"stage": stage, "device": row["device"], "lbb_jax, s": f"{row['seconds']:.3g}"}
+    if "torch_seconds" in row:
+        cells |= {
+            "PyTorch, s": f"{row['torch_seconds']:.3g}",
+            "ratio": f"{row['seconds'] / row['torch_seconds']:.2f}",
+        }
+    return cells

@@ -78,6 +78,16 @@ def rotate(curvature: Curvature, coordinates: Float[Array, "K ..."]) -> Float[Ar
     return jnp.einsum("kce,fc->kfe", half, class_vectors, precision=_HIGHEST).reshape(len(coordinates), -1)
 
 
+def coordinates(curvature: Curvature, parameters: Float[Array, "K CD"]) -> Float[Array, "K ..."]:
+    """From parameters ``[K, C D]`` to coordinates along the eigenvectors, ``[K, *eigenvalues.shape]``."""
+    if len(curvature.vectors) == 1:
+        return jnp.matmul(parameters, curvature.vectors[0], precision=_HIGHEST)
+    class_vectors, feature_vectors = curvature.vectors
+    of_classes = parameters.reshape(len(parameters), *curvature.eigenvalues.shape)
+    half = jnp.einsum("kfe,ed->kfd", of_classes, feature_vectors, precision=_HIGHEST)
+    return jnp.einsum("kfd,fc->kcd", half, class_vectors, precision=_HIGHEST)
+
+
 def draw(
     key: jax.Array,
     mean: Float[Array, "C D"],
@@ -86,9 +96,13 @@ def draw(
     *,
     num_draws: int,
 ) -> Float[Array, "K C D"]:
-    """Draws from the Gaussian of the mean ``[C, D]`` and the precision ``H + λ I``: ``[K, C, D]``."""
-    normal = jax.random.normal(key, (num_draws, *curvature.eigenvalues.shape), mean.dtype)
-    scaled = normal / jnp.sqrt(curvature.eigenvalues + prior_precision)[None]
+    """Draws from the Gaussian of the mean ``[C, D]`` and the precision ``H + λ I``: ``[K, C, D]``.
+
+    They are ``θ + (H + λ I)^(-1/2) ε`` with the symmetric root. It does not depend on the signs of eigenvectors, nor on
+    their choice where eigenvalues are equal, which differ from device to device.
+    """
+    normal = jax.random.normal(key, (num_draws, mean.size), mean.dtype)
+    scaled = coordinates(curvature, normal) / jnp.sqrt(curvature.eigenvalues + prior_precision)[None]
     return mean[None] + rotate(curvature, scaled).reshape(num_draws, *mean.shape)
 
 

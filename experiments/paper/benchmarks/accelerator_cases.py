@@ -96,11 +96,11 @@ def groups(sizes: Sizes) -> tuple[tuple[AcceleratorCase, ...], ...]:
     return (
         tuple(_paper_pool(sizes)),
         tuple(_large_pools(sizes)),
+        tuple(_prediction(sizes)),
         *(
             tuple(_training_case(name, number, dtype, sizes) for number in numbers for dtype in _DTYPES)
             for name, numbers in (("mnist_cnn", sizes.members), ("resnet18", sizes.residual_members))
         ),
-        tuple(_prediction(sizes)),
     )
 
 

@@ -1,5 +1,7 @@
 """One round of the MNIST experiment in PyTorch, in the forms that a user would try. Needs PyTorch and nothing else.
 
+It computes on a GPU where PyTorch finds one.
+
     python experiments/paper/benchmarks/torch_round.py '{"stage": "train", "forms": ["plain"], "units": 8}'
 
 Takes the settings as JSON, and prints a line of JSON for each form. `paper.benchmarks.round_cases` times the same by
@@ -192,12 +194,15 @@ def measure(stage: str, forms: list[str], *, units: int, num_members: int, num_i
             "seconds": round(_seconds(run, units), 4),
             "compile_seconds": round(first - again, 1),
             "torch": torch.__version__,
+            "torch_device": torch.get_default_device().type,
         }
 
 
 def _seconds(function: Callable[[int], Any], units: int) -> float:
     start = time.perf_counter()
     function(units)
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
@@ -215,5 +220,9 @@ def _arranged(tensors: Any, form: Form) -> Any:
 
 
 if __name__ == "__main__":
+    if torch.cuda.is_available():
+        torch.set_default_device("cuda")
+        # Matrix products are rounded as convolutions are, and as JAX rounds both.
+        torch.set_float32_matmul_precision("high")
     for record in measure(**json.loads(sys.argv[1])):
         print(json.dumps(record), flush=True)
