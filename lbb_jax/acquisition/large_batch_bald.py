@@ -197,7 +197,7 @@ def _pick(
     pool: SharedInformation, available: Bool[Array, " N"], ranking: Ranking, front_size: int, form: str
 ) -> LbbPicks:
     """Picks the point of the highest rank, again and again."""
-    if dense_greedy.is_chosen(form, pool.numbers_per_step):
+    if dense_greedy.is_chosen(form, len(available) * pool.numbers_of_a_pair):
         return _pick_evaluating_all(pool, available, ranking)
     return _pick_one_by_one(pool, available, ranking, front_size)
 

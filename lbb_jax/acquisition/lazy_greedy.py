@@ -19,8 +19,8 @@ from jaxtyping import Array, Bool, Float, Int32, PyTree, Shaped
 from lbb_jax.acquisition.selection import NO_POINT
 
 FRONT_SIZE = 2048
-# The whole front is evaluated at once where this many blocks of it could win.
-_MANY_BLOCKS = 12
+# To begin with another block takes about as long as computing this many numbers.
+_NUMBERS_OF_A_BLOCK = 2**14
 
 # What a method keeps of each of some points: arrays with a row for each.
 PerPoint = PyTree[Shaped[Array, "..."]]
@@ -80,15 +80,16 @@ class Rules(NamedTuple):
       lower: Maps the whole pool, and what the method keeps of it, to the pool with bounds that are lower where that is
         cheap to know, and to what is kept from then on. Called whenever the front is chosen anew.
       count: Maps what is known of points after and before a refresh to how many evaluations each took, ``[m]``.
-      in_crowds: Static: whether many points are evaluated at a time where very many could win. It takes evaluations
-        whose rounding does not depend on how many points there are, or exact copies would not tie.
+      numbers: Static: how many numbers an evaluation takes to compute, of methods that may evaluate the whole front at
+        once where so many points could win that this is faster; 0 for the others. It takes evaluations whose rounding
+        does not depend on how many points there are, or exact copies would not tie.
     """
 
     refresh: Callable[[Int32[Array, " m"], Known, PerPoint], Known]
     enter: Callable[[Int32[Array, " m"], Known], PerPoint] = lambda points, known: ()
     lower: Callable[[Known, PerPoint], tuple[Known, PerPoint]] = lambda pool, kept: (pool, kept)
     count: Callable[[Known, Known], Int32[Array, " m"]] = one_evaluation
-    in_crowds: bool = False
+    numbers: int = 0
 
 
 def begin(
@@ -119,7 +120,10 @@ def settle(search: Search, rules: Rules, num_picks: Int32[Array, ""] | int, *, b
     Returns:
       The search, ready for `take_best`.
     """
-    size = min(block_size, len(search.points))
+    front_size = len(search.points)
+    size = min(block_size, front_size)
+    # So many points take as long block by block as the whole front at once.
+    crowd_size = size * front_size * rules.numbers // (_NUMBERS_OF_A_BLOCK + size * rules.numbers)
 
     def is_stale(known: Known) -> jax.Array:
         return (known.num_seen < num_picks) & (known.bounds > -jnp.inf)
@@ -135,13 +139,15 @@ def settle(search: Search, rules: Rules, num_picks: Int32[Array, ""] | int, *, b
 
     def has_crowd(search: Search) -> jax.Array:
         num_open = jnp.sum(is_open(search.front))
-        return has_stale_leader(search) & (num_open > _MANY_BLOCKS * size)
+        return has_stale_leader(search) & (num_open > crowd_size)
 
     def refresh_crowd(search: Search) -> Search:
         # XLA would move what the loop does not change out of it, and compute it where no crowd is open.
         points, front, details = jax.lax.optimization_barrier((search.points, search.front, search.details))
         opened = is_open(front)
-        fresh = rules.refresh(points, front, details)
+        # Of points that cannot win nothing is missing.
+        num_seen = jnp.where(opened, front.num_seen, num_picks)
+        fresh = rules.refresh(points, front._replace(num_seen=num_seen), details)
         num_evaluations = search.num_evaluations + count(fresh, front, opened)
         front = jax.tree.map(lambda old, new: _where(opened, new, old), front, fresh)
         return search._replace(front=front, num_evaluations=num_evaluations)
@@ -151,7 +157,7 @@ def settle(search: Search, rules: Rules, num_picks: Int32[Array, ""] | int, *, b
         points, known, details = jax.tree.map(lambda leaf: leaf[places], (search.points, search.front, search.details))
         fresh = rules.refresh(points, known, details)
         # Where fewer points are stale than the block has rows, the other rows change nothing.
-        targets = jnp.where(urgency > -jnp.inf, places, len(search.points))
+        targets = jnp.where(urgency > -jnp.inf, places, front_size)
         front = jax.tree.map(lambda leaf, rows: leaf.at[targets].set(rows, mode="drop"), search.front, fresh)
         num_evaluations = search.num_evaluations + count(fresh, known, urgency > -jnp.inf)
         return search._replace(front=front, num_evaluations=num_evaluations)
@@ -160,19 +166,19 @@ def settle(search: Search, rules: Rules, num_picks: Int32[Array, ""] | int, *, b
         return _front_leads(search) & is_stale(search.front)[jnp.argmax(search.front.bounds)]
 
     def refresh_some(search: Search) -> Search:
-        if rules.in_crowds:
+        if rules.numbers:
             search = jax.lax.while_loop(has_crowd, refresh_crowd, search)
         return refresh_highest(search)
 
     def refresh_front(search: Search) -> Search:
         return jax.lax.while_loop(has_stale_leader, refresh_some, search)
 
-    if len(search.points) == len(search.pool.bounds):
+    if front_size == len(search.pool.bounds):
         return refresh_front(search)
 
     def change_front(search: Search) -> Search:
         pool, kept = rules.lower(_merge(search), search.kept)
-        return refresh_front(_choose_front(pool, rules, len(search.points), search.num_evaluations, kept))
+        return refresh_front(_choose_front(pool, rules, front_size, search.num_evaluations, kept))
 
     return jax.lax.while_loop(lambda search: ~_front_leads(search), change_front, refresh_front(search))
 

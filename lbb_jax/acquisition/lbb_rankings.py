@@ -106,7 +106,7 @@ class Ranking:
             functools.partial(_enter, pool),
             functools.partial(self._lower, batch) if pool.has_moments else lambda known, kept: (known, kept),
             count,
-            in_crowds=True,
+            pool.numbers_of_a_pair,
         )
 
     def after_pick(self, search: Search, batch: Batch) -> Search:

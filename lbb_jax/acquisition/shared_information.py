@@ -82,16 +82,16 @@ class SharedInformation:
         self.has_moments = chi_squared.costs_less_than_pairs(self._num_draws, num_classes)
         self._is_chi2 = pairs == "chi2"
         self._pairs_are_products = self._is_chi2 and self.has_moments
-        numbers = self.numbers_per_step // num_points
+        numbers = self.numbers_of_a_pair
         rows = 16 * rows_per_chunk(16 * numbers, num_points, _JOINT_PROBABILITIES_AT_A_TIME)
         self.block_size = min(rows, rows_per_chunk(numbers, num_points, _LARGEST_BLOCK))
 
     @property
-    def numbers_per_step(self) -> int:
-        """How many numbers it takes to evaluate every point with one pick."""
-        num_points, num_draws, num_classes = self.log_probs.shape
+    def numbers_of_a_pair(self) -> int:
+        """How many numbers it takes to evaluate one point with one pick."""
+        _, num_draws, num_classes = self.log_probs.shape
         num_moments = chi_squared.num_coordinates(num_draws) * num_draws // 2
-        return num_points * (num_moments if self._pairs_are_products else num_classes**2)
+        return num_moments if self._pairs_are_products else num_classes**2
 
     def empty_batch(self) -> Batch:
         """A batch without points."""
