@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(1, str(Path(__file__).parents[1] / "experiments"))
 
 from generate import (
+    accelerator_table,
     api_pages,
     approximation_tables,
     architecture,
@@ -21,6 +22,7 @@ from generate import (
     results,
     small_tables,
     speed_table,
+    stream_tables,
     toy_pool,
 )
 
@@ -87,6 +89,8 @@ if repository := os.environ.get("GITHUB_REPOSITORY"):
 
 def _generate(app):
     api_pages.write(GENERATED / "api")
+    accelerator_table.write(GENERATED / "accelerator.md", RESULTS / "benchmark")
+    accelerator_table.write_loops(GENERATED / "loops.md", RESULTS / "benchmark")
     approximation_tables.write(GENERATED, RESULTS)
     architecture.write(GENERATED / "architecture.svg")
     reproduction.write(GENERATED / "claims.md", RESULTS)
@@ -100,8 +104,12 @@ def _generate(app):
     speed_table.write(GENERATED / "speed.md", RESULTS / "benchmark" / "paper.jsonl")
     speed_table.write_others(GENERATED / "speed_of_others.md", RESULTS / "benchmark")
     speed_table.write_pools(GENERATED / "speed_on_pools.md", RESULTS / "benchmark")
+    speed_table.write_structures(GENERATED / "speed_on_structures.md", RESULTS / "benchmark" / "pools.jsonl")
+    speed_table.write_round(GENERATED / "speed_of_round.md", RESULTS / "benchmark" / "round.jsonl")
     speed_table.write_training(GENERATED / "speed_of_training.md", RESULTS / "benchmark")
     speed_table.draw(GENERATED / "speed.svg", RESULTS / "benchmark" / "paper.jsonl")
+    stream_tables.write_measured(GENERATED / "streams.md", RESULTS / "benchmark" / "stream.jsonl")
+    stream_tables.write_hosts(GENERATED / "hosts.md", RESULTS / "benchmark" / "stream.jsonl")
     toy_pool.write(GENERATED / "toy_pool.png", RESULTS / "benchmark" / "paper.jsonl")
 
 

@@ -8,6 +8,8 @@ import sys
 import jax
 import numpy as np
 import pytest
+import streams_of_processes
+from generate import stream_tables
 from script_processes import Script
 
 from lbb_jax import acquisition, sharding
@@ -23,6 +25,12 @@ def result(process: Script) -> dict:
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     return json.loads(output.splitlines()[-1])
+
+
+def bytes_planned(num_processes: int) -> list[int]:
+    """What the page on streams says that a process receives of this stream, by the number of rounds."""
+    stream = {"K": 5, "C": 4, "b": streams_of_processes.BATCH_SIZE}
+    return [stream_tables.bytes_received(num_processes, stream, num_rounds) for num_rounds in range(8)]
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +72,10 @@ def test_processes_that_share_a_stream_make_the_picks_of_one(num_processes):
             assert (found["indices"], found["num_points"]) == (expected["indices"], expected["num_points"])
             assert found["certified"]
         # All get the same from the others, and nothing else is sent but what the sending itself takes.
-        received = {found["received"] for found in of_processes}
-        assert len(received) == 1
-        total, said = sum(found["sent"] for found in of_processes), num_processes * received.pop()
+        (received,) = {found["received"] for found in of_processes}
+        more = [received - planned for planned in bytes_planned(num_processes)]
+        assert any(0 <= each <= 40 * (num_processes - 1) for each in more), (name, more)
+        total, said = sum(found["sent"] for found in of_processes), num_processes * received
         if sys.platform == "linux":
             assert total <= 1.3 * said, name
             # What went through a socket that was closed meanwhile is not counted.

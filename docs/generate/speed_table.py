@@ -20,14 +20,17 @@ _WANTED = {
     "Power LBB (tree)": {10: 1.5, 20: 2, 100: 5},
     "Log-det": {10: 1.5, 20: 2, 100: 4},
 }
-# Files of `experiments/benchmark_acquisition.py --suite`, each of other pools than the paper's.
-_SUITES = ("growth", "pools", "many_classes", "thousand_classes")
+# Files of `experiments/benchmark_acquisition.py --suite`, each of pools of other sizes than the paper's.
+_SUITES = ("growth", "many_classes", "thousand_classes")
 _OF_OTHERS = {
     "bald (PyTorch)": "BALD, PyTorch, vectorised",
     "lbb (PyTorch, dense)": "LBB (tree), PyTorch, every pair evaluated",
     "bald (batchbald_redux)": "BALD, batchbald_redux",
     "batch_bald (batchbald_redux)": "BatchBALD, batchbald_redux",
 }
+# The pools of `paper.benchmarks.predictions`.
+_POOLS = {"generated": "generated", "dirichlet": "random Dirichlet", "near_certain": "nearly certain, each point twice"}
+_STAGES = {"round, train": "training", "round, predict": "prediction", "round, acquire": "acquisition"}
 _STANDARD_ERROR = "standard error of batch_bald's total"
 _NETWORKS = {"mnist_cnn": "the paper's MNIST network", "resnet18": "ResNet-18"}
 
@@ -61,10 +64,34 @@ def write_pools(path: Path, folder: Path) -> None:
     path.write_text(_table(_of_pool(row) for row in rows), encoding="utf-8")
 
 
+def write_structures(path: Path, benchmark: Path) -> None:
+    """Writes the times on pools of one size to ``path`` (Markdown), a column for each pool in ``benchmark``."""
+    table: dict[tuple[str, int], dict[str, Any]] = {}
+    for row in read_times(benchmark):
+        shown = table.setdefault((_name(row), row["b"]), {"method": _name(row), "b": row["b"]})
+        shown[_POOLS[row["pool"]]] = f"{row['milliseconds']:,.1f} ({row['ratio_to_bald']:.1f})"
+    path.write_text(_table(table.values()), encoding="utf-8")
+
+
 def write_training(path: Path, folder: Path) -> None:
     """Writes the times of training steps to ``path`` (Markdown), from ``training_*.jsonl`` in ``folder``."""
     rows = [row for name in _NETWORKS for row in _read(folder / f"training_{name}.jsonl")]
     path.write_text(_table(_of_training(row) for row in rows if "networks" in row), encoding="utf-8")
+
+
+def write_round(path: Path, benchmark: Path) -> None:
+    """Writes what the stages of a round take beside PyTorch to ``path`` (Markdown), from the lines of ``benchmark``.
+
+    The sums are over the stages that were timed with both.
+    """
+    stages = _read(benchmark)
+    rows = []
+    for device in dict.fromkeys(row["device"] for row in stages):
+        of_device = [row for row in stages if row["device"] == device]
+        with_both = [row for row in of_device if "torch_seconds" in row]
+        sums = {name: sum(row[name] for row in with_both) for name in ("seconds", "torch_seconds")}
+        rows += [*map(_of_stage, of_device), _of_times("the round", sums | {"device": device})]
+    path.write_text(_table(rows), encoding="utf-8")
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
@@ -95,7 +122,12 @@ def _of_paper(row: dict[str, Any]) -> dict[str, Any]:
 
 def _of_pool(row: dict[str, Any]) -> dict[str, Any]:
     size = {name: f"{row[name]:,}" for name in ("N", "K", "C", "b")}
-    return {"method": analysis.variant_name(row["case"], row), **size, **_cost(row)}
+    return {"method": _name(row), **size, **_cost(row)}
+
+
+def _name(row: dict[str, Any]) -> str:
+    name = analysis.variant_name(row["case"], row)
+    return f'{name}, `pairs="chi2"`' if row.get("pairs") == "chi2" else name
 
 
 def _of_standard_error(rows: list[dict[str, Any]]) -> str:
@@ -118,3 +150,21 @@ def _of_training(row: dict[str, Any]) -> dict[str, Any]:
         "trained": "side by side" if at_once > 1 else "one after another" if row["networks"] > 1 else "alone",
         "ms for a step of one": f"{row['milliseconds_per_network_step']:,.1f}",
     }
+
+
+def _of_stage(row: dict[str, Any]) -> dict[str, Any]:
+    return _of_times(_STAGES[row["case"]], row) | {
+        "PyTorch's form": row.get("torch_form", ""),
+        "lbb_jax compiles, s": row["compile_seconds"],
+        "PyTorch compiles, s": row.get("torch_compile_seconds", ""),
+    }
+
+
+def _of_times(stage: str, row: dict[str, Any]) -> dict[str, Any]:
+    cells = {"stage": stage, "device": row["device"], "lbb_jax, s": f"{row['seconds']:.3g}"}
+    if "torch_seconds" in row:
+        cells |= {
+            "PyTorch, s": f"{row['torch_seconds']:.3g}",
+            "ratio": f"{row['seconds'] / row['torch_seconds']:.2f}",
+        }
+    return cells
