@@ -75,6 +75,15 @@ def test_redundancy_helps_where_there_are_copies(compared):
 
 
 @pytest.mark.slow
+def test_the_tree_is_above_on_mnist_and_the_pairwise_sum_with_copies_of_fashion_mnist(compared):
+    table = compared["pairs"]
+    found = table[table["comparison"] == "LBB (pairwise) minus LBB (tree)"].set_index("folder")["verdict"]
+    below = ("mnist_small", "reduced_10_seeds/mnist_mlp_small", "reduced_b=20/mnist_mlp_small_b=20")
+    assert set(found[list(below)]) == {"below"}
+    assert found["fashion_mnist/fashion_mnist_repeated_mlp_small"] == "above"
+
+
+@pytest.mark.slow
 def test_what_sampling_adds_is_decided_against_it_with_a_laplace_posterior_alone(compared):
     table = compared["sampling"]
     (against,) = table[table["verdict"] == "below"].itertuples()
