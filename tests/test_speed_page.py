@@ -42,6 +42,7 @@ def test_what_a_device_did_is_shown_in_tables():
     rows = [
         DEVICE,
         RATES,
+        {"note": "It was at hand for an hour."},
         {"check": "method lbb", "passed": True, "largest_difference": 0.0},
         {"check": "method badge", "passed": False, "largest_difference": 0.5},
         timed("lbb, tree, lazy, N=49,980, C=10, b=10", milliseconds=1234.5),
@@ -61,10 +62,11 @@ def test_what_a_device_did_is_shown_in_tables():
     assert "2.5 TB/s" in shown
     assert "55 TFLOP/s in float32, and 612 in bfloat16" in shown
     assert "2 checks compared methods" in shown
-    assert "1 passed, method badge failed." in shown
+    assert "1 passed, these failed: method badge." in shown
+    assert "It was at hand for an hour." in shown
     acquisition, networks = shown.split("Training and prediction:")
-    assert row_that_begins(acquisition, rows[4]["case"])[1:] == ["float32", "1,234.50", "0.50", "25%"]
-    assert row_that_begins(networks, rows[5]["case"])[1:] == ["bfloat16", "2.00", "0.50", "25%"]
+    assert row_that_begins(acquisition, rows[5]["case"])[1:] == ["float32", "1,234.50", "0.50", "25.0%"]
+    assert row_that_begins(networks, rows[6]["case"])[1:] == ["bfloat16", "2.00", "0.50", "25.0%"]
     assert row_that_begins(shown, "3 rounds, one program")[1:] == ["4.6", "14.7", "1", "0"]
     assert "- Not timed (no time was left): lbb, dense, float32.\n" in shown
     assert "- Not timed (RuntimeError: out of memory): resnet18.\n" in shown

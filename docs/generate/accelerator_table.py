@@ -66,9 +66,10 @@ def section(rows: Sequence[Row], name: str) -> str:
         f"{rates['bytes'] / 1e12:.2g} TB/s of memory; in matrix products {rates['float32'] / 1e12:.3g} TFLOP/s in "
         f"float32, and {rates['bfloat16'] / 1e12:.3g} in bfloat16.",
         _of_checks([row for row in rows if "check" in row]),
+        " ".join(row["note"] for row in rows if "note" in row),
         _LEAST.rstrip(),
         _table(_of_time(row) for row, of_network in zip(timed, is_of_networks, strict=True) if not of_network),
-        "Training and prediction:",
+        "Training and prediction:" if any(is_of_networks) else "",
         _table(_of_time(row) for row, of_network in zip(timed, is_of_networks, strict=True) if of_network),
         "Whole experiments, with generated images:",
         _table(_of_experiment(row) for row in rows if "programs_compiled" in row),
@@ -83,12 +84,14 @@ def _read(file: Path) -> list[Row]:
 
 def _table(rows: Iterable[Row]) -> str:
     table = pd.DataFrame(rows)
-    return markdown.table(table.set_index(table.columns[0])) if len(table) else "Nothing was timed."
+    return markdown.table(table.set_index(table.columns[0])) if len(table) else ""
 
 
 def _of_checks(checks: Sequence[Row]) -> str:
     failed = [row["check"] for row in checks if not row["passed"]]
-    passed = "all of them passed" if not failed else f"{len(checks) - len(failed)} passed, {'; '.join(failed)} failed"
+    passed = (
+        "all of them passed" if not failed else f"{len(checks) - len(failed)} passed, these failed: {'; '.join(failed)}"
+    )
     return f"{len(checks)} checks compared methods, forms and posteriors with the same machine's CPU: {passed}."
 
 
@@ -98,7 +101,7 @@ def _of_time(row: Row) -> Row:
         "dtype": row["dtype"],
         "ms": f"{row['milliseconds']:,.2f}",
         "least ms": f"{row['least_milliseconds']:,.2f}",
-        "share": f"{row['share_of_roofline']:.0%}",
+        "share": f"{row['share_of_roofline']:.1%}",
     }
 
 
