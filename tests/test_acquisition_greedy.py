@@ -81,7 +81,7 @@ def test_sampled_gains_are_never_negative_and_batch_bald_begins_with_bald(name, 
         assert_greedy(first, variants.gains_of("bald", probs), np.ones(len(probs), bool))
 
 
-@pytest.mark.parametrize("name", slow_but(OF_PREDICTIONS, "bald", "batch_bald", "lbb"))
+@pytest.mark.parametrize("name", slow_but(OF_PREDICTIONS, "bald", "lbb"))
 def test_picks_of_the_whole_greedy_run(name):
     # Here the reference runs by itself, and no step is close.
     probs = reference.random_probs(10, *POOLS[0], "sharp")

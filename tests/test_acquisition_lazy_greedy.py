@@ -144,6 +144,21 @@ def large_pool() -> tuple[jax.Array, jax.Array]:
     return predictions.generate(jax.random.key(0), LARGE, 5, 10), jnp.ones(LARGE, bool)
 
 
+@pytest.mark.slow
+def test_picks_do_not_depend_on_how_many_points_are_evaluated_at_once(monkeypatch):
+    # Many points are worth nearly the same, so that many of them could win.
+    pool = predictions.random_dirichlet(jax.random.key(0), 400, 3, 12), jnp.ones(400, bool)
+
+    def pick(numbers):
+        monkeypatch.setattr(lazy_greedy, "_NUMBERS_OF_A_BLOCK", numbers)
+        return jax.jit(functools.partial(pick_lbb, batch_size=6, front_size=256))(*pool)
+
+    in_blocks, at_once = pick(1), pick(2**30)
+    np.testing.assert_array_equal(in_blocks.acquisition.indices, at_once.acquisition.indices)
+    np.testing.assert_array_equal(in_blocks.acquisition.scores, at_once.acquisition.scores)
+    assert in_blocks.num_pairs < at_once.num_pairs < 5 * 400
+
+
 # Points that a sum of pairs has left behind must be found without their pairs.
 @pytest.mark.slow
 @pytest.mark.parametrize(("power", "redundancy"), [(False, "tree"), (True, "tree"), (True, "pairwise")])

@@ -349,7 +349,7 @@ HOST, SCAN = ({"driver": "host"}, 2), ({"driver": "scan", "rounds_at_once": 3}, 
 
 
 @pytest.mark.parametrize("training", [None, pytest.param(BY_EPOCHS, marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("fields", "later_round"), [HOST, SCAN])
+@pytest.mark.parametrize(("fields", "later_round"), [HOST, pytest.param(*SCAN, marks=pytest.mark.slow)])
 def test_rounds_after_the_first_compile_nothing(fields, later_round, training, finished, tmp_path, compilations):
     # After a run that nothing stopped: what is compiled to write the first checkpoint is there.
     del finished

@@ -82,10 +82,9 @@ def test_draws_do_not_depend_on_which_eigenvectors_a_device_finds():
     for curvature in curvatures(features, hessians):
         signs = [np.where(np.arange(len(vectors)) % 2, -1, 1) for vectors in curvature.vectors]
         others = [np.asarray(vectors) * flipped for vectors, flipped in zip(curvature.vectors, signs, strict=True)]
-        # The largest two eigenvalues of the classes are equal: their eigenvectors can be any two of a plane.
-        if len(others) == 2:
-            turned = np.array([[0.6, -0.8], [0.8, 0.6]], np.float32)
-            others[0] = np.concatenate([others[0][:, :1], others[0][:, 1:] @ turned], axis=1)
+        # The largest two eigenvalues are equal: their eigenvectors can be any two of a plane.
+        turned = np.array([[0.6, -0.8], [0.8, 0.6]], np.float32)
+        others[0] = np.concatenate([others[0][:, :-2], others[0][:, -2:] @ turned], axis=1)
         draws, expected = (
             gauss_newton.draw(jax.random.key(0), mean, each, 0.5, num_draws=7)
             for each in (curvature._replace(vectors=tuple(map(jnp.asarray, others))), curvature)

@@ -104,6 +104,7 @@ def test_the_only_picture_is_the_one_that_the_readme_shows():
     assert pictures == set(re.findall(r"!\[[^]]*\]\(([^)]+)\)", readme))
 
 
+@pytest.mark.slow
 def test_every_run_that_is_stored_can_be_read():
     folders = [RunFolder(path.parent) for path in RESULTS.rglob("config.json")]
     assert len(folders) > 100

@@ -66,7 +66,7 @@ def test_without_jit_the_picks_are_the_same(method):
     ],
     ids=["fixed_steps", "epochs", "fine_tuning"],
 )
-def test_networks_are_trained_where_promotion_is_strict(trainer):
+def test_training_is_traced_where_promotion_is_strict(trainer):
     assert jax.config.jax_numpy_dtype_promotion == "strict"
     network, data = small_problem.network(), small_problem.data()
 

@@ -1,6 +1,7 @@
 """What the pages on speed and streams take from stored measurements, and what they say of GPUs and TPUs."""
 
 import json
+import re
 
 import scripts
 from generate import accelerator_table, speed_table, stream_tables
@@ -60,8 +61,8 @@ def test_what_a_device_did_is_shown_in_tables():
     shown = accelerator_table.section(rows, "accelerator_z1.jsonl")
     assert shown.startswith("## On a GPU: NVIDIA Z1\n")
     assert "2.5 TB/s" in shown
-    assert "55 TFLOP/s in float32, and 612 in bfloat16" in shown
     assert "2 checks compared methods" in shown
+    assert "55 TFLOP/s in float32 at the default precision of JAX, 50 at full precision" in shown
     assert "1 passed, these failed: method badge." in shown
     assert "It was at hand for an hour." in shown
     acquisition, networks = shown.split("Training and prediction:")
@@ -83,6 +84,7 @@ def test_the_readme_says_whether_a_device_was_measured():
     for file in accelerator_table.files(BENCHMARK):
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         assert rows[0]["device"] in accelerator_table.section(rows, file.name)
+        assert file.stem.removeprefix("accelerator_").upper() in page_of("README.md")
 
 
 def test_the_estimates_of_loops_stand_beside_what_an_h100_took(tmp_path):
@@ -98,6 +100,7 @@ def test_the_estimates_of_loops_stand_beside_what_an_h100_took(tmp_path):
     assert row_that_begins((tmp_path / "page.md").read_text(), "lbb, tree", "dense")[-2:] == ["0.78", "1.25"]
 
 
+# The page names the H100, so its measurements must be there.
 def test_the_page_says_where_the_estimates_are_too_low():
     times = accelerator_table.milliseconds(BENCHMARK / "accelerator_h100.jsonl")
     lines = (BENCHMARK / "loops.jsonl").read_text(encoding="utf-8").splitlines()
@@ -154,6 +157,7 @@ def test_the_stages_of_a_round_add_up(tmp_path):
             "seconds": seconds,
             "compile_seconds": 3.0,
             "torch_form": "plain",
+            "trial": {"plain": 1.0, "vmap": 2.0},
             "torch_seconds": torch,
             "torch_compile_seconds": 0.0,
             "device": "cpu",
@@ -164,6 +168,7 @@ def test_the_stages_of_a_round_add_up(tmp_path):
     for name in ("torch_form", "torch_seconds", "torch_compile_seconds"):
         del stages[-1][name]
     shown = written(tmp_path, speed_table.write_round, stages)
+    assert "| plain | plain; vmap |" in re.sub(r" +", " ", shown)
     assert row_that_begins(shown, "prediction", "cpu")[2:6] == ["30", "20", "1.50", "plain"]
     assert row_that_begins(shown, "acquisition", "gpu")[2:6] == ["1", "", "", ""]
     assert row_that_begins(shown, "the round", "cpu")[2:5] == ["80.1", "120", "0.67"]

@@ -64,14 +64,15 @@ def section(rows: Sequence[Row], name: str) -> str:
         f"## On a {kind}: {device['device']}",
         f"`make accelerator`, with jax {device['jax']}, wrote `results/benchmark/{name}`. Measured rates: "
         f"{rates['bytes'] / 1e12:.2g} TB/s of memory; in matrix products {rates['float32'] / 1e12:.3g} TFLOP/s in "
-        f"float32, and {rates['bfloat16'] / 1e12:.3g} in bfloat16.",
+        f"float32 at the default precision of JAX, {rates['float32_exact'] / 1e12:.3g} at full precision, and "
+        f"{rates['bfloat16'] / 1e12:.3g} in bfloat16.",
         _of_checks([row for row in rows if "check" in row]),
         " ".join(row["note"] for row in rows if "note" in row),
         _LEAST.rstrip(),
         _table(_of_time(row) for row, of_network in zip(timed, is_of_networks, strict=True) if not of_network),
         "Training and prediction:" if any(is_of_networks) else "",
         _table(_of_time(row) for row, of_network in zip(timed, is_of_networks, strict=True) if of_network),
-        "Whole experiments, with generated images:",
+        "Whole experiments, with generated images:" if any("programs_compiled" in row for row in rows) else "",
         _table(_of_experiment(row) for row in rows if "programs_compiled" in row),
         _of_missing([row for row in rows if {"left_out", "error"} & row.keys()]),
     ]
@@ -89,10 +90,13 @@ def _table(rows: Iterable[Row]) -> str:
 
 def _of_checks(checks: Sequence[Row]) -> str:
     failed = [row["check"] for row in checks if not row["passed"]]
-    passed = (
-        "all of them passed" if not failed else f"{len(checks) - len(failed)} passed, these failed: {'; '.join(failed)}"
+    passed = "all of them passed"
+    if failed:
+        passed = f"{len(checks) - len(failed)} passed, these failed: {'; '.join(failed)}"
+    return (
+        f"{len(checks)} checks compared methods and posteriors with the same machine's CPU, and forms and drivers with "
+        f"one another: {passed}."
     )
-    return f"{len(checks)} checks compared methods, forms and posteriors with the same machine's CPU: {passed}."
 
 
 def _of_time(row: Row) -> Row:

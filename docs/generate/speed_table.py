@@ -155,6 +155,7 @@ def _of_training(row: dict[str, Any]) -> dict[str, Any]:
 def _of_stage(row: dict[str, Any]) -> dict[str, Any]:
     return _of_times(_STAGES[row["case"]], row) | {
         "PyTorch's form": row.get("torch_form", ""),
+        "of": "; ".join(row.get("trial", ())),
         "lbb_jax compiles, s": row["compile_seconds"],
         "PyTorch compiles, s": row.get("torch_compile_seconds", ""),
     }

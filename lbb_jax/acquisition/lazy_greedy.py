@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int32, PyTree, Shaped
 from lbb_jax.acquisition.selection import NO_POINT
 
 FRONT_SIZE = 2048
-# To begin with another block takes about as long as computing this many numbers.
+# Starting one more block costs about as much as computing this many numbers.
 _NUMBERS_OF_A_BLOCK = 2**14
 
 # What a method keeps of each of some points: arrays with a row for each.
@@ -80,9 +80,9 @@ class Rules(NamedTuple):
       lower: Maps the whole pool, and what the method keeps of it, to the pool with bounds that are lower where that is
         cheap to know, and to what is kept from then on. Called whenever the front is chosen anew.
       count: Maps what is known of points after and before a refresh to how many evaluations each took, ``[m]``.
-      numbers: Static: how many numbers an evaluation takes to compute, of methods that may evaluate the whole front at
-        once where so many points could win that this is faster; 0 for the others. It takes evaluations whose rounding
-        does not depend on how many points there are, or exact copies would not tie.
+      numbers: Static: how many numbers an evaluation computes. Where many points could win, the whole front is
+        evaluated at once if this count says that it is faster. 0 forbids it, for methods whose evaluations are rounded
+        otherwise where more points are evaluated together: exact copies would not tie.
     """
 
     refresh: Callable[[Int32[Array, " m"], Known, PerPoint], Known]
@@ -122,8 +122,8 @@ def settle(search: Search, rules: Rules, num_picks: Int32[Array, ""] | int, *, b
     """
     front_size = len(search.points)
     size = min(block_size, front_size)
-    # So many points take as long block by block as the whole front at once.
-    crowd_size = size * front_size * rules.numbers // (_NUMBERS_OF_A_BLOCK + size * rules.numbers)
+    # With this many open points, blocks take as long as the whole front.
+    crowd_size = max(size, size * front_size * rules.numbers // (_NUMBERS_OF_A_BLOCK + size * rules.numbers))
 
     def is_stale(known: Known) -> jax.Array:
         return (known.num_seen < num_picks) & (known.bounds > -jnp.inf)
@@ -145,7 +145,7 @@ def settle(search: Search, rules: Rules, num_picks: Int32[Array, ""] | int, *, b
         # XLA would move what the loop does not change out of it, and compute it where no crowd is open.
         points, front, details = jax.lax.optimization_barrier((search.points, search.front, search.details))
         opened = is_open(front)
-        # Of points that cannot win nothing is missing.
+        # Points that cannot win count as fully seen, so no pairs are computed for them.
         num_seen = jnp.where(opened, front.num_seen, num_picks)
         fresh = rules.refresh(points, front._replace(num_seen=num_seen), details)
         num_evaluations = search.num_evaluations + count(fresh, front, opened)

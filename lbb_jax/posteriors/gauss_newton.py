@@ -78,7 +78,7 @@ def rotate(curvature: Curvature, coordinates: Float[Array, "K ..."]) -> Float[Ar
     return jnp.einsum("kce,fc->kfe", half, class_vectors, precision=_HIGHEST).reshape(len(coordinates), -1)
 
 
-def coordinates(curvature: Curvature, parameters: Float[Array, "K CD"]) -> Float[Array, "K ..."]:
+def to_coordinates(curvature: Curvature, parameters: Float[Array, "K CD"]) -> Float[Array, "K ..."]:
     """From parameters ``[K, C D]`` to coordinates along the eigenvectors, ``[K, *eigenvalues.shape]``."""
     if len(curvature.vectors) == 1:
         return jnp.matmul(parameters, curvature.vectors[0], precision=_HIGHEST)
@@ -102,7 +102,7 @@ def draw(
     their choice where eigenvalues are equal, which differ from device to device.
     """
     normal = jax.random.normal(key, (num_draws, mean.size), mean.dtype)
-    scaled = coordinates(curvature, normal) / jnp.sqrt(curvature.eigenvalues + prior_precision)[None]
+    scaled = to_coordinates(curvature, normal) / jnp.sqrt(curvature.eigenvalues + prior_precision)[None]
     return mean[None] + rotate(curvature, scaled).reshape(num_draws, *mean.shape)
 
 

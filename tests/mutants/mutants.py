@@ -230,7 +230,7 @@ def _pass(paths: list[str], marks: str, folder: Path) -> bool:
         **os.environ,
         "PYTHONPATH": str(folder),
         "PYTHONDONTWRITEBYTECODE": "1",
-        # Most programs are those of the mutant before.
+        # Most mutants compile the same programs, so they share a cache.
         "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".cache" / "mutants"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }

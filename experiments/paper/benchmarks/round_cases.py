@@ -95,7 +95,7 @@ def time_torch(python: str, stage: str, forms: Sequence[str], sizes: RoundSizes,
 
 
 def _settings(sizes: RoundSizes) -> loop.Settings:
-    """The experiment of configs/mnist.py, on a CPU."""
+    """The experiment of configs/mnist.py."""
     network = networks.functional(networks.ConvolutionalClassifier(_NUM_CLASSES, dropout_rates=(0.25, 0.25, 0.5)))
     steps = training.adam_steps(learning_rate=1e-3, num_steps=sizes.steps, batch_size=64)
     at_once = 1 if jax.default_backend() == "cpu" else None
