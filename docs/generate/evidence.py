@@ -98,9 +98,17 @@ def compare(table: pd.DataFrame, comparisons: Sequence[Comparison]) -> pd.DataFr
             (place, folder, name, *decision.interval, _WORDS[decision.verdict])
             for name, decision in zip(found, decisions, strict=True)
         ]
-    return pd.DataFrame(
+    found = pd.DataFrame(
         rows, columns=["where", "folder", "comparison", "difference", "low", "high", "seeds", "verdict"]
     )
+    return found.assign(where=_told_apart(found))
+
+
+def _told_apart(compared: pd.DataFrame) -> pd.Series:
+    """The experiments in short, with the number of seeds where several are called the same."""
+    is_shared = compared.groupby("where")["folder"].transform("nunique") > 1
+    seeds = compared.groupby(["where", "folder"])["seeds"].transform("max").astype(str)
+    return compared["where"].where(~is_shared, compared["where"] + ", " + seeds + " seeds")
 
 
 def _differences(areas_of_one: pd.DataFrame, comparison: Comparison) -> np.ndarray:

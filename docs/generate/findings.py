@@ -326,7 +326,7 @@ def wins(results: Path) -> pd.DataFrame:
             pair = won.loc[first, second], won.loc[second, first]
             if first != second and not np.isnan(pair[0]):
                 cells.loc[first, second] = f"{pair[0]:.0f} : {pair[1]:.0f}" if any(pair) else "–"
-    cells.insert(0, "experiments", table.groupby("variant")["where"].nunique())
+    cells.insert(0, "experiments", table.drop_duplicates(["variant", "where", "folder"])["variant"].value_counts())
     return cells
 
 
