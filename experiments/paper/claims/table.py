@@ -25,6 +25,7 @@ class Finding(NamedTuple):
       verdict: What was found.
       parts: What was found of each part of the claim, in words and figures.
       command: What makes the runs or the measurements.
+      verdicts: The verdict on each part.
     """
 
     number: int
@@ -34,6 +35,14 @@ class Finding(NamedTuple):
     verdict: Verdict
     parts: tuple[str, ...]
     command: str
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """The verdict, and how many parts hold where they do not decide the claim."""
+        if self.verdict != Verdict.UNDECIDED or not self.verdicts:
+            return str(self.verdict)
+        return f"{self.verdict}; {self.verdicts.count(Verdict.HOLDS)} of {len(self.verdicts)} hold"
 
 
 def decide_all(root: Path) -> list[Finding]:
@@ -54,7 +63,8 @@ def decide_all(root: Path) -> list[Finding]:
 
 
 def _finding(claim, form: str, verdicts: Sequence[Verdict], parts: Iterable[str]) -> Finding:
-    return Finding(claim.number, claim.text, claim.source, form, verdict_of_all(verdicts), tuple(parts), claim.command)
+    verdict = verdict_of_all(verdicts)
+    return Finding(claim.number, claim.text, claim.source, form, verdict, tuple(parts), claim.command, tuple(verdicts))
 
 
 def _describe_bound(bound: Bound) -> str:
@@ -83,7 +93,7 @@ def to_markdown(findings: Sequence[Finding]) -> str:
     overview = ["| | claim | pairwise | tree | released |", "|---|---|---|---|---|"]
     sections = []
     for claim, of_claim in _by_claim(findings):
-        verdicts = {finding.form: finding.verdict for finding in of_claim}
+        verdicts = {finding.form: finding.summary for finding in of_claim}
         shown = [verdicts.get(form, verdicts.get("", "")) for form in forms]
         overview.append(f"| {claim.number} | {claim.text} | {' | '.join(shown)} |")
         sections += [
