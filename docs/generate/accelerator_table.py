@@ -1,13 +1,11 @@
 """Writes what was measured on GPUs and TPUs, and what the loops of the greedy forms are estimated to take there."""
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from generate import markdown
+from generate.stored_lines import read_lines
 
 Row = dict[str, Any]
 _NOTHING = "## On a GPU\n\nNothing has been timed on a GPU or TPU.\n"
@@ -27,7 +25,7 @@ def files(benchmark: Path) -> list[Path]:
 
 def write(path: Path, benchmark: Path) -> None:
     """Writes a section for each device that was measured to ``path`` (Markdown), or that there is none."""
-    sections = [section(_read(file), file.name) for file in files(benchmark)]
+    sections = [section(read_lines(file), file.name) for file in files(benchmark)]
     path.write_text("\n".join(sections) or _NOTHING, encoding="utf-8")
 
 
@@ -35,13 +33,13 @@ def write_loops(path: Path, benchmark: Path) -> None:
     """Writes the estimates of ``experiments/count_loops.py`` to ``path`` (Markdown), beside the times of an H100."""
     measured = benchmark / "accelerator_h100.jsonl"
     times = milliseconds(measured) if measured.exists() else {}
-    rows = [_of_loop(row, times) for row in _read(benchmark / "loops.jsonl")]
+    rows = [_of_loop(row, times) for row in read_lines(benchmark / "loops.jsonl")]
     path.write_text(_table(rows), encoding="utf-8")
 
 
 def milliseconds(file: Path) -> dict[str, float]:
     """The times in an output of ``experiments/accelerator.py``, by their cases."""
-    return {row["case"]: row["milliseconds"] for row in _read(file) if "milliseconds" in row}
+    return {row["case"]: row["milliseconds"] for row in read_lines(file) if "milliseconds" in row}
 
 
 def case_of(loop: Row) -> str:
@@ -79,13 +77,10 @@ def section(rows: Sequence[Row], name: str) -> str:
     return "\n\n".join(part.rstrip() for part in parts if part) + "\n"
 
 
-def _read(file: Path) -> list[Row]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-
-
 def _table(rows: Iterable[Row]) -> str:
-    table = pd.DataFrame(rows)
-    return markdown.table(table.set_index(table.columns[0])) if len(table) else ""
+    """The rows as a table; nothing if there are none."""
+    rows = list(rows)
+    return markdown.of_rows(rows) if rows else ""
 
 
 def _of_checks(checks: Sequence[Row]) -> str:

@@ -1,5 +1,6 @@
 """Pieces of a page in Markdown."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,12 @@ def table(frame: pd.DataFrame) -> str:
     cells = frame.where(frame.notna(), "").to_numpy().tolist()
     rows = [list(frame.columns), ["---"] * frame.shape[1], *cells]
     return "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
+
+
+def of_rows(rows: Iterable[Mapping[str, Any]]) -> str:
+    """A table of some rows, whose first cells are its first column; at least one row."""
+    frame = pd.DataFrame(rows)
+    return table(frame.set_index(frame.columns[0]))
 
 
 def long(text: str) -> str:

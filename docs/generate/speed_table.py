@@ -1,13 +1,10 @@
 """Writes the tables of times from their measurements."""
 
-import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from generate import markdown
+from generate.stored_lines import read_lines
 from lbb_jax import analysis, figures
 from lbb_jax.report import read_times
 from paper.benchmarks import table2
@@ -38,7 +35,7 @@ _NETWORKS = {"mnist_cnn": "the paper's MNIST network", "resnet18": "ResNet-18"}
 def write(path: Path, benchmark: Path) -> None:
     """Writes the times on the paper's pool to ``path`` (Markdown) from the lines of ``benchmark``."""
     rows = [row for row in read_times(benchmark) if row["case"] in analysis.NAMES and row["b"] in _SHOWN]
-    path.write_text(_table(_of_paper(row) for row in rows), encoding="utf-8")
+    path.write_text(markdown.of_rows(_of_paper(row) for row in rows), encoding="utf-8")
 
 
 def draw(path: Path, benchmark: Path) -> None:
@@ -48,20 +45,20 @@ def draw(path: Path, benchmark: Path) -> None:
 
 def write_others(path: Path, folder: Path) -> None:
     """Writes what other programs take to ``path`` (Markdown), from ``peers.jsonl`` in ``folder``."""
-    rows = _read(folder / "peers.jsonl")
+    rows = read_lines(folder / "peers.jsonl")
     timed = [
         {"what": _OF_OTHERS[row["case"]], "b": row["b"], "ms": f"{row['milliseconds']:,.0f}"}
         for row in rows
         if row["case"] in _OF_OTHERS
     ]
-    path.write_text(_table(timed) + "\n" + _of_standard_error(rows), encoding="utf-8")
+    path.write_text(markdown.of_rows(timed) + "\n" + _of_standard_error(rows), encoding="utf-8")
 
 
 def write_pools(path: Path, folder: Path) -> None:
     """Writes the times on other pools to ``path`` (Markdown), from the suites that ``folder`` holds."""
     files = [folder / f"{name}.jsonl" for name in _SUITES]
     rows = [row for file in files if file.exists() for row in read_times(file) if row["case"] in analysis.NAMES]
-    path.write_text(_table(_of_pool(row) for row in rows), encoding="utf-8")
+    path.write_text(markdown.of_rows(_of_pool(row) for row in rows), encoding="utf-8")
 
 
 def write_structures(path: Path, benchmark: Path) -> None:
@@ -70,13 +67,13 @@ def write_structures(path: Path, benchmark: Path) -> None:
     for row in read_times(benchmark):
         shown = table.setdefault((_name(row), row["b"]), {"method": _name(row), "b": row["b"]})
         shown[_POOLS[row["pool"]]] = f"{row['milliseconds']:,.1f} ({row['ratio_to_bald']:.1f})"
-    path.write_text(_table(table.values()), encoding="utf-8")
+    path.write_text(markdown.of_rows(table.values()), encoding="utf-8")
 
 
 def write_training(path: Path, folder: Path) -> None:
     """Writes the times of training steps to ``path`` (Markdown), from ``training_*.jsonl`` in ``folder``."""
-    rows = [row for name in _NETWORKS for row in _read(folder / f"training_{name}.jsonl")]
-    path.write_text(_table(_of_training(row) for row in rows if "networks" in row), encoding="utf-8")
+    rows = [row for name in _NETWORKS for row in read_lines(folder / f"training_{name}.jsonl")]
+    path.write_text(markdown.of_rows(_of_training(row) for row in rows if "networks" in row), encoding="utf-8")
 
 
 def write_round(path: Path, benchmark: Path) -> None:
@@ -84,23 +81,14 @@ def write_round(path: Path, benchmark: Path) -> None:
 
     The sums are over the stages that were timed with both.
     """
-    stages = _read(benchmark)
+    stages = read_lines(benchmark)
     rows = []
     for device in dict.fromkeys(row["device"] for row in stages):
         of_device = [row for row in stages if row["device"] == device]
         with_both = [row for row in of_device if "torch_seconds" in row]
         sums = {name: sum(row[name] for row in with_both) for name in ("seconds", "torch_seconds")}
         rows += [*map(_of_stage, of_device), _of_times("the round", sums | {"device": device})]
-    path.write_text(_table(rows), encoding="utf-8")
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def _table(rows: Iterable[dict[str, Any]]) -> str:
-    table = pd.DataFrame(rows)
-    return markdown.table(table.set_index(table.columns[0]))
+    path.write_text(markdown.of_rows(rows), encoding="utf-8")
 
 
 def _cost(row: dict[str, Any]) -> dict[str, str]:

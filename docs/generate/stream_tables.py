@@ -1,12 +1,10 @@
 """Writes what streams take: as measured on one host, and by arithmetic on several."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from generate import markdown
+from generate.stored_lines import read_lines
 
 _NUM_POINTS = 10**9
 _HOSTS = (1, 4, 16, 64, 256)
@@ -17,8 +15,8 @@ BYTES_OF_COUNTS = 4 * 4096
 
 def write_measured(path: Path, benchmark: Path) -> None:
     """Writes a row for each stream in ``benchmark`` to ``path`` (Markdown)."""
-    rows = [_of_stream(row) for row in _read(benchmark)]
-    path.write_text(markdown.table(pd.DataFrame(rows).set_index("points")), encoding="utf-8")
+    rows = [_of_stream(row) for row in read_lines(benchmark)]
+    path.write_text(markdown.of_rows(rows), encoding="utf-8")
 
 
 def write_hosts(path: Path, benchmark: Path) -> None:
@@ -26,7 +24,7 @@ def write_hosts(path: Path, benchmark: Path) -> None:
 
     The rate is that of the certified stream that took least time a point.
     """
-    certified = [row for row in _read(benchmark) if row["certified"]]
+    certified = [row for row in read_lines(benchmark) if row["certified"]]
     stream = min(certified, key=_seconds_a_point)
     rate = _seconds_a_point(stream)
     rows = [
@@ -43,7 +41,7 @@ def write_hosts(path: Path, benchmark: Path) -> None:
         f"{stream['C']} classes, in {stream['seconds_with_acquisition']:.1f} s, and made the predictions in that time. "
         f"At this rate, {1e6 * rate:.2g} s for a million points, several such hosts take:\n\n"
     )
-    path.write_text(sentence + markdown.table(pd.DataFrame(rows).set_index("hosts")), encoding="utf-8")
+    path.write_text(sentence + markdown.of_rows(rows), encoding="utf-8")
 
 
 def bytes_received(hosts: int, stream: dict[str, Any], num_rounds: int = _NUM_ROUNDS) -> int:
@@ -51,10 +49,6 @@ def bytes_received(hosts: int, stream: dict[str, Any], num_rounds: int = _NUM_RO
     point = 4 * (stream["K"] * stream["C"] + 2)
     best, winners = max(1024, 16 * stream["b"]), 4 * stream["b"]
     return (hosts - 1) * (BYTES_OF_COUNTS + point * (best + num_rounds * winners))
-
-
-def _read(benchmark: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in benchmark.read_text(encoding="utf-8").splitlines()]
 
 
 def _seconds_a_point(row: dict[str, Any]) -> float:

@@ -1,6 +1,5 @@
 """Draws what each method picks on a pool of points in the plane, with its cost on a large pool."""
 
-import json
 from pathlib import Path
 
 import jax
@@ -9,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 
+from generate.stored_lines import read_lines
 from lbb_jax import acquisition, information
 
 _BATCH_SIZE = 10
@@ -99,7 +99,7 @@ def _draw(axes, points, scores, indices) -> None:
 
 def _costs(benchmark: Path) -> dict[tuple[str, str | None], str]:
     """The time of a batch of ten as a multiple of BALD's time, by method and redundancy."""
-    rows = [json.loads(line) for line in benchmark.read_text(encoding="utf-8").splitlines()]
+    rows = read_lines(benchmark)
     # The measurements of LBB without the field are of its default.
     has_redundancy = {name for name, method in acquisition.METHODS.items() if "redundancy" in method.options}
     return {

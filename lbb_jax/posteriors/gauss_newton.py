@@ -80,12 +80,10 @@ def rotate(curvature: Curvature, coordinates: Float[Array, "K ..."]) -> Float[Ar
 
 def to_coordinates(curvature: Curvature, parameters: Float[Array, "K CD"]) -> Float[Array, "K ..."]:
     """From parameters ``[K, C D]`` to coordinates along the eigenvectors, ``[K, *eigenvalues.shape]``."""
-    if len(curvature.vectors) == 1:
-        return jnp.matmul(parameters, curvature.vectors[0], precision=_HIGHEST)
-    class_vectors, feature_vectors = curvature.vectors
-    of_classes = parameters.reshape(len(parameters), *curvature.eigenvalues.shape)
-    half = jnp.einsum("kfe,ed->kfd", of_classes, feature_vectors, precision=_HIGHEST)
-    return jnp.einsum("kfd,fc->kcd", half, class_vectors, precision=_HIGHEST)
+    # The eigenvectors are orthonormal: their transpose rotates back.
+    back = curvature._replace(vectors=tuple(vectors.T for vectors in curvature.vectors))
+    shape = (len(parameters), *curvature.eigenvalues.shape)
+    return rotate(back, parameters.reshape(shape)).reshape(shape)
 
 
 def draw(
