@@ -1,4 +1,4 @@
-"""Mapping a function over the rows of arrays, some of them at a time."""
+"""Mapping a function over the rows of arrays, as many at a time as suit the hardware."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,23 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int32, PyTree, Shaped
 
+# Numbers of an intermediate: what the caches of a CPU hold, and what keeps a GPU or TPU busy.
+_NUMBERS_ON_CPU, _NUMBERS_ON_ACCELERATOR = 2**20, 2**25
 
-def rows_per_chunk(row_size: int, num_rows: int, budget: int = 2**20) -> int:
-    """How many rows keep an intermediate of ``row_size`` numbers a row within ``budget`` numbers, at least one."""
+
+def is_on_cpu() -> bool:
+    """Whether a program that is traced at this moment is to run on a CPU."""
+    device = jax.config.jax_default_device
+    return (getattr(device, "platform", device) or jax.default_backend()) == "cpu"
+
+
+def rows_per_chunk(row_size: int, num_rows: int, budget: int | None = None) -> int:
+    """How many rows keep an intermediate of ``row_size`` numbers a row within ``budget`` numbers, at least one.
+
+    Without a ``budget``, an intermediate is of a size that suits the platform.
+    """
+    if budget is None:
+        budget = _NUMBERS_ON_CPU if is_on_cpu() else _NUMBERS_ON_ACCELERATOR
     return max(1, min(num_rows, budget // max(1, row_size)))
 
 

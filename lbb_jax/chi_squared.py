@@ -30,7 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lbb_jax.batching import map_chunks, rows_per_chunk
+from lbb_jax.batching import is_on_cpu, map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import centre, psi
 
 # Rounding must not raise a lower bound above what it bounds: relative to the bound, and to the norms of both points,
@@ -42,7 +42,7 @@ _LOWEST_SKEW = -0.9
 _MOST_NUMBERS_PER_PREDICTION = 2.5
 # With more draws, moments are a matrix product large enough to be fast on CPUs.
 _MANY_DRAWS = 16
-# Points at a time for few draws, so that their moments stay in the cache.
+# Points at a time for few draws on a CPU, so that their moments stay in the cache.
 _CACHED_POINTS = 512
 _HIGHEST = jax.lax.Precision.HIGHEST
 
@@ -134,9 +134,9 @@ def _psi_over_square(u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 def _in_chunks(log_probs: Float[Array, "N K C"], *, weighted: bool, third: bool) -> Moments:
     """The moments of all points, some points at a time."""
     num_points, num_draws, num_classes = log_probs.shape
-    size = min(num_points, _CACHED_POINTS)
-    if num_draws > _MANY_DRAWS:
-        size = rows_per_chunk(num_draws * max(num_draws, num_classes), num_points)
+    size = rows_per_chunk(num_draws * max(num_draws, num_classes), num_points)
+    if num_draws <= _MANY_DRAWS and is_on_cpu():
+        size = min(num_points, _CACHED_POINTS)
 
     def of_chunk(start: jax.Array) -> Moments:
         chunk = jax.lax.dynamic_slice_in_dim(log_probs, start, size)

@@ -88,6 +88,14 @@ def test_as_many_rows_as_the_budget_allows_and_at_least_one(row_size, num_rows, 
     assert batching.rows_per_chunk(row_size, num_rows, budget) == expected
 
 
+def test_an_accelerator_computes_more_rows_at_a_time(monkeypatch):
+    on_cpu = batching.rows_per_chunk(100, 10**9)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert batching.rows_per_chunk(100, 10**9) > 10 * on_cpu
+    with jax.default_device(jax.devices("cpu")[0]):
+        assert batching.rows_per_chunk(100, 10**9) == on_cpu
+
+
 # 9 classes' worth of pairs or configurations a row: from single rows through sizes that do not divide to all at once.
 @pytest.mark.parametrize("budget", slow_but([1, 20, 30], 1))
 @pytest.mark.parametrize("name", slow_but(FUNCTIONS, "pairwise_mutual_information"))

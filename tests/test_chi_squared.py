@@ -72,3 +72,19 @@ def test_coordinates_keep_inner_products(num_draws):
     assert coordinates.shape == (3, chi_squared.num_coordinates(num_draws), 4)
     products = [np.einsum("akb,ckd->abcd", leaf, leaf) for leaf in (values, coordinates)]
     np.testing.assert_allclose(*products, atol=2e-6)
+
+
+def test_moments_of_few_draws_are_computed_for_more_points_at_a_time_on_an_accelerator(monkeypatch):
+    sizes, map_chunks = [], chi_squared.map_chunks
+
+    def note(function, num_points, chunk_size, **options):
+        sizes.append(chunk_size)
+        return map_chunks(function, num_points, chunk_size, **options)
+
+    monkeypatch.setattr(chi_squared, "map_chunks", note)
+    pool = jax.ShapeDtypeStruct((50_000, 5, 10), np.float32)
+    jax.eval_shape(lambda log_probs: chi_squared.second_moments(log_probs), pool)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    jax.eval_shape(lambda log_probs: chi_squared.second_moments(log_probs), pool)
+    assert sizes[0] < 1_000
+    assert sizes[1] == 50_000

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax.acquisition.selection import Acquisition, best, remove
-from lbb_jax.batching import map_chunks, rows_per_chunk
+from lbb_jax.batching import is_on_cpu, map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import centre
 
 FORMS = ("auto", "lazy", "dense")
@@ -37,14 +37,8 @@ def is_chosen(form: str, numbers_per_step: int) -> bool:
     if form not in FORMS:
         raise ValueError(f"form={form!r}: must be one of {', '.join(map(repr, FORMS))}")
     if form == "auto":
-        return _platform() != "cpu" and numbers_per_step <= _MOST_NUMBERS
+        return not is_on_cpu() and numbers_per_step <= _MOST_NUMBERS
     return form == "dense"
-
-
-def _platform() -> str:
-    """Where a program that is traced at this moment is to run."""
-    device = jax.config.jax_default_device
-    return getattr(device, "platform", device) or jax.default_backend()
 
 
 class Redundancy(NamedTuple):
