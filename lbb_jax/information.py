@@ -176,7 +176,7 @@ def _weighted_pair(a: Centred, b: Centred, function: Callable[[Array], Array]) -
         mean = jax.lax.dynamic_slice_in_dim(a.mean, start, size)
         ratios = jax.lax.dynamic_slice_in_dim(a.ratios, start, size, axis=1)
         products = jnp.matmul(ratios.T, b.ratios, precision=_HIGHEST) / num_draws
-        return mean * jnp.sum(b.mean[None] * function(products), axis=1)
+        return mean * jnp.matmul(function(products), b.mean, precision=_HIGHEST)
 
     return jnp.sum(map_chunks(of_rows, num_classes, size))
 
