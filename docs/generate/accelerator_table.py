@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from generate import markdown
-from generate.stored_lines import read_lines
+from lbb_jax.json_lines import read_lines
 
 Row = dict[str, Any]
 _NOTHING = "## On a GPU\n\nNothing has been timed on a GPU or TPU.\n"
