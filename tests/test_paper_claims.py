@@ -53,6 +53,13 @@ def test_areas_are_taken_over_all_labels(results):
     assert middle == pytest.approx((accuracies[0] + 2 * accuracies[1] + accuracies[2]) / 4)
 
 
+def test_where_a_method_was_run_twice_the_run_with_the_most_seeds_counts(results):
+    write(results / "again", "bald", [(0.9, 0.9, 0.9)] * 2, "bald")
+    write(results / "again", "tree", [(0.1, 0.1, 0.1)] * 2, "lbb", redundancy="tree")
+    (row,) = decide_claim(claim(ABOVE), load_curves(results))
+    assert (row.verdict, row.decision.interval.num_pairs) == (Verdict.HOLDS, 5)
+
+
 def test_what_was_not_run_stays_open(results):
     missing = Part("LBB above random", ((1.0, LBB), (-1.0, Run("random", "deep_ensemble"))), Side.ABOVE)
     other = Part("LBB above BALD", ((1.0, LBB), (-1.0, Run("bald", "mc_dropout"))), Side.ABOVE)

@@ -73,24 +73,36 @@ def _experiment(folder: str, results: Path) -> stored_runs.Experiment:
 DECISIONS = (
     Decision(
         "many near-copies, the paper's network",
-        "`power_lbb`, pairwise, α = 5",
-        (Means("rmnist_small", (_POWER_PAIRWISE, "LBB (pairwise)", "LBB (tree)", "Random", "BALD"), at=200),),
+        "`power_lbb` or `power_bald`, α = 5",
+        (
+            Means(
+                "rmnist_small", (_POWER_PAIRWISE, _POWER_BALD, "LBB (pairwise)", "LBB (tree)", "Random", "BALD"), at=200
+            ),
+            Means(
+                "mc_dropout_small/mnist_repeated_mc_dropout_small",
+                (_POWER_PAIRWISE, _POWER_BALD, "Random", "LBB (pairwise)", "LBB (tree)", "BALD"),
+                at=200,
+            ),
+        ),
     ),
     Decision(
         "many near-copies, a perceptron",
         "any method that samples",
         (
             Means(
-                "reduced/mnist_repeated_mlp_small",
-                (_POWER_TREE, _POWER_PAIRWISE, "Power LBB (tree), α = 1", _POWER_BALD, "Random", "BALD"),
+                "reduced_10_seeds/mnist_repeated_mlp_small",
+                (_POWER_PAIRWISE, _POWER_BALD, "Random", "LBB (pairwise)", "BALD"),
                 at=200,
             ),
         ),
     ),
     Decision(
         "no copies, 20 to 200 labels",
-        "any method that samples, or LBB (tree)",
-        (Means("reduced/mnist_mlp_small", (_POWER_TREE, _POWER_BALD, "LBB (tree)", "Random")),),
+        "any method that samples",
+        (
+            Means("reduced_10_seeds/mnist_mlp_small", (_POWER_BALD, _POWER_PAIRWISE, "LBB (tree)", "Random")),
+            Means("fashion_mnist_small", (_POWER_BALD, _POWER_PAIRWISE, "LBB (pairwise)", "Random", "BALD")),
+        ),
     ),
     Decision(
         "a small, clean pool",
@@ -98,14 +110,32 @@ DECISIONS = (
         (Means("digits_all", ("BALD", _POWER_TREE, "LBB (pairwise)", "LBB (tree)", "BatchBALD", "Random")),),
     ),
     Decision(
-        "MC dropout, K = 100",
+        "MC dropout, K of 25 or 100",
         "a method that samples",
-        (Means("reduced/mnist_mc_dropout_mlp_small", (_POWER_TREE, _POWER_BALD, "Random", "LBB (pairwise)", "BALD")),),
+        (
+            Means(
+                "reduced_10_seeds/mnist_mc_dropout_mlp_small",
+                (_POWER_PAIRWISE, _POWER_BALD, "Random", "LBB (pairwise)", "BALD"),
+            ),
+            Means(
+                "mc_dropout_small/mnist_mc_dropout_small",
+                (_POWER_PAIRWISE, _POWER_BALD, "Random", "LBB (pairwise)", "BALD"),
+            ),
+        ),
     ),
     Decision(
         "few draws, b of 20 or more",
-        "tree, not pairwise",
-        (Means("reduced_b=20/mnist_mlp_small_b=20", ("LBB (tree)", "BALD", "LBB (pairwise)")),),
+        "a method that samples; without sampling the tree, not pairwise",
+        (
+            Means(
+                "reduced_b=20/mnist_mlp_small_b=20",
+                (_POWER_BALD, _POWER_PAIRWISE, "Random", "LBB (tree)", "BALD", "LBB (pairwise)"),
+            ),
+            Means(
+                "characters/emnist_mlp_small",
+                (_POWER_BALD, _POWER_PAIRWISE, "Random", "LBB (tree)", "BALD", "LBB (pairwise)"),
+            ),
+        ),
     ),
     Decision(
         "text, frozen encoder",
@@ -120,8 +150,18 @@ DECISIONS = (
         "`margin`",
         (
             Means(
-                "compared/cifar10_embeddings",
-                ("Margin", "LBB (tree)", "BADGE", "BALD", "TypiClust", "Random", "Core-set"),
+                "compared/cifar10_embeddings_2000",
+                ("Margin", "LBB (tree)", "BALD", "BADGE", "Power LBB (tree), α = 1", "Random", "Core-set"),
+            ),
+        ),
+    ),
+    Decision(
+        "embeddings, an ensemble of heads, b = 100",
+        "`margin`, `badge` or a method that samples",
+        (
+            Means(
+                "compared/cifar10_embeddings_ensemble_2000",
+                ("Margin", "BADGE", "Power LBB (tree), α = 1", "PowerBALD, α = 1", "Random", "LBB (tree)", "Core-set"),
             ),
         ),
     ),

@@ -15,8 +15,8 @@ from lbb_jax.analysis.verdicts import Side, Verdict, decide
 from lbb_jax.errors import ExperimentError
 from lbb_jax.figures import dataset_title
 
-# Few seeds of what another folder holds with more, which would count twice.
-AGAIN = ("digits_demo",)
+# What tells one experiment from another: runs that agree in these columns can be compared, whatever folder they are in.
+EXPERIMENT = ["where", "reduced"]
 # Between the two methods in a comparison's name.
 MINUS = " minus "
 _WORDS = {Verdict.HOLDS: "above", Verdict.FAILS: "below", Verdict.UNDECIDED: "open"}
@@ -36,17 +36,26 @@ class Comparison(NamedTuple):
 def areas(results: Path) -> pd.DataFrame:
     """The area under each learning curve in ``results``.
 
+    Where several folders hold a method's runs of one experiment, only those with the most seeds count.
+
     Returns:
       As `lbb_jax.analysis.areas_under_curve`, with the methods' names as `canonical` has them, and the columns
       ``folder``, ``where`` (the experiment, in short), ``copies`` of each example in the pool, and ``classes``.
     """
     tables = [_areas(experiment) for experiment in stored_runs.all_experiments(results)]
-    table = pd.concat([table for table in tables if table is not None])
-    return table.sort_values(["copies", "where"], kind="stable", ignore_index=True)
+    table = _of_most_seeds(pd.concat([table for table in tables if table is not None]))
+    return table.sort_values(["copies", *EXPERIMENT], kind="stable", ignore_index=True)
+
+
+def _of_most_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    method = [*EXPERIMENT, "variant"]
+    sizes = table.groupby([*method, "folder"], sort=False).size().rename("size").reset_index()
+    kept = sizes.sort_values("size", ascending=False, kind="stable").drop_duplicates(method)
+    return table.merge(kept[[*method, "folder"]])
 
 
 def _areas(experiment: Experiment) -> pd.DataFrame | None:
-    runs = experiment.runs.assign(variant=canonical(experiment.runs), setup=experiment.name)
+    runs = experiment.runs.assign(variant=canonical(experiment.runs), setup=where(experiment))
     try:
         table = analysis.areas_under_curve(runs)
     except ExperimentError:
@@ -86,28 +95,29 @@ def compare(table: pd.DataFrame, comparisons: Sequence[Comparison]) -> pd.DataFr
 
     Returns:
       A row for each experiment that has a comparison's methods with two common seeds or more, and each comparison:
-      ``where``, ``folder``, ``comparison``, ``difference``, ``low`` and ``high`` (the 95 % interval by Student's t,
-      without the correction), ``seeds`` and ``verdict`` ("above", "below" or "open").
+      ``where``, ``reduced``, ``folder`` (of the first method's runs), ``comparison``, ``difference``, ``low`` and
+      ``high`` (the 95 % interval by Student's t, without the correction), ``seeds`` and ``verdict`` ("above", "below"
+      or "open").
     """
     rows = []
-    for (place, folder), of_one in table.groupby(["where", "folder"], sort=False):
+    for identity, of_one in table.groupby(EXPERIMENT, sort=False):
         found = {str(comparison): _differences(of_one, comparison) for comparison in comparisons}
         found = {name: differences for name, differences in found.items() if len(differences) > 1}
         decisions = decide([(differences, Side.ABOVE) for differences in found.values()])
+        folders = of_one.drop_duplicates("variant").set_index("variant")["folder"]
         rows += [
-            (place, folder, name, *decision.interval, _WORDS[decision.verdict])
+            (*identity, folders[name.split(MINUS)[0]], name, *decision.interval, _WORDS[decision.verdict])
             for name, decision in zip(found, decisions, strict=True)
         ]
-    found = pd.DataFrame(
-        rows, columns=["where", "folder", "comparison", "difference", "low", "high", "seeds", "verdict"]
-    )
+    columns = [*EXPERIMENT, "folder", "comparison", "difference", "low", "high", "seeds", "verdict"]
+    found = pd.DataFrame(rows, columns=columns)
     return found.assign(where=_told_apart(found))
 
 
 def _told_apart(compared: pd.DataFrame) -> pd.Series:
     """The experiments in short, with the number of seeds where several are called the same."""
-    is_shared = compared.groupby("where")["folder"].transform("nunique") > 1
-    seeds = compared.groupby(["where", "folder"])["seeds"].transform("max").astype(str)
+    is_shared = compared.groupby("where")["reduced"].transform("nunique") > 1
+    seeds = compared.groupby(EXPERIMENT)["seeds"].transform("max").astype(str)
     return compared["where"].where(~is_shared, compared["where"] + ", " + seeds + " seeds")
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from generate import cache, evidence, forest, markdown, stored_runs
 from generate.evidence import Comparison
 from lbb_jax import acquisition, analysis, figures
-from lbb_jax.figures.style import COLOURS, draw_means, empty_panels, legend_below, line_styles
+from lbb_jax.figures.style import draw_means, empty_panels, legend_below, line_styles
 
 ALPHAS = {
     "PowerBALD": "BALD",
@@ -22,6 +22,7 @@ ALPHAS = {
 }
 TUNED = "tuned α"
 _GREEDY = ("BALD", "LBB (pairwise)", "LBB (tree)", "BatchBALD")
+_OF_POSTERIORS = ("Random", "BALD", "LBB (pairwise)", "Power LBB (pairwise), α = 5")
 # A pick with less than this share of the first pick's gain tells hardly anything.
 _INFORMATIVE = 0.05
 
@@ -41,6 +42,10 @@ QUESTIONS = {
         Comparison("BALD", "Random"),
         Comparison("LBB (pairwise)", "Random"),
         Comparison("Power LBB (pairwise), α = 5", "Random"),
+    ),
+    "power": (
+        Comparison("Power LBB (pairwise), α = 5", "PowerBALD, α = 5"),
+        Comparison("Power LBB (tree), α = 5", "PowerBALD, α = 5"),
     ),
     "released": (Comparison("LBB (released)", "LBB (pairwise)"), Comparison("LBB (released)", "BALD")),
     "tuned": (
@@ -69,7 +74,7 @@ def write(folder: Path, results: Path) -> None:
         "posteriors": partial(_posteriors, results=results),
         "diversity": partial(_diversity, results=results),
         "classes": partial(_beside_random, results=results, of=many_classes),
-        "laplace": partial(_beside_random, results=results, of=laplace),
+        "laplace": partial(_beside_random, results=results, of=last_layers),
         "wins": partial(_wins, results=results),
     }
     for name, piece in pieces.items():
@@ -79,15 +84,7 @@ def write(folder: Path, results: Path) -> None:
 def compared(name: str, results: Path) -> pd.DataFrame:
     """The paired differences that answer a question of `QUESTIONS`, as `evidence.compare` returns them."""
     table = evidence.areas(results)
-    if name == "tuned":
-        return evidence.compare(with_tuned_alpha(_without(table, *evidence.AGAIN)), QUESTIONS[name])
-    return evidence.compare(_without(table, *evidence.AGAIN), QUESTIONS[name])
-
-
-def _without(table: pd.DataFrame, *folders: str) -> pd.DataFrame:
-    """Leaves out the folders, unless they are all that there is of an experiment."""
-    others = set(table.loc[~table["folder"].isin(folders), "where"])
-    return table[~(table["folder"].isin(folders) & table["where"].isin(others))]
+    return evidence.compare(with_tuned_alpha(table) if name == "tuned" else table, QUESTIONS[name])
 
 
 def _shown(path: Path, figure: Figure, description: str, numbers: pd.DataFrame, note: str = "") -> str:
@@ -109,14 +106,16 @@ def with_tuned_alpha(table: pd.DataFrame) -> pd.DataFrame:
     limit without sampling.
     """
     added = []
-    for _, of_one in table.groupby(["where", "folder"], sort=False):
-        areas = of_one.pivot(index="seed", columns="variant", values="area").dropna(axis="columns")
+    for _, of_one in table.groupby(evidence.EXPERIMENT, sort=False):
+        of_methods = of_one.pivot(index="seed", columns="variant", values="area")
         for score, limit in ALPHAS.items():
-            names = [name for name in areas if name.startswith(f"{score}, α")]
-            if len(names) < 2 or len(areas) < 2:
+            names = [name for name in of_methods if name.startswith(f"{score}, α")]
+            if len(names) < 2:
                 continue
-            names += [limit] if limit in areas else []
-            others = (areas[names].sum() - areas[names]) / (len(areas) - 1)
+            areas = of_methods[[*names, *({limit} & set(of_methods))]].dropna()
+            if len(areas) < 2:
+                continue
+            others = (areas.sum() - areas) / (len(areas) - 1)
             tuned = [areas.loc[seed, name] for seed, name in others.idxmax(axis="columns").items()]
             first = of_one.drop_duplicates("seed").set_index("seed").loc[areas.index].reset_index()
             added.append(first.assign(variant=f"{score}, {TUNED}", area=tuned))
@@ -138,13 +137,14 @@ def gains(experiment: stored_runs.Experiment) -> pd.DataFrame:
 
 def _with_greedy(results: Path) -> list[stored_runs.Experiment]:
     """The experiments of several seeds that have LBB in both forms."""
-    return [
-        experiment
-        for experiment in stored_runs.all_experiments(results)
-        if {"LBB (pairwise)", "LBB (tree)"} <= set(experiment.runs["variant"])
-        and experiment.name not in evidence.AGAIN
-        and experiment.runs["seed"].nunique() > 1
-    ]
+    folders = set(_of_forms(results).index)
+    return [experiment for experiment in stored_runs.all_experiments(results) if experiment.name in folders]
+
+
+def _of_forms(results: Path) -> pd.DataFrame:
+    """LBB (pairwise) minus LBB (tree), as `evidence.compare` returns differences, by the folder."""
+    found = compared("pairs", results)
+    return found[found["comparison"] == str(QUESTIONS["pairs"][0])].set_index("folder")
 
 
 def _panels(experiments: Sequence[str], *, height: float) -> tuple[Figure, list[Axes]]:
@@ -180,8 +180,7 @@ def why(results: Path) -> pd.DataFrame:
       have 5 % or more of the first pick's gain, and for both forms how many of the batch are distinct images, and the
       entropy of its classes in nats (NaN where that is not stored).
     """
-    found = compared("pairs", results)
-    found = found[found["comparison"] == str(QUESTIONS["pairs"][0])].set_index("folder")
+    found = _of_forms(results)
     rows = []
     for experiment in _with_greedy(results):
         shares = gains(experiment)
@@ -216,9 +215,9 @@ def posteriors(results: Path) -> pd.DataFrame:
     table = evidence.areas(results)
     table = table.assign(problem=table["where"].str.replace(r", (deep ensemble|MC dropout)", "", regex=True))
     rows = []
-    for problem, of_one in table.groupby("problem", sort=False):
-        by_posterior = of_one[of_one["posterior"].isin(["deep_ensemble", "mc_dropout"])].pivot_table(
-            index=["variant", "seed"], columns="posterior", values="area", sort=False
+    for (problem, reduced), of_one in table.groupby(["problem", "reduced"], sort=False):
+        by_posterior = of_one[of_one["posterior"].isin(["deep_ensemble", "mc_dropout"])].pivot(
+            index=["variant", "seed"], columns="posterior", values="area"
         )
         if by_posterior.shape[1] < 2:
             continue
@@ -227,24 +226,26 @@ def posteriors(results: Path) -> pd.DataFrame:
             if len(rows_of_one) > 1:
                 interval = analysis.paired_difference(rows_of_one["deep_ensemble"], rows_of_one["mc_dropout"])
                 verdict = "above" if interval.low > 0 else "below" if interval.high < 0 else "open"
-                name = f"{problem}: ensemble minus MC dropout"
-                rows.append((variant, problem, name, *interval, verdict))
-    columns = ["where", "folder", "comparison", "difference", "low", "high", "seeds", "verdict"]
-    return pd.DataFrame(rows, columns=columns)
+                rows.append((problem, reduced, variant, *interval, verdict))
+    return pd.DataFrame(
+        rows, columns=["where", "reduced", "comparison", "difference", "low", "high", "seeds", "verdict"]
+    )
 
 
 def _posteriors(path: Path, *, results: Path) -> str:
+    """Draws four methods; the table has all of them."""
     found = posteriors(results)
-    colours = [COLOURS["LBB (pairwise)"], COLOURS["BALD"]]
-    figure = forest.draw(found, colours=dict(zip(found["comparison"].unique(), colours, strict=False)))
-    numbers = evidence.as_text(found, rows="method")
-    return _shown(path, figure, "Areas with an ensemble minus those with MC dropout", numbers)
+    drawn = found.set_index("comparison").loc[list(_OF_POSTERIORS)].reset_index().sort_values("where", kind="stable")
+    figure = forest.draw(drawn.assign(comparison=drawn["comparison"] + evidence.MINUS + "the same with MC dropout"))
+    numbers = evidence.as_text(found.rename(columns={"where": "comparison", "comparison": "where"}), rows="method")
+    return _shown(path, figure, "Areas with an ensemble minus those with MC dropout", numbers.drop(columns="seeds"))
 
 
 def _diversity(path: Path, *, results: Path) -> str:
     """How many of a batch are distinct images, round by round, where the pool has copies."""
     table = evidence.areas(results)
-    folders = table.loc[(table["copies"] > 1), ["folder", "where"]].drop_duplicates()
+    is_shown = (table["copies"] > 1) & (table["variant"] == "BALD")
+    folders = table.loc[is_shown, ["folder", "where"]].drop_duplicates()
     shown = [
         (place, pd.read_csv(results / folder / "diversity.csv"))
         for folder, place in folders.itertuples(index=False)
@@ -291,9 +292,9 @@ def many_classes(table: pd.DataFrame) -> pd.Series:
     return table["classes"] >= 20
 
 
-def laplace(table: pd.DataFrame) -> pd.Series:
-    """The rows of experiments with a Laplace posterior."""
-    return table["posterior"] == "laplace"
+def last_layers(table: pd.DataFrame) -> pd.Series:
+    """The rows of experiments with a Laplace posterior, and with the ensemble of heads that is held against one."""
+    return table["folder"].str.startswith("compared/")
 
 
 def _beside_random(path: Path, *, results: Path, of: Callable[[pd.DataFrame], pd.Series]) -> str:
@@ -315,7 +316,7 @@ def wins(results: Path) -> pd.DataFrame:
       A row and a column for each method, those that win the most above: "wins : losses", a dash where both are 0, and
       nothing where no experiment has two seeds of both. The first column is in how many experiments the method is.
     """
-    table = _without(evidence.areas(results), *evidence.AGAIN)
+    table = evidence.areas(results)
     # It sees the labels.
     table = table[table["variant"] != acquisition.ORACLE.label]
     won = analysis.wins(table)
@@ -326,7 +327,8 @@ def wins(results: Path) -> pd.DataFrame:
             pair = won.loc[first, second], won.loc[second, first]
             if first != second and not np.isnan(pair[0]):
                 cells.loc[first, second] = f"{pair[0]:.0f} : {pair[1]:.0f}" if any(pair) else "–"
-    cells.insert(0, "experiments", table.drop_duplicates(["variant", "where", "folder"])["variant"].value_counts())
+    of_methods = table.drop_duplicates(["variant", *evidence.EXPERIMENT])
+    cells.insert(0, "experiments", of_methods["variant"].value_counts())
     return cells
 
 

@@ -267,8 +267,14 @@ def _differences(part: Part, setting: Setting, curves: Iterable[Curves]) -> np.n
 
 
 def _runs_of(part: Part, runs: Sequence[Curves]) -> list[tuple[float, Curves]] | None:
-    """The runs that the part's terms name, with their weights; None where one is missing."""
-    found = [(weight, next((run for run in runs if _is(wanted, run)), None)) for weight, wanted in part.terms]
+    """The runs that the part's terms name, with their weights; None where one is missing.
+
+    Where a method was run several times, the run with the most seeds counts.
+    """
+    found = [
+        (weight, max((run for run in runs if _is(wanted, run)), key=lambda run: len(run.by_seed), default=None))
+        for weight, wanted in part.terms
+    ]
     present = [(weight, run) for weight, run in found if run is not None]
     return present if len(present) == len(found) else None
 
