@@ -106,8 +106,16 @@ DECISIONS = (
     ),
     Decision(
         "a small, clean pool",
-        "anything but random",
-        (Means("digits_all", ("BALD", _POWER_TREE, "LBB (pairwise)", "LBB (tree)", "BatchBALD", "Random")),),
+        "`margin`; of the methods on information `power_lbb`, pairwise, α = 5",
+        (
+            Means(
+                "digits_50_seeds/digits",
+                (
+                    *("Margin", "BAIT", _POWER_PAIRWISE, "LBB (pairwise)", _POWER_BALD),
+                    *("BatchBALD", "LBB (tree)", "BALD", "Random"),
+                ),
+            ),
+        ),
     ),
     Decision(
         "MC dropout, K of 25 or 100",

@@ -75,6 +75,7 @@ def write(folder: Path, results: Path) -> None:
         "diversity": partial(_diversity, results=results),
         "classes": partial(_beside_random, results=results, of=many_classes),
         "laplace": partial(_beside_random, results=results, of=last_layers),
+        "digits": partial(_beside_random, results=results, of=fifty_seeds),
         "wins": partial(_wins, results=results),
     }
     for name, piece in pieces.items():
@@ -295,6 +296,11 @@ def many_classes(table: pd.DataFrame) -> pd.Series:
 def last_layers(table: pd.DataFrame) -> pd.Series:
     """The rows of experiments with a Laplace posterior, and with the ensemble of heads that is held against one."""
     return table["folder"].str.startswith("compared/")
+
+
+def fifty_seeds(table: pd.DataFrame) -> pd.Series:
+    """The rows of runs with fifty seeds."""
+    return table["folder"].str.startswith("digits_50_seeds/")
 
 
 def _beside_random(path: Path, *, results: Path, of: Callable[[pd.DataFrame], pd.Series]) -> str:
