@@ -14,6 +14,7 @@ import jax
 from absl import flags
 
 from lbb_jax import experiment, files, paths
+from lbb_jax.json_lines import read_lines, to_lines
 from paper.benchmarks import speed_cases
 
 _STORED = flags.DEFINE_string("stored", "results/benchmark/speed.jsonl", "The file of the stored results.")
@@ -25,7 +26,7 @@ _REPETITIONS = flags.DEFINE_integer("repetitions", 5, "Times that each case is t
 
 def main() -> None:
     """Times, and stores or compares."""
-    stored = [] if _SAVE.value else _read()
+    stored = [] if _SAVE.value else read_lines(paths.input_file(_STORED.value, name="--stored"))
     experiment.check_platform()
     experiment.use_cache()
     cases = [case for case in speed_cases.cases() if _ONLY.value in case.name]
@@ -35,7 +36,7 @@ def main() -> None:
         print(json.dumps(records[-1]), flush=True)
     if _SAVE.value:
         path = paths.output_file(_STORED.value, name="--stored")
-        files.atomic_write(path, "".join(json.dumps(record) + "\n" for record in records))
+        files.atomic_write(path, to_lines(records))
         return
     faults = speed_cases.faults(records, stored, factor=_FACTOR.value)
     # Other programs on the machine may have slowed these cases down.
@@ -44,11 +45,6 @@ def main() -> None:
     faults = speed_cases.faults(repeated, stored, factor=_FACTOR.value)
     if faults:
         sys.exit("\n".join(f"error: {name}: {fault}" for name, fault in faults.items()))
-
-
-def _read() -> list[dict]:
-    path = paths.input_file(_STORED.value, name="--stored")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 if __name__ == "__main__":

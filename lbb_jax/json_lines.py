@@ -56,6 +56,15 @@ def parse_records(
     return records
 
 
+def read_lines(path: Path) -> list[Record]:
+    """The objects in the lines of a file that is stored whole.
+
+    Raises:
+      ExperimentError: For a line that is not an object.
+    """
+    return parse_records(path, path.read_text(encoding="utf-8"), lambda before, record: None, remedy="restore it")
+
+
 def to_lines(records: Sequence[Record]) -> str:
     """Objects as lines of JSON."""
     return "".join(json.dumps(record, allow_nan=False) + "\n" for record in records)

@@ -1,14 +1,18 @@
 import json
+import os
 import pathlib
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from aborting_work import work_that_aborts
 from slow_parts import slow_but
 
 from lbb_jax import information
-from paper.benchmarks import acquisition_cases, predictions, speed_cases, table2
+from paper.benchmarks import accelerator_cases, acquisition_cases, child_process, predictions, speed_cases, table2
 from paper.benchmarks.acquisition_cases import Case
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -114,3 +118,30 @@ def test_a_case_is_timed_beside_its_unit():
     record = next(speed_cases.measure([case], repetitions=2))
     assert calls == [*"uffffffufffu"]
     assert record["ratio"] == pytest.approx(record["milliseconds"] / record["unit_milliseconds"], rel=0.5)
+
+
+def test_a_task_that_kills_its_process_is_one_faulty_row():
+    rows = list(child_process.rows(work_that_aborts, [["first"], ["timed", "aborts", "behind"], ["last"]]))
+    # What was done with the task that aborts is not done again, and the rest of its group is done at the end.
+    assert [row["case"] for row in rows] == ["first", "timed", "last", "aborts", "behind"]
+    assert [row.get("error") for row in rows] == [None] * 3 + ["its process ended with SIGABRT, see its messages", None]
+
+
+# It would take the memory that the child needs.
+@pytest.mark.slow
+def test_the_parent_of_what_is_timed_uses_no_device(tmp_path):
+    result = subprocess.run(
+        [sys.executable, ROOT / "experiments" / "accelerator.py"],
+        env={**os.environ, "JAX_PLATFORMS": "nothing"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    # An error in the child is a row, one in the parent a traceback.
+    assert result.stderr.startswith("error: RuntimeError: Unable to initialize backend 'nothing'")
+
+
+def test_no_two_cases_on_accelerators_have_the_same_name():
+    names = [case.full_name for group in accelerator_cases.groups(accelerator_cases.FULL) for case in group]
+    assert len(names) == len(set(names))

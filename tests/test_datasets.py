@@ -1,4 +1,5 @@
 import hashlib
+import os
 import subprocess
 import sys
 
@@ -170,6 +171,21 @@ def test_damaged_files_are_an_error_that_names_the_data_set(file, tmp_path, read
     read_from(tmp_path)
     with pytest.raises(datasets.MissingDatasetError, match=r"mnist.*: its files cannot be read"):
         datasets.load("mnist")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", ["promise", "array_record"])
+def test_a_missing_package_of_the_library_is_named_with_its_extra(package, tmp_path):
+    images = generate(np.random.default_rng(0), 5, (28, 28, 1), 10)
+    prepare(tmp_path, "mnist", {"train": images, "test": images})
+    load = "from lbb_jax import datasets, experiment; experiment.run_script(lambda: datasets.load('mnist'))"
+    code = f"import sys; sys.modules['{package}'] = None; {load}"
+    environment = {**os.environ, "TFDS_DATA_DIR": str(tmp_path)}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert result.returncode == 1
+    (message,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert message.startswith(f"error: {package}")
+    assert message.endswith(" is not installed: pip install 'lbb_jax[experiments]'")
 
 
 def test_data_sets_are_found_in_the_home_folder(tmp_path, monkeypatch):

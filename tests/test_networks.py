@@ -141,6 +141,17 @@ def test_a_1x1_kernel_is_a_matrix_product_on_every_platform():
     assert "stablehlo.convolution" not in lowered.as_text()
 
 
+# XLA's compiler for GPUs can abort where it fuses the two, which only a GPU could show.
+def test_no_strided_slice_is_fused_with_a_matrix_product():
+    images, kernel = random_images(0, 2, 9, 9, 3), random_images(1, 1, 1, 3, 2)
+    gradient = jax.grad(lambda images, kernel: jnp.sum(convolution.convolve(images, kernel, 2, "SAME") ** 2), (0, 1))
+    lines = jax.jit(gradient).trace(images, kernel).lower(lowering_platforms=("cuda",)).as_text().splitlines()
+    (sliced,) = [line.split()[0] for line in lines if "stablehlo.slice" in line and ":9:2" in line]
+    users = [line for line in lines if f"{sliced} " in line.replace(",", " ").replace(")", " ").partition("=")[2]]
+    assert users
+    assert all("stablehlo.optimization_barrier" in line for line in users)
+
+
 def test_convolution_under_vmap_over_kernels_equals_one_after_the_other():
     images, kernels = random_images(0, 2, 6, 6, 1), random_images(1, 3, 5, 5, 1, 2)
     together = jax.jit(jax.vmap(convolution.convolve, in_axes=(None, 0)))(images, kernels)

@@ -84,7 +84,8 @@ def test_a_profile_is_decided_over_experiments(tmp_path):
         for name, factor in (("bald", 1.0), ("lbb", 0.5 + 0.02 * number)):
             run_folders.write(
                 tmp_path / f"{number}" / name,
-                [(0.5, 1 - factor * error)] * 2,
+                # Only the seeds that both have count.
+                [(0.5, 1 - factor * error)] * 2 + [(0.5, 0.1)] * (name == "bald"),
                 **{"acquisition.method": name, "acquisition.redundancy": "tree", **of_batch},
             )
     part = Part("LBB above BALD", ((1.0, Run("lbb", ANY)), (-1.0, Run("bald", ANY))), Side.ABOVE, final)

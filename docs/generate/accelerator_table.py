@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from generate import markdown
-from generate.stored_lines import read_lines
+from lbb_jax.json_lines import read_lines
 
 Row = dict[str, Any]
 _NOTHING = "## On a GPU\n\nNothing has been timed on a GPU or TPU.\n"
@@ -30,8 +30,8 @@ def write(path: Path, benchmark: Path) -> None:
 
 
 def write_loops(path: Path, benchmark: Path) -> None:
-    """Writes the estimates of ``experiments/count_loops.py`` to ``path`` (Markdown), beside the times of an H100."""
-    measured = benchmark / "accelerator_h100.jsonl"
+    """Writes the estimates of ``experiments/count_loops.py`` to ``path`` (Markdown), beside the times of an H200."""
+    measured = benchmark / "accelerator_h200.jsonl"
     times = milliseconds(measured) if measured.exists() else {}
     rows = [_of_loop(row, times) for row in read_lines(benchmark / "loops.jsonl")]
     path.write_text(_table(rows), encoding="utf-8")
@@ -132,6 +132,6 @@ def _of_loop(row: Row, times: dict[str, float]) -> Row:
         "turns": row["host_turns"],
         "kernels": row["kernels_in_program"],
         "MB a step": f"{row['megabytes_a_step']:,.0f}",
-        "estimate, ms": f"{row['h100_milliseconds']:.2f}",
+        "estimate, ms": f"{row['estimated_milliseconds']:.2f}",
         **measured,
     }

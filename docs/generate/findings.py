@@ -1,5 +1,6 @@
 """Writes the evidence on the page of findings: for each question a figure, and the numbers in it, folded."""
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from generate import cache, evidence, forest, markdown, stored_runs
 from generate.evidence import Comparison
 from lbb_jax import acquisition, analysis, figures
-from lbb_jax.figures.style import draw_means, empty_panels, legend_below, line_styles
+from lbb_jax.figures.style import colour_of, draw_means, empty_panels, legend_below, line_styles
 
 ALPHAS = {
     "PowerBALD": "BALD",
@@ -23,6 +24,7 @@ ALPHAS = {
 TUNED = "tuned α"
 _GREEDY = ("BALD", "LBB (pairwise)", "LBB (tree)", "BatchBALD")
 _OF_POSTERIORS = ("Random", "BALD", "LBB (pairwise)", "Power LBB (pairwise), α = 5")
+_POSTERIORS = re.compile(r", (deep ensemble|MC dropout|last-layer)")
 # A pick with less than this share of the first pick's gain tells hardly anything.
 _INFORMATIVE = 0.05
 
@@ -139,7 +141,8 @@ def gains(experiment: stored_runs.Experiment) -> pd.DataFrame:
 def _with_greedy(results: Path) -> list[stored_runs.Experiment]:
     """The experiments of several seeds that have LBB in both forms."""
     folders = set(_of_forms(results).index)
-    return [experiment for experiment in stored_runs.all_experiments(results) if experiment.name in folders]
+    found = [experiment for experiment in stored_runs.all_experiments(results) if experiment.name in folders]
+    return sorted(found, key=evidence.where)
 
 
 def _of_forms(results: Path) -> pd.DataFrame:
@@ -154,7 +157,7 @@ def _panels(experiments: Sequence[str], *, height: float) -> tuple[Figure, list[
     figure, panels = empty_panels(num_rows, 3, size=(10.0, height * num_rows + 0.5))
     shown, free = panels.flat[: len(experiments)], panels.flat[len(experiments) :]
     for axes, experiment in zip(shown, experiments, strict=True):
-        axes.set_title(experiment.replace(", deep", ",\ndeep").replace(", MC", ",\nMC"), fontsize=9)
+        axes.set_title(_POSTERIORS.sub(r",\n\1", experiment), fontsize=9)
     for axes in free:
         axes.set_axis_off()
     return figure, list(shown)
@@ -237,7 +240,7 @@ def _posteriors(path: Path, *, results: Path) -> str:
     """Draws four methods; the table has all of them."""
     found = posteriors(results)
     drawn = found.set_index("comparison").loc[list(_OF_POSTERIORS)].reset_index().sort_values("where", kind="stable")
-    figure = forest.draw(drawn.assign(comparison=drawn["comparison"] + evidence.MINUS + "the same with MC dropout"))
+    figure = forest.draw(drawn, colours={name: colour_of(name) for name in _OF_POSTERIORS})
     numbers = evidence.as_text(found.rename(columns={"where": "comparison", "comparison": "where"}), rows="method")
     return _shown(path, figure, "Areas with an ensemble minus those with MC dropout", numbers.drop(columns="seeds"))
 

@@ -21,7 +21,7 @@ def draw(compared: pd.DataFrame, *, colours: Mapping[str, str] | None = None) ->
     places = list(compared["where"].unique())
     comparisons = list(compared["comparison"].unique())
     figure, axes = empty_rows("difference of the areas under the learning curves", places)
-    height = max(3.2, 1.3 + 0.24 * len(places) * max(1.2, len(comparisons)))
+    height = max(3.2, 1.3 + 0.18 * len(places) * max(1.6, len(comparisons)))
     figure.set_size_inches(9.0, height)
     place = 0 if len({comparison.split(MINUS)[0] for comparison in comparisons}) == len(comparisons) else 1
     offsets = np.linspace(-0.25, 0.25, len(comparisons)) if len(comparisons) > 1 else [0.0]

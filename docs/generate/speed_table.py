@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from generate import markdown
-from generate.stored_lines import read_lines
 from lbb_jax import analysis, figures
+from lbb_jax.json_lines import read_lines
 from lbb_jax.report import read_times
 from paper.benchmarks import table2
 

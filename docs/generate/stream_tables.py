@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from generate import markdown
-from generate.stored_lines import read_lines
+from lbb_jax.json_lines import read_lines
 
 _NUM_POINTS = 10**9
 _HOSTS = (1, 4, 16, 64, 256)

@@ -8,8 +8,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.linear_model import LogisticRegression
 
-from generate.stored_lines import read_lines
 from lbb_jax import acquisition, information
+from lbb_jax.json_lines import read_lines
 
 _BATCH_SIZE = 10
 _NUM_DRAWS = 20

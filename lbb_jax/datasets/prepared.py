@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from lbb_jax import paths
-from lbb_jax.extras import needs
+from lbb_jax.extras import MissingExtraError, needs
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -30,14 +30,16 @@ def open_builder(name: str) -> "tfds.core.DatasetBuilder":
 
     Raises:
       PathError: If ``TFDS_DATA_DIR`` names no local folder.
+      MissingExtraError: If tensorflow-datasets, or a package that it needs, is not installed.
       MissingDatasetError: If the data set's description cannot be read.
     """
     data_dir = os.environ.get("TFDS_DATA_DIR")
     if data_dir is not None:
         data_dir = str(paths.folder(data_dir, name="TFDS_DATA_DIR"))
-    # The library takes seconds to import; runs on other data should not wait for it.
+    # The library takes seconds to import; runs on other data should not wait for it. It only logs which of the packages
+    # that it needs is missing; this module of it raises the error.
     with needs("experiments"):
-        import tensorflow_datasets as tfds
+        from tensorflow_datasets import public_api as tfds
 
     with _explained(f"opening {name}"):
         return tfds.builder(name, data_dir=data_dir, file_format="array_record")
@@ -47,10 +49,12 @@ def open_split(builder: "tfds.core.DatasetBuilder", split: str) -> Sequence[Stor
     """The records of a split; none has been read yet.
 
     Raises:
+      MissingExtraError: If a package that reads the files is not installed.
       MissingDatasetError: If the data set is not prepared where tensorflow-datasets looks for it.
     """
     try:
-        return builder.as_data_source(split)
+        with needs("experiments"):
+            return builder.as_data_source(split)
     except (KeyError, NotImplementedError) as error:
         name = "/".join(filter(None, (builder.name, builder.builder_config and builder.builder_config.name)))
         raise MissingDatasetError(
@@ -65,8 +69,9 @@ def open_split(builder: "tfds.core.DatasetBuilder", split: str) -> Sequence[Stor
 def _explained(description: str) -> Iterator[None]:
     """Reports what was being done if reading fails inside the context."""
     try:
-        yield
-    except MemoryError:
+        with needs("experiments"):
+            yield
+    except (MemoryError, MissingExtraError):
         raise
     # The errors of the libraries that read the files have no other class in common.
     except Exception as error:

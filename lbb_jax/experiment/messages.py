@@ -11,6 +11,7 @@ from absl import logging as absl_logging
 
 from lbb_jax.datasets import MissingDatasetError
 from lbb_jax.experiment.configuration import ExperimentError, default_config
+from lbb_jax.extras import MissingExtraError
 from lbb_jax.paths import PathError
 
 
@@ -35,7 +36,7 @@ def _run(main: Callable[..., None], takes_arguments: bool, arguments: list[str])
         main(*([arguments[1:]] if takes_arguments else []))
     except app.UsageError as error:
         _end_with_help(str(error))
-    except (ExperimentError, MissingDatasetError, PathError) as error:
+    except (ExperimentError, MissingDatasetError, MissingExtraError, PathError) as error:
         sys.exit(f"error: {error}")
 
 

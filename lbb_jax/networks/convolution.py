@@ -44,8 +44,11 @@ def convolve_by_views(images: jax.Array, kernel: jax.Array, stride: int = 1, pad
     def view(row: int, column: int) -> jax.Array:
         return padded[:, row : row + stride * height : stride, column : column + stride * width : stride]
 
-    views = [view(row, column) for row in range(rows) for column in range(columns)]
-    return jnp.concatenate(views, axis=-1) @ kernel.reshape(-1, channels)
+    views = jnp.concatenate([view(row, column) for row in range(rows) for column in range(columns)], axis=-1)
+    if stride > 1:
+        # On a GPU, XLA can abort where it fuses such a slice with the product (openxla/xla issue 47381).
+        views = jax.lax.optimization_barrier(views)
+    return views @ kernel.reshape(-1, channels)
 
 
 def convolve_by_products(images: jax.Array, kernel: jax.Array, stride: int = 1, padding: str = "VALID") -> jax.Array:

@@ -76,6 +76,11 @@ class AcceleratorCase(NamedTuple):
     dtype: str
     make: Callable[[], "Made"]
 
+    @property
+    def full_name(self) -> str:
+        """The name with the dtype; no two cases have the same."""
+        return f"{self.name}, {self.dtype}"
+
 
 class Made(NamedTuple):
     """A case that is compiled.

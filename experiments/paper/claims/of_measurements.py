@@ -1,7 +1,6 @@
 """The paper's claims that measurements decide: identities, approximations and costs. A rule is a bound on a number."""
 
 import functools
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ import numpy as np
 
 from lbb_jax import information
 from lbb_jax.analysis.verdicts import Verdict
-from lbb_jax.json_lines import Record
+from lbb_jax.json_lines import Record, read_lines
 
 
 class Bound(NamedTuple):
@@ -58,7 +57,7 @@ class MeasuredClaim(NamedTuple):
 
 def read_records(path: Path) -> list[Record]:
     """The lines of a file of measurements; none where there is no file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    return read_lines(path) if path.exists() else []
 
 
 def _identity(root: Path) -> dict[str, list[Bound]]:

@@ -247,12 +247,20 @@ def decide_profile(claim: ProfileClaim, curves: Sequence[Curves]) -> list[PartRe
 
 
 def _log_errors(part: Part, runs: Sequence[Curves]) -> float | None:
-    """By how much the logarithm of the error falls; None where a run is missing, has one seed or makes no errors."""
+    """By how much the logarithm of the error falls, the error being the mean over the seeds that all runs have.
+
+    None where a run is missing or makes no errors, and where they have fewer than two seeds in common.
+    """
     found = _runs_of(part, runs)
-    errors = [1 - np.mean([final(*curve) for curve in run.by_seed.values()]) for _, run in found or ()]
-    if not errors or min(errors) <= 0 or any(len(run.by_seed) < 2 for _, run in found or ()):
+    if found is None:
         return None
-    return -sum(weight * float(np.log(error)) for (weight, _), error in zip(found or (), errors, strict=True))
+    seeds = set.intersection(*(set(run.by_seed) for _, run in found))
+    if len(seeds) < 2:
+        return None
+    errors = [1 - np.mean([final(*run.by_seed[seed]) for seed in seeds]) for _, run in found]
+    if min(errors) <= 0:
+        return None
+    return -sum(weight * float(np.log(error)) for (weight, _), error in zip(found, errors, strict=True))
 
 
 def _differences(part: Part, setting: Setting, curves: Iterable[Curves]) -> np.ndarray:
