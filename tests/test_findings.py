@@ -469,7 +469,10 @@ def test_the_page_of_results_says_which_method_leads_on_embeddings():
 def test_the_page_of_theory_says_what_triples_and_chi_squared_are_worth(measured):
     held = approximation_tables.variants(RESULTS).astype(float)
     assert sorted(held) == sorted(
-        f"digits, {posterior}, b = {b}" for posterior in ("deep ensemble", "MC dropout") for b in (10, 50)
+        f"{dataset}, {posterior}, b = {b}"
+        for dataset in ("digits", "MNIST")
+        for posterior in ("deep ensemble", "MC dropout")
+        for b in (10, 50)
     )
     for form in ("LBB (pairwise)", "LBB (tree)"):
         assert (held.loc[f'{form}, `pairs="chi2"`'] >= held.loc[form] - 0.02).all()
