@@ -6,7 +6,7 @@
 It needs JAX for the device, and lbb_jax without extras. Every row is a line of JSON in the output file. Each time is
 given with the least time that the device's memory and arithmetic need, from the operations and bytes that XLA counts
 and the rates measured here. A case that fails, even one that kills its process, is a row that says so. Ends with status
-1 if there is one, or if a check fails.
+1 if a case or a check fails.
 """
 
 import argparse
@@ -120,10 +120,10 @@ def _timed(
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         compiling = [pool.submit(case.make) for case in group]
         concurrent.futures.wait(compiling)
-    rates, repetitions = _rates(sizes), sizes.repetitions
     for case, made in zip(group, compiling, strict=True):
         try:
-            row = accelerator_cases.measure(case.name, case.dtype, made.result(), rates, repetitions=repetitions)
+            rates = _rates(sizes)
+            row = accelerator_cases.measure(case.name, case.dtype, made.result(), rates, repetitions=sizes.repetitions)
             yield case.full_name, row | {"peak_gigabytes": _memory("peak_bytes_in_use")}
         except Exception as error:
             yield case.full_name, _fault(case.full_name, error)

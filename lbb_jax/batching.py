@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int32, PyTree, Shaped
 
-# Numbers of an intermediate: what the caches of a CPU hold, and what keeps a GPU or TPU busy.
+# An intermediate of 2**20 numbers fits the caches of a CPU; a GPU or TPU needs more to be busy.
 _NUMBERS_ON_CPU, _NUMBERS_ON_ACCELERATOR = 2**20, 2**25
 
 
 def is_on_cpu() -> bool:
-    """Whether a program that is traced at this moment is to run on a CPU."""
+    """Whether JAX's default device is a CPU. Arrays that are committed to another device do not count."""
     device = jax.config.jax_default_device
     return (getattr(device, "platform", device) or jax.default_backend()) == "cpu"
 
@@ -19,7 +19,7 @@ def is_on_cpu() -> bool:
 def rows_per_chunk(row_size: int, num_rows: int, budget: int | None = None) -> int:
     """How many rows keep an intermediate of ``row_size`` numbers a row within ``budget`` numbers, at least one.
 
-    Without a ``budget``, an intermediate is of a size that suits the platform.
+    The default ``budget`` is the number that suits JAX's default device.
     """
     if budget is None:
         budget = _NUMBERS_ON_CPU if is_on_cpu() else _NUMBERS_ON_ACCELERATOR

@@ -57,10 +57,10 @@ def parse_records(
 
 
 def read_lines(path: Path) -> list[Record]:
-    """The objects in the lines of a file that is stored whole.
+    """The objects in the lines of a file whose last line is complete.
 
     Raises:
-      ExperimentError: For a line that is not an object.
+      ExperimentError: For a line that is not JSON, or not an object.
     """
     return parse_records(path, path.read_text(encoding="utf-8"), lambda before, record: None, remedy="restore it")
 

@@ -127,7 +127,7 @@ def test_a_task_that_kills_its_process_is_one_faulty_row():
     assert [row.get("error") for row in rows] == [None] * 3 + ["its process ended with SIGABRT, see its messages", None]
 
 
-# It would take the memory that the child needs.
+# A parent that used the device would take the memory that the child needs.
 @pytest.mark.slow
 def test_the_parent_of_what_is_timed_uses_no_device(tmp_path):
     result = subprocess.run(

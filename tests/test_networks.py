@@ -141,7 +141,7 @@ def test_a_1x1_kernel_is_a_matrix_product_on_every_platform():
     assert "stablehlo.convolution" not in lowered.as_text()
 
 
-# XLA's compiler for GPUs can abort where it fuses the two, which only a GPU could show.
+# On a GPU, XLA can abort where it fuses a strided slice with a product. The program is inspected instead.
 def test_no_strided_slice_is_fused_with_a_matrix_product():
     images, kernel = random_images(0, 2, 9, 9, 3), random_images(1, 1, 1, 3, 2)
     gradient = jax.grad(lambda images, kernel: jnp.sum(convolution.convolve(images, kernel, 2, "SAME") ** 2), (0, 1))

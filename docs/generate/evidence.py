@@ -111,7 +111,10 @@ def compare(table: pd.DataFrame, comparisons: Sequence[Comparison]) -> pd.DataFr
         ]
     columns = [*EXPERIMENT, "folder", "comparison", "difference", "low", "high", "seeds", "verdict"]
     found = pd.DataFrame(rows, columns=columns)
-    return found.assign(where=_told_apart(found))
+    found = found.assign(where=_told_apart(found))
+    if found.duplicated(["where", "comparison"]).any():
+        raise ValueError(f"several experiments are called the same: {sorted(set(found['where']))}")
+    return found
 
 
 def _told_apart(compared: pd.DataFrame) -> pd.Series:

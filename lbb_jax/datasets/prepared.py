@@ -36,8 +36,8 @@ def open_builder(name: str) -> "tfds.core.DatasetBuilder":
     data_dir = os.environ.get("TFDS_DATA_DIR")
     if data_dir is not None:
         data_dir = str(paths.folder(data_dir, name="TFDS_DATA_DIR"))
-    # The library takes seconds to import; runs on other data should not wait for it. It only logs which of the packages
-    # that it needs is missing; this module of it raises the error.
+    # The library takes seconds to import; runs on other data should not wait for it. It only logs that a package
+    # is missing; its module public_api raises the error.
     with needs("experiments"):
         from tensorflow_datasets import public_api as tfds
 

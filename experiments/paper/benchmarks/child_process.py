@@ -52,7 +52,8 @@ def _rows_of_child(work: Callable[[Groups], Progress], left: list[list[str]]) ->
     while left:
         try:
             name, row = receiver.recv()
-        except EOFError:
+        # The second where the child dies while it writes.
+        except (EOFError, OSError):
             break
         if row is not None:
             yield row
