@@ -165,11 +165,11 @@ def test_the_released_score_does_not_fit_the_figure_on_rmnist(compared):
     of_copies = compared["released"][compared["released"]["where"].str.match(r"R[A-Z]")]
     of_forms = of_copies[of_copies["comparison"] == "LBB (released) minus LBB (pairwise)"]
     assert set(of_forms["verdict"]) == {"below"}
+    table = evidence.areas(RESULTS)
     for folder in ("rmnist_small", "mc_dropout_small/mnist_repeated_mc_dropout_small"):
-        areas = evidence.areas(RESULTS)
-        areas = areas[areas["folder"] == folder].groupby("variant")["area"].mean()
-        assert areas["LBB (pairwise)"] > areas["Random"] > areas["LBB (released)"]
-        assert areas["LBB (pairwise)"] > areas["BALD"]
+        means = table[table["folder"] == folder].groupby("variant")["area"].mean()
+        assert means["LBB (pairwise)"] > means["Random"] > means["LBB (released)"]
+        assert means["LBB (pairwise)"] > means["BALD"]
     without_copies = compared["released"].set_index(["folder", "comparison"])["verdict"]
     of_perceptron = without_copies["reduced_10_seeds/mnist_mc_dropout_mlp_small"]
     assert of_perceptron["LBB (released) minus LBB (pairwise)"] == "above"

@@ -40,7 +40,8 @@ def areas(results: Path) -> pd.DataFrame:
 
     Returns:
       As `lbb_jax.analysis.areas_under_curve`, with the methods' names as `canonical` has them, and the columns
-      ``folder``, ``where`` (the experiment, in short), ``copies`` of each example in the pool, and ``classes``.
+      ``folder``, ``where`` (the experiment, in short), ``copies`` of each example in the pool, and ``classes``; its
+      column ``reduced`` says what was cut down.
     """
     tables = [_areas(experiment) for experiment in stored_runs.all_experiments(results)]
     table = _of_most_seeds(pd.concat([table for table in tables if table is not None]))
@@ -55,7 +56,8 @@ def _of_most_seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _areas(experiment: Experiment) -> pd.DataFrame | None:
-    runs = experiment.runs.assign(variant=canonical(experiment.runs), setup=where(experiment))
+    place = where(experiment)
+    runs = experiment.runs.assign(variant=canonical(experiment.runs), setup=place)
     try:
         table = analysis.areas_under_curve(runs)
     except ExperimentError:
@@ -64,7 +66,7 @@ def _areas(experiment: Experiment) -> pd.DataFrame | None:
     described = analysis.describe_runs([runs["path"].iloc[0]])[0]
     copies = described.config["dataset"].get("copies", 1)
     return table.assign(
-        folder=experiment.name, where=where(experiment), copies=copies, classes=described.data.get("classes", np.nan)
+        folder=experiment.name, where=place, copies=copies, classes=described.data.get("classes", np.nan)
     )
 
 
