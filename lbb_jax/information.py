@@ -23,6 +23,9 @@ _DRAWS_AT_A_TIME = 16
 # is computed some rows at a time, so that it stays in the cache.
 _MANY_CLASSES = 32
 _CACHED_PROBABILITIES = 2**15
+# BALD is computed of so many numbers at a time on CPUs, and of points in multiples of what a vector register holds.
+_CACHED_PREDICTIONS = 2**19
+_VECTOR = 16
 _HIGHEST = jax.lax.Precision.HIGHEST
 
 
@@ -38,9 +41,27 @@ def mutual_information(log_probs: Float[ArrayLike, "N K C"]) -> Float[Array, " N
       ``[N]``, nats, between 0 and ``min(log K, log C)``.
     """
     log_probs = arguments.as_predictions("log_probs", log_probs)
+    return jax.lax.platform_dependent(log_probs, cpu=_divergence_by_chunks, default=_divergence_from_mean)
+
+
+def _divergence_from_mean(log_probs: Float[Array, "N K C"]) -> Float[Array, " N"]:
+    """``mean_k KL(p_k ‖ p̄)`` of each point, ``[N]``."""
     probs = jnp.exp(log_probs)
     terms = divergence_terms(probs, log_probs, mean_over_draws(probs)[:, None])
     return jnp.sum(terms, axis=(1, 2)) / log_probs.shape[1]
+
+
+def _divergence_by_chunks(log_probs: Float[Array, "N K C"]) -> Float[Array, " N"]:
+    """`_divergence_from_mean` of as many points at a time as leave all intermediates in a CPU's cache."""
+    num_points, num_draws, num_classes = log_probs.shape
+    size = _VECTOR * rows_per_chunk(_VECTOR * num_draws * num_classes, num_points, _CACHED_PREDICTIONS)
+
+    def of_chunk(start: jax.Array) -> jax.Array:
+        chunk = jax.lax.dynamic_slice_in_dim(log_probs, start, size)
+        # Unless the chunk is copied, it is cut out of the pool again in each of the sums.
+        return _divergence_from_mean(jax.lax.optimization_barrier(chunk))
+
+    return map_chunks(of_chunk, num_points, size) if size < num_points else _divergence_from_mean(log_probs)
 
 
 def pairwise_mutual_information(a: Float[ArrayLike, "N K C"], b: Float[ArrayLike, "M K C"]) -> Float[Array, "N M"]:

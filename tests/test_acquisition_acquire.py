@@ -142,6 +142,16 @@ def test_pairs_count_once_by_default(method):
     np.testing.assert_array_equal(default.scores, explicit.scores)
 
 
+@pytest.mark.parametrize(("method", "scores"), [("margin", [1.0, 0.8, 0.0]), ("least_confident", [0.6, 0.5, 0.0])])
+def test_uncertain_points_come_first(method, scores):
+    # Two draws each, with means (0.5, 0.3, 0.2), (0.4, 0.4, 0.2) and (1, 0, 0).
+    first, second = ([0.6, 0.1, 0.3], [0.4, 0.5, 0.1]), ([0.3, 0.6, 0.1], [0.5, 0.2, 0.3])
+    log_probs = reference.log32(np.array([first, second, ([1, 0, 0], [1, 0, 0])]))
+    picked = acquisition.acquire(jax.random.key(0), log_probs, method=method, batch_size=3)
+    np.testing.assert_array_equal(picked.indices, [1, 0, 2])
+    np.testing.assert_allclose(picked.scores, scores, atol=1e-6)
+
+
 @pytest.mark.slow
 def test_batch_bald_takes_ten_thousand_samples_by_default():
     # 10 ** 4 configurations are enumerated, so that the key is of no consequence, and 11 ** 4 are not.

@@ -101,6 +101,12 @@ def test_methods_that_score_points_alone_need_no_more_places_than_picks(name):
     assert_same(picked, whole(name, pool()))
 
 
+def test_a_batch_of_one_point_is_the_best_of_the_pool():
+    picked = streamed("bald", [pool()], batch_size=1)
+    assert picked.certified
+    np.testing.assert_array_equal(picked.indices, [np.argmax(information.mutual_information(pool()))])
+
+
 @pytest.mark.parametrize("name", slow_but(UNCERTAIN, "lbb tree"))
 def test_a_certified_batch_is_that_of_the_whole_pool(name):
     num_certified = 0

@@ -3,6 +3,7 @@ import functools
 import json
 import os
 import shutil
+import time
 
 import filelock
 import jax
@@ -418,9 +419,13 @@ def test_rounds_as_one_program_do_what_rounds_from_the_host_do_by_epochs(trainin
 @pytest.mark.parametrize("posterior", ["deep_ensemble", pytest.param("mc_dropout", marks=pytest.mark.slow)])
 def test_rounds_as_one_program_do_what_rounds_from_the_host_do(posterior, uninterrupted, tmp_path):
     config = small_config(driver="scan", rounds_at_once=3, **{"posterior.name": posterior})
+    start = time.perf_counter()
     records = experiment.run(config, tmp_path)
+    elapsed = time.perf_counter() - start
     assert without_seconds(records) == without_seconds(uninterrupted(posterior))
     assert all(record["seconds"] > 0 and record["seconds_train"] is None for record in records)
+    # The seconds of a round are shared by its seeds.
+    assert sum(record["seconds"] for record in records) <= elapsed
 
 
 @pytest.mark.slow
@@ -440,6 +445,18 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(finished, tmp_pa
     records = experiment.run(small_config(), tmp_path)
     assert "is damaged" in caplog.text
     assert without_seconds(records) == without_seconds(finished[1])
+
+
+def test_the_progress_of_a_run_that_goes_on_begins_with_the_rounds_that_are_done(
+    tmp_path, stopped_after_saving, monkeypatch
+):
+    with stopped_after_saving(3):
+        experiment.run(small_config(), tmp_path)
+    shown, bar = [], runner.tqdm
+    monkeypatch.setattr(runner, "tqdm", lambda **fields: shown.append(fields) or bar(**fields))
+    experiment.run(small_config(), tmp_path)
+    # Four rounds of two seeds.
+    assert [(fields["total"], fields["initial"]) for fields in shown] == [(8, 6)]
 
 
 def test_lines_that_are_missing_are_an_error(tmp_path, stopped_after_saving):

@@ -33,6 +33,19 @@ def test_too_small_a_capacity_is_an_error():
         labelled_set.create(jnp.array([5, 6]), capacity=1)
 
 
+def test_a_set_without_room_is_taken_and_the_smallest_pool_is_one_above_its_highest_point():
+    labelled = labelled_set.create(jnp.array([5, 2]), capacity=2)
+    np.testing.assert_array_equal(labelled_set.contains(labelled, 6), np.isin(np.arange(6), [2, 5]))
+    with pytest.raises(ValueError, match="num_points=5: must be above 5"):
+        labelled_set.contains(labelled, 5)
+
+
+def test_a_shuffled_set_begins_with_its_points():
+    labelled = labelled_set.create(jnp.array([5, 6]), capacity=3)
+    shuffled = jax.vmap(labelled_set.shuffle, in_axes=(0, None))(jax.random.split(jax.random.key(0), 50), labelled)
+    assert set(map(tuple, np.asarray(shuffled)[:, :2].tolist())) == {(5, 6), (6, 5)}
+
+
 @given(
     seed=st.integers(0, 2**31 - 1),
     counts=st.sampled_from([(10, 10, 10), (3, 20, 7), (1, 0, 29), (30, 0, 0)]),

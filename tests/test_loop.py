@@ -55,6 +55,14 @@ def test_the_whole_pool_can_be_labelled_and_rounds_past_its_end_label_nothing():
     assert sorted(np.asarray(state.labelled.indices[:21]).tolist()) == list(range(21))
 
 
+@pytest.mark.parametrize("name", ["initial_size", "batch_size"])
+def test_a_pool_may_have_as_many_points_as_a_setting_asks_for_and_no_fewer(name):
+    settings = small_problem.settings("random", **{"initial_size": 10, "batch_size": 4, "final_size": 40, name: 21})
+    assert loop.init(jax.random.key(0), small_problem.data(21), settings).labelled.size == settings.initial_size
+    with pytest.raises(ValueError, match=f"settings.{name}=21: the pool has only 20 points"):
+        loop.init(jax.random.key(0), small_problem.data(20), settings)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("posterior_name", ["deep_ensemble", "mc_dropout"])
 def test_step_by_step_equals_the_whole_run_and_the_second_step_compiles_nothing(posterior_name, compilations):
