@@ -1,11 +1,14 @@
-"""Times one round of the MNIST experiment, stage by stage, beside PyTorch; prints one JSON line for each stage.
+"""Times a round of the MNIST experiment beside PyTorch, stage by stage, or a whole one; prints JSON lines.
 
     python experiments/benchmark_round.py                                        # lbb_jax alone
     python experiments/benchmark_round.py --peer=.venv-parity/bin/python         # and PyTorch in its fastest form
     python experiments/benchmark_round.py --peer=... --stage=predict --form='compiled, frozen'    # in this form
+    python experiments/benchmark_round.py --peer=... --stage=experiment          # all of configs/mnist.py:small
 
-A round trains 5 networks for 384 steps of 64 images, predicts 60,000 images and acquires 10 by LBB (tree). Which form
-of PyTorch is fastest is found by a trial of each, with fewer steps and images. Compilation is given apart.
+A round trains 5 networks for 384 steps of 64 images, predicts 60,000 images and acquires 10 by LBB (tree). The reduced
+experiment has 19 rounds of 96 steps and 10,000 images, and tests on 2,000. Which form of PyTorch is fastest is found by
+a trial of each, with fewer steps and images; the experiment takes the form that is fastest in each stage. Compilation
+is given apart.
 """
 
 import json
@@ -19,22 +22,23 @@ from lbb_jax import experiment
 from lbb_jax.errors import ExperimentError
 from lbb_jax.json_lines import Record
 from paper.benchmarks import round_cases
-from paper.benchmarks.round_cases import FORMS, RoundSizes
+from paper.benchmarks.round_cases import FORMS, REDUCED, RoundSizes
 
-_STAGES = flags.DEFINE_multi_enum("stage", list(FORMS), list(FORMS), "Which stages are timed.")
+_STAGES = flags.DEFINE_multi_enum("stage", ["train", "predict", "acquire"], list(FORMS), "What is timed.")
 _PEER = flags.DEFINE_string("peer", None, "A Python interpreter that has PyTorch.")
 _FORM = flags.DEFINE_string("form", None, "The form of PyTorch; the fastest in a trial if not given.")
-_STEPS = flags.DEFINE_integer("steps", RoundSizes().steps, "Optimizer steps of each network.", lower_bound=1)
-_IMAGES = flags.DEFINE_integer("images", RoundSizes().images, "Images in the pool, a multiple of 250.", lower_bound=500)
-_TRIAL = {"train": 8, "predict": 2_000, "acquire": 1}
+_STEPS = flags.DEFINE_integer("steps", None, "Optimizer steps of each network, 384 or 96.", lower_bound=1)
+_IMAGES = flags.DEFINE_integer("images", None, "Images in the pool, 60,000 or 10,000.", lower_bound=500)
+_ROUNDS = flags.DEFINE_integer("rounds", REDUCED.rounds, "Rounds of the experiment.", lower_bound=2)
+_TRIAL = {"train": 8, "predict": 2_000}
 
 
 def main() -> None:
-    """Times the stages that the flags name."""
+    """Times what the flags name."""
     experiment.check_platform()
     if _PEER.value is not None and shutil.which(_PEER.value) is None:
         raise ExperimentError(f"--peer={_PEER.value}: there is no such program; name a Python that has PyTorch")
-    if _IMAGES.value % 250:
+    if (_IMAGES.value or 0) % 250:
         raise ExperimentError(f"--images={_IMAGES.value}: must be a multiple of 250")
     for record in _records():
         print(json.dumps(record | {"device": jax.devices()[0].device_kind, "jax": jax.__version__}), flush=True)
@@ -42,20 +46,25 @@ def main() -> None:
 
 def _records() -> Iterator[Record]:
     """The records, as each is done."""
-    sizes = RoundSizes(steps=_STEPS.value, images=_IMAGES.value)
+    given = {name: value for name, value in (("steps", _STEPS.value), ("images", _IMAGES.value)) if value}
     for stage in _STAGES.value:
-        record = {"case": f"round, {stage}", **sizes._asdict()}
-        record |= round_cases.time_stages([stage], sizes)[stage]
+        if stage == "experiment":
+            sizes = REDUCED._replace(rounds=_ROUNDS.value, **given)
+            record = {"case": "experiment, reduced", **sizes._asdict(), **round_cases.time_experiment(sizes)}
+        else:
+            sizes = RoundSizes(**given)
+            record = {"case": f"round, {stage}", **sizes._asdict(), **round_cases.time_stages([stage], sizes)[stage]}
         yield record | _beside(stage, sizes, record["seconds"]) if _PEER.value else record
 
 
 def _beside(stage: str, sizes: RoundSizes, seconds: float) -> Record:
     """What PyTorch takes for a stage, and the ratio to it."""
     trial: list[Record] = []
-    if _FORM.value is None:
+    form = _FORM.value or FORMS[stage][0]
+    if _FORM.value is None and len(FORMS[stage]) > 1:
         units = min(_TRIAL[stage], sizes.units(stage))
         trial = round_cases.time_torch(_PEER.value, stage, FORMS[stage], sizes, units=units)
-    form = _FORM.value or min(trial, key=lambda record: record["seconds"])["form"]
+        form = min(trial, key=lambda record: record["seconds"])["form"]
     whole = round_cases.time_torch(_PEER.value, stage, [form], sizes, units=sizes.units(stage))[0]
     return {
         "torch_form": form,

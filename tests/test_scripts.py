@@ -176,13 +176,15 @@ for form in settings["forms"]:
     )
     peer.chmod(0o755)
     result = scripts.run(
-        "benchmark_round.py", f"--peer={peer}", "--stage=train", "--stage=acquire", "--steps=2", "--images=500"
+        *("benchmark_round.py", f"--peer={peer}", "--stage=train", "--stage=acquire", "--stage=experiment"),
+        *("--rounds=3", "--steps=2", "--images=500"),
     )
     assert result.returncode == 0, result.stderr
-    train, acquire = map(json.loads, result.stdout.splitlines())
+    train, acquire, whole = map(json.loads, result.stdout.splitlines())
     assert (train["case"], train["torch_form"], train["torch_seconds"]) == ("round, train", "channels last", 1.0)
     assert (acquire["case"], acquire["torch_form"], acquire["torch_seconds"]) == ("round, acquire", "plain", 10.0)
-    for record in (train, acquire):
+    assert (whole["case"], whole["rounds"], whole["torch_seconds"]) == ("experiment, reduced", 3, 1.5)
+    for record in (train, acquire, whole):
         assert record["compile_seconds"] > 0
         assert record["ratio"] == pytest.approx(record["seconds"] / record["torch_seconds"], abs=1e-3)
 

@@ -168,12 +168,15 @@ def test_the_stages_of_a_round_add_up(tmp_path):
     stages += [stage | {"device": "gpu", "seconds": 1.0} for stage in stages]
     for name in ("torch_form", "torch_seconds", "torch_compile_seconds"):
         del stages[-1][name]
+    stages.append(stages[0] | {"case": "experiment, reduced", "rounds": 19, "seconds": 200.0, "trial": {}})
     shown = written(tmp_path, speed_table.write_round, stages)
     assert "| plain | plain; vmap |" in re.sub(r" +", " ", shown)
     assert row_that_begins(shown, "prediction", "cpu")[2:6] == ["30", "20", "1.50", "plain"]
     assert row_that_begins(shown, "acquisition", "gpu")[2:6] == ["1", "", "", ""]
     assert row_that_begins(shown, "the round", "cpu")[2:5] == ["80.1", "120", "0.67"]
     assert row_that_begins(shown, "the round", "gpu")[2:5] == ["2", "120", "0.02"]
+    whole = row_that_begins(shown, "19 rounds of the reduced experiment", "cpu")
+    assert whole[2:7] == ["200", "100", "2.00", "plain", "plain"]
 
 
 def test_times_on_pools_of_one_size_stand_beside_one_another(tmp_path):

@@ -28,6 +28,7 @@ _OF_OTHERS = {
 # The pools of `paper.benchmarks.predictions`.
 _POOLS = {"generated": "generated", "dirichlet": "random Dirichlet", "near_certain": "nearly certain, each point twice"}
 _STAGES = {"round, train": "training", "round, predict": "prediction", "round, acquire": "acquisition"}
+_EXPERIMENT = "experiment, reduced"
 _STANDARD_ERROR = "standard error of batch_bald's total"
 _NETWORKS = {"mnist_cnn": "the paper's MNIST network", "resnet18": "ResNet-18"}
 
@@ -77,17 +78,20 @@ def write_training(path: Path, folder: Path) -> None:
 
 
 def write_round(path: Path, benchmark: Path) -> None:
-    """Writes what the stages of a round take beside PyTorch to ``path`` (Markdown), from the lines of ``benchmark``.
+    """Writes what a round takes beside PyTorch, and an experiment, to ``path`` (Markdown), from ``benchmark``.
 
     The sums are over the stages that were timed with both.
     """
-    stages = read_lines(benchmark)
+    timed = read_lines(benchmark)
     rows = []
-    for device in dict.fromkeys(row["device"] for row in stages):
-        of_device = [row for row in stages if row["device"] == device]
+    for device in dict.fromkeys(row["device"] for row in timed):
+        of_device = [row for row in timed if row["device"] == device and row["case"] in _STAGES]
         with_both = [row for row in of_device if "torch_seconds" in row]
         sums = {name: sum(row[name] for row in with_both) for name in ("seconds", "torch_seconds")}
         rows += [*map(_of_stage, of_device), _of_times("the round", sums | {"device": device})]
+    for row in timed:
+        if row["case"] == _EXPERIMENT:
+            rows.append(_of_stage(row) | {"stage": f"{row['rounds']} rounds of the reduced experiment"})
     path.write_text(markdown.of_rows(rows), encoding="utf-8")
 
 
@@ -141,9 +145,9 @@ def _of_training(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_stage(row: dict[str, Any]) -> dict[str, Any]:
-    return _of_times(_STAGES[row["case"]], row) | {
+    return _of_times(_STAGES.get(row["case"], ""), row) | {
         "PyTorch's form": row.get("torch_form", ""),
-        "of": "; ".join(row.get("trial", ())),
+        "of": "; ".join(row.get("trial") or [row.get("torch_form", "")]),
         "lbb_jax compiles, s": row["compile_seconds"],
         "PyTorch compiles, s": row.get("torch_compile_seconds", ""),
     }

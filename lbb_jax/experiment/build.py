@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from lbb_jax import acquisition, components, datasets, examples, networks, ranges, references
+from lbb_jax import acquisition, batching, components, datasets, examples, networks, ranges, references
 from lbb_jax.components import Found
 from lbb_jax.datasets.identity import identify
 from lbb_jax.experiment.compilation import check_platform
@@ -280,7 +280,7 @@ def _gain_side_by_side(variables: networks.Variables, dataset: datasets.Dataset)
     not hold for convolutions (`experiments/benchmark_training.py`).
     """
     is_perceptron = dataset.encoder is None and all(leaf.ndim <= 2 for leaf in jax.tree.leaves(variables.params))
-    return jax.default_backend() != "cpu" or is_perceptron
+    return not batching.is_on_cpu() or is_perceptron
 
 
 def _try_on_shapes(found: Components, settings: Settings, data: Data) -> None:

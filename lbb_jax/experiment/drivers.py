@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
-from lbb_jax import loop, seeds, sharding
+from lbb_jax import batching, loop, seeds, sharding
 from lbb_jax.experiment import compilation
 from lbb_jax.experiment.build import Parts
 from lbb_jax.experiment.interruption import wait_for
@@ -56,7 +56,7 @@ def compile_driver(config: ConfigDict, parts: Parts, states: State, data: Data, 
       A function that advances the states by some rounds, or to the end of the run if that is nearer.
     """
     # If rounds take long, showing and saving each is worth more than the time lost between rounds.
-    rounds_are_short = parts.training.is_short and jax.default_backend() != "cpu"
+    rounds_are_short = parts.training.is_short and not batching.is_on_cpu()
     if config.driver == "scan" or (config.driver == "auto" and rounds_are_short):
         return _compile_rounds(parts, states, data, mesh, num_rounds=config.rounds_at_once)
     return _compile_stages(parts, states, data, mesh)

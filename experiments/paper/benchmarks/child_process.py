@@ -72,5 +72,8 @@ def _work(work: Callable[[Groups], Progress], groups: Groups, sender: Connection
 
 
 def _describe(exit_code: int | None) -> str:
-    """An exit code in words; a negative one is the number of a signal."""
-    return signal.Signals(-exit_code).name if exit_code and exit_code < 0 else f"status {exit_code}"
+    """An exit code in words; a negative one is the number of a signal, which may have no name."""
+    if exit_code is None or exit_code >= 0:
+        return f"status {exit_code}"
+    names = {known.value: known.name for known in signal.Signals}
+    return names.get(-exit_code, f"signal {-exit_code}")

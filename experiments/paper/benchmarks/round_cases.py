@@ -1,4 +1,4 @@
-"""One round of the MNIST experiment, stage by stage; by PyTorch too where a Python that has it is named."""
+"""A round of the MNIST experiment, stage by stage, and a whole experiment; by PyTorch too where a Python has it."""
 
 import functools
 import json
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from lbb_jax import acquisition, examples, loop, networks, posteriors, training
+from lbb_jax import acquisition, batching, examples, loop, networks, posteriors, training
 from lbb_jax.errors import ExperimentError
 from lbb_jax.examples import Data
 from lbb_jax.json_lines import Record
@@ -24,18 +24,21 @@ FORMS = {
     "train": ("plain", "channels last", "compiled", "compiled, channels last", "vmap"),
     "predict": ("plain", "channels last", "compiled", "compiled, channels last", "compiled, frozen", "vmap"),
     "acquire": ("plain",),
+    "experiment": ("channels last, compiled to predict",),
 }
 
 
 class RoundSizes(NamedTuple):
-    """What a round takes.
+    """What a round takes, or an experiment.
 
     Attributes:
       members: Networks of the ensemble.
       steps: Optimizer steps of each, with minibatches of 64.
       images: Images of the pool, all of them predicted.
-      labelled: Images that are trained on.
-      acquired: Images that are acquired.
+      labelled: Images that are trained on, by an experiment in its first round.
+      acquired: Images that are acquired in a round.
+      rounds: Rounds; the last of several acquires nothing.
+      tested: Images to test on in each round of an experiment.
     """
 
     members: int = 5
@@ -43,10 +46,21 @@ class RoundSizes(NamedTuple):
     images: int = 60_000
     labelled: int = 260
     acquired: int = 10
+    rounds: int = 1
+    tested: int = 2_000
+
+    @property
+    def final(self) -> int:
+        """Images that are labelled in the end."""
+        return self.labelled + self.acquired * max(1, self.rounds - 1)
 
     def units(self, stage: str) -> int:
-        """What PyTorch counts in a stage: steps to train, images to predict or points to acquire."""
-        return {"train": self.steps, "predict": self.images, "acquire": self.acquired}[stage]
+        """What PyTorch counts: steps to train, images to predict, points to acquire, or rounds."""
+        return {"train": self.steps, "predict": self.images, "acquire": self.acquired, "experiment": self.rounds}[stage]
+
+
+# Those of configs/mnist.py:small.
+REDUCED = RoundSizes(steps=96, images=10_000, labelled=20, rounds=19)
 
 
 def time_stages(stages: Sequence[str], sizes: RoundSizes) -> dict[str, Record]:
@@ -70,12 +84,37 @@ def time_stages(stages: Sequence[str], sizes: RoundSizes) -> dict[str, Record]:
     }
 
 
+def time_experiment(sizes: RoundSizes) -> Record:
+    """Seconds of all rounds by lbb_jax, each stage a program of its own, and the seconds to compile them."""
+    settings, data = _settings(sizes), Data(_images(sizes.images), _images(sizes.tested))
+    begin = jax.jit(functools.partial(loop.init, settings=settings))
+    train, evaluate, predict, acquire = (
+        jax.jit(functools.partial(stage, settings=settings))
+        for stage in (loop.train, loop.evaluate, loop.predict, loop.acquire)
+    )
+
+    def rounds(count: int) -> Any:
+        state, measured = begin(jax.random.key(0), data), []
+        for number in range(1, count + 1):
+            params, _ = train(state, data)
+            measured.append(evaluate(state, params, data))
+            if number < count:
+                state, _ = acquire(state, predict(state, params, data))
+        return state, measured
+
+    first, again = (seconds_of(lambda: rounds(min(2, sizes.rounds))) for _ in range(2))
+    return {
+        "seconds": round(seconds_of(lambda: rounds(sizes.rounds)), 4),
+        "compile_seconds": round(first - again, 1),
+    }
+
+
 def time_torch(python: str, stage: str, forms: Sequence[str], sizes: RoundSizes, *, units: int) -> list[Record]:
     """Seconds of a stage by PyTorch, a record for each form.
 
     Args:
       python: An interpreter that has PyTorch.
-      stage: "train", "predict" or "acquire".
+      stage: "train", "predict", "acquire" or "experiment".
       forms: As `torch_round` names them.
       sizes: The numbers of networks, steps, images and acquired points, as for `time_stages`.
       units: Steps, images or points, as `RoundSizes.units` gives them for a whole stage.
@@ -83,11 +122,11 @@ def time_torch(python: str, stage: str, forms: Sequence[str], sizes: RoundSizes,
     Raises:
       ExperimentError: If PyTorch fails; the message ends with what it says.
     """
-    num_images = sizes.labelled if stage == "train" else sizes.images
-    settings = {"stage": stage, "forms": list(forms), "units": units} | {
-        "num_members": sizes.members,
-        "num_images": num_images,
-    }
+    settings: dict[str, Any] = {"stage": stage, "forms": list(forms), "units": units, "num_members": sizes.members}
+    settings["num_images"] = sizes.labelled if stage == "train" else sizes.images
+    if stage == "experiment":
+        settings |= {"num_labelled": sizes.final, "num_tested": sizes.tested}
+        settings |= {"num_steps": sizes.steps, "num_acquired": sizes.acquired}
     result = subprocess.run([python, str(_TORCH_ROUND), json.dumps(settings)], capture_output=True, text=True)
     if result.returncode:
         raise ExperimentError(f"--peer={python}: failed to time PyTorch: {result.stderr[-1000:]}")
@@ -98,14 +137,14 @@ def _settings(sizes: RoundSizes) -> loop.Settings:
     """The experiment of configs/mnist.py."""
     network = networks.functional(networks.ConvolutionalClassifier(_NUM_CLASSES, dropout_rates=(0.25, 0.25, 0.5)))
     steps = training.adam_steps(learning_rate=1e-3, num_steps=sizes.steps, batch_size=64)
-    at_once = 1 if jax.default_backend() == "cpu" else None
+    at_once = 1 if batching.is_on_cpu() else None
     return loop.Settings(
         posterior=posteriors.deep_ensemble(network, steps, num_members=sizes.members, members_at_once=at_once),
         acquire=functools.partial(acquisition.large_batch_bald, redundancy="tree"),
         num_classes=_NUM_CLASSES,
         initial_size=sizes.labelled,
         batch_size=sizes.acquired,
-        final_size=sizes.labelled + sizes.acquired,
+        final_size=sizes.final,
     )
 
 

@@ -1,4 +1,4 @@
-"""One round of the MNIST experiment in PyTorch, in the forms that a user would try. Needs PyTorch and nothing else.
+"""The MNIST experiment in PyTorch, in the forms that a user would try. Needs PyTorch and nothing else.
 
 It computes on a GPU where PyTorch finds one.
 
@@ -32,12 +32,14 @@ class Form(NamedTuple):
     Attributes:
       channels_last: Whether images and kernels have their channels last in memory.
       compiled: Whether `torch.compile` compiles the network.
+      predicts_compiled: Whether it does so for prediction alone.
       frozen: Whether the compiler may take the parameters for constants, which serves prediction only.
       together: Whether all members are computed by one call of `torch.vmap`.
     """
 
     channels_last: bool = False
     compiled: bool = False
+    predicts_compiled: bool = False
     frozen: bool = False
     together: bool = False
 
@@ -45,6 +47,7 @@ class Form(NamedTuple):
 FORMS = {
     "plain": Form(),
     "channels last": Form(channels_last=True),
+    "channels last, compiled to predict": Form(channels_last=True, predicts_compiled=True),
     "compiled": Form(compiled=True),
     "compiled, channels last": Form(channels_last=True, compiled=True),
     "compiled, frozen": Form(compiled=True, frozen=True),
@@ -117,8 +120,18 @@ def train(form: Form, *, num_members: int, num_images: int) -> Callable[[int], l
 def predict(form: Form, *, num_members: int, num_images: int) -> Callable[[int], torch.Tensor]:
     """A function that predicts the first images: log-probabilities ``[N, K, C]``; each chunk is normalised once."""
     images = _images(num_images)
-    members = [_arranged(Network(), form).eval() for _ in range(num_members)]
-    networks = [torch.compile(member) if form.compiled else member for member in members]
+    log_probs = _predictions_of(_members(form, num_members), form)
+    return lambda count: log_probs(images[:count])
+
+
+def _members(form: Form, num_members: int) -> list[nn.Module]:
+    return [_arranged(Network(), form).eval() for _ in range(num_members)]
+
+
+def _predictions_of(members: list[nn.Module], form: Form) -> Callable[[torch.Tensor], torch.Tensor]:
+    """A function from images to the log-probabilities ``[N, K, C]`` of the members."""
+    is_compiled = form.compiled or form.predicts_compiled
+    networks = [torch.compile(member) if is_compiled else member for member in members]
     params, _ = torch.func.stack_module_state(members)
 
     def together(inputs: torch.Tensor) -> torch.Tensor:
@@ -127,15 +140,15 @@ def predict(form: Form, *, num_members: int, num_images: int) -> Callable[[int],
     def apart(inputs: torch.Tensor) -> torch.Tensor:
         return torch.stack([network(inputs) for network in networks], 1)
 
-    def first(count: int) -> torch.Tensor:
+    def log_probs(images: torch.Tensor) -> torch.Tensor:
         from torch._inductor import config
 
         with torch.no_grad(), config.patch(freezing=True) if form.frozen else contextlib.nullcontext():
-            chunks = images[:count].split(_CHUNK_SIZE)
             logits = together if form.together else apart
+            chunks = images.split(_CHUNK_SIZE)
             return torch.cat([logits(_arranged(_normalised(chunk), form)).log_softmax(-1) for chunk in chunks])
 
-    return first
+    return log_probs
 
 
 def acquire(form: Form, *, num_members: int, num_images: int) -> Callable[[int], list[int]]:
@@ -169,23 +182,54 @@ def tree(log_probs: torch.Tensor, batch_size: int) -> list[int]:
     return picks
 
 
-STAGES = {"train": train, "predict": predict, "acquire": acquire}
+def experiment(
+    form: Form,
+    *,
+    num_members: int,
+    num_images: int,
+    num_labelled: int,
+    num_tested: int,
+    num_steps: int,
+    num_acquired: int,
+) -> Callable[[int], torch.Tensor]:
+    """A function that runs some rounds, each of which trains, tests, predicts the pool and picks.
+
+    How many images are labelled does not change what a step costs: every round trains on ``num_labelled``.
+    """
+    pool, tested, labels = _images(num_images), _images(num_tested), torch.randint(_NUM_CLASSES, (num_tested,))
+    fit = train(form, num_members=num_members, num_images=num_labelled)
+    members = _members(form, num_members)
+    log_probs = _predictions_of(members, form)
+
+    def rounds(count: int) -> torch.Tensor:
+        accuracies = []
+        for number in range(1, count + 1):
+            for member, trained in zip(members, fit(num_steps), strict=True):
+                member.load_state_dict(trained.state_dict())
+            accuracies.append((log_probs(tested).logsumexp(1).argmax(-1) == labels).float().mean())
+            if number < count:
+                tree(log_probs(pool), num_acquired)
+        return torch.stack(accuracies)
+
+    return rounds
+
+
+STAGES = {"train": train, "predict": predict, "acquire": acquire, "experiment": experiment}
 # Units that are enough for everything to be compiled.
-_FEW = {"train": 2, "predict": _CHUNK_SIZE, "acquire": 1}
+_FEW = {"train": 2, "predict": _CHUNK_SIZE, "acquire": 1, "experiment": 2}
 
 
-def measure(stage: str, forms: list[str], *, units: int, num_members: int, num_images: int) -> Iterator[dict[str, Any]]:
-    """Times a stage in some forms. A first call with a few units compiles.
+def measure(stage: str, forms: list[str], *, units: int, **sizes: int) -> Iterator[dict[str, Any]]:
+    """Times a stage, or a whole experiment, in some forms. A first call with a few units compiles.
 
     Args:
       stage: A name of `STAGES`.
       forms: Names of `FORMS`.
-      units: Steps to train, images to predict or points to acquire; images in whole chunks of 250.
-      num_members: ``K``.
-      num_images: Images that are labelled, or in the pool.
+      units: Steps to train, images to predict, points to acquire, or rounds; images in whole chunks of 250.
+      **sizes: What the function of the stage takes.
     """
     for name in forms:
-        run = STAGES[stage](FORMS[name], num_members=num_members, num_images=num_images)
+        run = STAGES[stage](FORMS[name], **sizes)
         few = min(units, _FEW[stage])
         first, again = _seconds(run, few), _seconds(run, few)
         yield {
