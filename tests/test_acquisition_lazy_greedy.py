@@ -181,6 +181,8 @@ def test_few_configurations_are_evaluated():
         jax.random.key(0), log_probs, available
     )
     np.testing.assert_array_equal(picks.num_configurations, [1, 10, 100, 1_000, 1_000, 1_000, 1_000, 1_000])
+    # The first pick is BALD's.
+    assert picks.num_evaluated[0] == 0
     num_configurations = np.asarray(picks.num_configurations, np.int64)
     evaluated = num_configurations @ np.asarray(picks.num_evaluated, np.int64)
     assert 0 < evaluated < num_configurations.sum() * LARGE / 5

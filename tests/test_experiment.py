@@ -12,7 +12,7 @@ import pytest
 import run_folders
 from ml_collections import ConfigDict
 
-from lbb_jax import experiment
+from lbb_jax import experiment, paths
 from lbb_jax.experiment import build, runner
 from lbb_jax.labelling import command
 from lbb_jax.run_folder import RunFolder
@@ -102,6 +102,8 @@ def test_a_complete_run_started_again_changes_nothing(finished, monkeypatch, cap
     workdir, records = finished
     before = {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
     monkeypatch.setattr(runner, "_run_rounds", None)
+    # It can be read where nothing can be written.
+    monkeypatch.setattr(paths, "output_folder", None)
     with caplog.at_level("INFO", logger="lbb_jax"):
         assert experiment.run(small_config(), workdir) == records
     assert "nothing to do" in caplog.text
