@@ -122,6 +122,16 @@ def test_a_long_batch_stays_exact():
     np.testing.assert_allclose(picked.acquisition.scores[-1], reference.log_det(probs) - known, rtol=1e-3)
 
 
+# The bounds begin with the traces: with moments, and without them.
+@pytest.mark.parametrize(("shape", "has_moments"), [((5, 4), True), ((100, 2), False)])
+def test_traces_are_those_of_the_definition(shape, has_moments):
+    probs = reference.random_probs(7, NUM_POINTS, *shape, "sharp")
+    pool = _Pool(jnp.asarray(reference.log32(probs)))
+    assert pool.has_moments == has_moments
+    mean = probs.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(pool.traces, (np.square(probs - mean) / mean).mean(axis=1).sum(axis=1), rtol=1e-4)
+
+
 @pytest.mark.slow
 def test_few_determinants_are_evaluated():
     log_probs = predictions.generate(jax.random.key(0), 20_000, 5, 10)

@@ -44,7 +44,7 @@ TESTS = {
     "acquisition/greedy": ("acquisition_greedy", "acquisition_contract"),
     "acquisition/log_det": ("acquisition_log_det", "acquisition_contract"),
     "acquisition/pointwise": ("acquisition_contract", "acquisition_sampling", "acquisition_acquire"),
-    "acquisition/registry": ("acquisition_acquire", "extending", "arguments"),
+    "acquisition/registry": ("acquisition_acquire", "extending", "arguments", "acquisition_streaming", "loop"),
     "acquisition/sampling": ("acquisition_sampling", "acquisition_contract"),
     "acquisition/streaming": ("acquisition_streaming",),
     "experiment/build": ("build", "extending"),
