@@ -101,6 +101,12 @@ def test_methods_that_score_points_alone_need_no_more_places_than_picks(name):
     assert_same(picked, whole(name, pool()))
 
 
+def test_all_points_of_a_stream_can_be_picked():
+    picked = streamed("bald", [pool()[:BATCH_SIZE]])
+    assert picked.certified
+    assert sorted(picked.indices.tolist()) == list(range(BATCH_SIZE))
+
+
 def test_a_batch_of_one_point_is_the_best_of_the_pool():
     picked = streamed("bald", [pool()], batch_size=1)
     assert picked.certified
@@ -486,6 +492,12 @@ def test_a_new_method_is_streamed_if_it_says_how():
 def test_scores_that_are_no_numbers_are_refused():
     row = acquisition.Method(unsure, stream=acquisition.Stream(lambda log_probs, **_: log_probs[:, 0, 0] * jnp.nan))
     with pytest.raises(ValueError, match=r"stream\.scores: is NaN for point 0"):
+        acquisition.acquire_stream(jax.random.key(0), [pool()], method=row, batch_size=2)
+
+
+def test_scores_that_are_not_one_a_point_are_refused():
+    row = acquisition.Method(unsure, stream=acquisition.Stream(lambda log_probs, **_: log_probs[:, 0]))
+    with pytest.raises(ValueError, match=r"stream\.scores: returned shape \(\d+, 3\); must return one score"):
         acquisition.acquire_stream(jax.random.key(0), [pool()], method=row, batch_size=2)
 
 
