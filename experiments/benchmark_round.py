@@ -1,4 +1,4 @@
-"""Times a round of the MNIST experiment beside PyTorch, stage by stage, or a whole one; prints JSON lines.
+"""Times a round of the MNIST experiment beside PyTorch, or the whole reduced experiment; prints JSON lines.
 
     python experiments/benchmark_round.py                                        # lbb_jax alone
     python experiments/benchmark_round.py --peer=.venv-parity/bin/python         # and PyTorch in its fastest form
@@ -7,8 +7,8 @@
 
 A round trains 5 networks for 384 steps of 64 images, predicts 60,000 images and acquires 10 by LBB (tree). The reduced
 experiment has 19 rounds of 96 steps and 10,000 images, and tests on 2,000. Which form of PyTorch is fastest is found by
-a trial of each, with fewer steps and images; the experiment takes the form that is fastest in each stage. Compilation
-is given apart.
+a trial of each, with fewer steps and images; the experiment has one form, which was the fastest of each stage on a CPU.
+Compilation is given apart.
 """
 
 import json
@@ -27,9 +27,11 @@ from paper.benchmarks.round_cases import FORMS, REDUCED, RoundSizes
 _STAGES = flags.DEFINE_multi_enum("stage", ["train", "predict", "acquire"], list(FORMS), "What is timed.")
 _PEER = flags.DEFINE_string("peer", None, "A Python interpreter that has PyTorch.")
 _FORM = flags.DEFINE_string("form", None, "The form of PyTorch; the fastest in a trial if not given.")
-_STEPS = flags.DEFINE_integer("steps", None, "Optimizer steps of each network, 384 or 96.", lower_bound=1)
-_IMAGES = flags.DEFINE_integer("images", None, "Images in the pool, 60,000 or 10,000.", lower_bound=500)
-_ROUNDS = flags.DEFINE_integer("rounds", REDUCED.rounds, "Rounds of the experiment.", lower_bound=2)
+_STEPS = flags.DEFINE_integer(
+    "steps", None, "Steps of each network, 384 by default, 96 in the experiment.", lower_bound=1
+)
+_IMAGES = flags.DEFINE_integer("images", None, "Images in the pool, a multiple of 250.", lower_bound=500)
+_ROUNDS = flags.DEFINE_integer("rounds", REDUCED.rounds, "Rounds of the experiment, at least 2.", lower_bound=2)
 _TRIAL = {"train": 8, "predict": 2_000}
 
 
@@ -38,6 +40,10 @@ def main() -> None:
     experiment.check_platform()
     if _PEER.value is not None and shutil.which(_PEER.value) is None:
         raise ExperimentError(f"--peer={_PEER.value}: there is no such program; name a Python that has PyTorch")
+    for stage in _STAGES.value:
+        if _FORM.value not in (None, *FORMS[stage]):
+            forms = ", ".join(map(repr, FORMS[stage]))
+            raise ExperimentError(f"--form={_FORM.value}: must be one of {forms} for --stage={stage}")
     if (_IMAGES.value or 0) % 250:
         raise ExperimentError(f"--images={_IMAGES.value}: must be a multiple of 250")
     for record in _records():
@@ -46,7 +52,7 @@ def main() -> None:
 
 def _records() -> Iterator[Record]:
     """The records, as each is done."""
-    given = {name: value for name, value in (("steps", _STEPS.value), ("images", _IMAGES.value)) if value}
+    given = {name: value for name, value in (("steps", _STEPS.value), ("images", _IMAGES.value)) if value is not None}
     for stage in _STAGES.value:
         if stage == "experiment":
             sizes = REDUCED._replace(rounds=_ROUNDS.value, **given)

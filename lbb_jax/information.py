@@ -23,7 +23,8 @@ _DRAWS_AT_A_TIME = 16
 # is computed some rows at a time, so that it stays in the cache.
 _MANY_CLASSES = 32
 _CACHED_PROBABILITIES = 2**15
-# BALD is computed of so many numbers at a time on CPUs, and of points in multiples of what a vector register holds.
+# On CPUs, BALD is computed of about so many numbers at a time, and of a multiple of 16 points: the widest vector
+# registers hold 16 float32 numbers.
 _CACHED_PREDICTIONS = 2**19
 _VECTOR = 16
 _HIGHEST = jax.lax.Precision.HIGHEST
@@ -51,10 +52,12 @@ def _divergence_from_mean(log_probs: Float[Array, "N K C"]) -> Float[Array, " N"
     return jnp.sum(terms, axis=(1, 2)) / log_probs.shape[1]
 
 
+# Compiled once, also where it is called outside of a compiled function.
+@jax.jit
 def _divergence_by_chunks(log_probs: Float[Array, "N K C"]) -> Float[Array, " N"]:
-    """`_divergence_from_mean` of as many points at a time as leave all intermediates in a CPU's cache."""
+    """`_divergence_from_mean` of a few points at a time, so that intermediates stay in a CPU's cache."""
     num_points, num_draws, num_classes = log_probs.shape
-    size = _VECTOR * rows_per_chunk(_VECTOR * num_draws * num_classes, num_points, _CACHED_PREDICTIONS)
+    size = _VECTOR * max(1, _CACHED_PREDICTIONS // (_VECTOR * num_draws * num_classes))
 
     def of_chunk(start: jax.Array) -> jax.Array:
         chunk = jax.lax.dynamic_slice_in_dim(log_probs, start, size)

@@ -32,6 +32,27 @@ def test_clusters_are_those_of_scipy(num_clusters):
         assert all(label == np.flatnonzero(found == label)[0] for label in found)
 
 
+@pytest.mark.parametrize("num_clusters", [1, 3, 7])
+def test_of_equal_distances_the_first_is_joined(num_clusters):
+    for seed in range(5):
+        # Points of a small grid, some of them twice.
+        rows = np.random.default_rng(seed).integers(3, size=(20, 2)).astype(np.float32)
+        clusters = [[row] for row in range(20)]
+        while len(clusters) > num_clusters:
+            means = np.array([[distance(one, other, rows) for other in clusters] for one in clusters])
+            means[np.arange(len(means)), np.arange(len(means))] = np.inf
+            one, other = sorted(np.unravel_index(np.argmin(np.round(means, 4)), means.shape))
+            clusters[one] += clusters.pop(other)
+        expected = np.empty(20, int)
+        for members in clusters:
+            expected[members] = min(members)
+        np.testing.assert_array_equal(link(rows, np.ones(20, bool), num_clusters), expected)
+
+
+def distance(one, other, rows):
+    return np.mean(np.linalg.norm(rows[one][:, None] - rows[other][None], axis=2))
+
+
 def test_rows_that_do_not_count_are_in_no_cluster():
     rows = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
     included = np.arange(20) % 3 != 0

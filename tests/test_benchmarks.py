@@ -127,6 +127,13 @@ def test_a_task_that_kills_its_process_is_one_faulty_row():
     assert [row.get("error") for row in rows] == [None] * 3 + ["its process ended with SIGABRT, see its messages", None]
 
 
+@pytest.mark.parametrize(
+    ("exit_code", "words"), [(3, "status 3"), (None, "status None"), (-9, "SIGKILL"), (-40, "signal 40")]
+)
+def test_an_exit_code_is_described(exit_code, words):
+    assert child_process.describe(exit_code) == words
+
+
 # A parent that used the device would take the memory that the child needs.
 @pytest.mark.slow
 def test_the_parent_of_what_is_timed_uses_no_device(tmp_path):

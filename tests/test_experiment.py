@@ -426,7 +426,6 @@ def test_rounds_as_one_program_do_what_rounds_from_the_host_do(posterior, uninte
     elapsed = time.perf_counter() - start
     assert without_seconds(records) == without_seconds(uninterrupted(posterior))
     assert all(record["seconds"] > 0 and record["seconds_train"] is None for record in records)
-    # The seconds of a round are shared by its seeds.
     assert sum(record["seconds"] for record in records) <= elapsed
 
 

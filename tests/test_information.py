@@ -189,21 +189,17 @@ def test_gradients_are_finite(name):
         assert kind != "smooth" or np.any(gradient != 0)
 
 
-def test_bald_in_chunks_and_its_gradient_are_those_of_the_pool_at_once(monkeypatch):
-    log_probs = jnp.asarray(reference.log32(reference.random_probs(3, 50, 4, 3, "zeros")))
+def test_bald_in_chunks_and_its_gradient_are_those_of_the_pool_at_once():
+    # The last of the chunks overlaps the one before.
+    log_probs = jnp.asarray(np.tile(reference.log32(reference.random_probs(3, 250, 5, 10, "zeros")), (100, 1, 1)))
+    assert "scan" in str(jax.make_jaxpr(information._divergence_by_chunks)(log_probs))
 
-    def value_and_gradient(log_probs):
-        return information.mutual_information(log_probs), jax.grad(total)(log_probs)
+    def value_and_gradient(function):
+        return function(log_probs), jax.grad(lambda predictions: jnp.sum(function(predictions)))(log_probs)
 
-    def total(log_probs):
-        return jnp.sum(information.mutual_information(log_probs))
-
-    at_once = jax.jit(value_and_gradient)(log_probs)
-    # Sixteen points, so that the last of four chunks overlaps the one before.
-    monkeypatch.setattr(information, "_CACHED_PREDICTIONS", 16 * 4 * 3)
-    in_chunks = jax.jit(lambda log_probs: value_and_gradient(log_probs))(log_probs)
-    for one, other in zip(at_once, in_chunks, strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
+    functions = (information._divergence_by_chunks, jax.jit(information._divergence_from_mean))
+    for in_chunks, at_once in zip(*map(value_and_gradient, functions), strict=True):
+        np.testing.assert_allclose(in_chunks, at_once, rtol=0, atol=1e-6)
 
 
 def test_vmap_over_batches_equals_one_after_the_other():

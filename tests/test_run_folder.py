@@ -2,13 +2,17 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 import run_folders
 from ml_collections import ConfigDict
 
 from lbb_jax import experiment
+from lbb_jax.acquisition import Acquisition
 from lbb_jax.errors import ExperimentError
-from lbb_jax.run_folder import RunFolder
+from lbb_jax.loop import AcquiredBatch, Round
+from lbb_jax.metrics import Metrics
+from lbb_jax.run_folder import RunFolder, lines_of_round
 
 ACCURACIES = ((0.5, 0.6, 0.7), (0.4, 0.5, 0.6))
 
@@ -186,3 +190,13 @@ def test_a_file_where_a_run_writes_a_folder_is_an_error_before_anything_is_writt
     with pytest.raises(ExperimentError, match="figures is no folder"), RunFolder(tmp_path).alone():
         pass
     assert sorted(os.listdir(tmp_path)) == ["figures"]
+
+
+def test_the_seeds_of_a_round_share_its_seconds():
+    metrics = Metrics(**dict.fromkeys(Metrics._fields, np.ones(2, np.float32)))
+    picked = Acquisition(np.zeros((2, 1), int), np.zeros((2, 1)))
+    batch = AcquiredBatch(picked, np.ones(2, int), np.zeros(2, int))
+    done = Round(np.full(2, 4), np.full(2, 20), metrics, np.ones((2, 1, 1), np.float32), batch)
+    config = experiment.default_config().to_dict()
+    lines = lines_of_round(config, done, seconds=6.0, seconds_of_stages={"train": 4.0, "predict": 1.0, "acquire": 1.0})
+    assert [(line["seconds"], line["seconds_train"]) for line in lines] == [(3.0, 2.0), (3.0, 2.0)]

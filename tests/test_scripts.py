@@ -189,6 +189,12 @@ for form in settings["forms"]:
         assert record["ratio"] == pytest.approx(record["seconds"] / record["torch_seconds"], abs=1e-3)
 
 
+def test_a_form_that_a_stage_does_not_have_is_a_message():
+    result = scripts.run("benchmark_round.py", "--stage=experiment", "--form=vmap")
+    assert result.returncode == 1
+    assert "--form=vmap: must be one of 'channels last, compiled to predict' for --stage=experiment" in result.stderr
+
+
 def test_a_peer_that_is_not_there_is_a_message():
     result = scripts.run("benchmark_round.py", "--peer=no-such-python")
     assert result.returncode == 1

@@ -84,14 +84,18 @@ def write_round(path: Path, benchmark: Path) -> None:
     """
     timed = read_lines(benchmark)
     rows = []
-    for device in dict.fromkeys(row["device"] for row in timed):
-        of_device = [row for row in timed if row["device"] == device and row["case"] in _STAGES]
+    stages = [row for row in timed if row["case"] in _STAGES]
+    for device in dict.fromkeys(row["device"] for row in stages):
+        of_device = [row for row in stages if row["device"] == device]
         with_both = [row for row in of_device if "torch_seconds" in row]
         sums = {name: sum(row[name] for row in with_both) for name in ("seconds", "torch_seconds")}
-        rows += [*map(_of_stage, of_device), _of_times("the round", sums | {"device": device})]
-    for row in timed:
-        if row["case"] == _EXPERIMENT:
-            rows.append(_of_stage(row) | {"stage": f"{row['rounds']} rounds of the reduced experiment"})
+        rows += [_of_forms(_STAGES[row["case"]], row) for row in of_device]
+        rows.append(_of_times("the round", sums | {"device": device}))
+    rows += [
+        _of_forms(f"{row['rounds']} rounds of the reduced experiment", row)
+        for row in timed
+        if row["case"] == _EXPERIMENT
+    ]
     path.write_text(markdown.of_rows(rows), encoding="utf-8")
 
 
@@ -144,8 +148,8 @@ def _of_training(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_stage(row: dict[str, Any]) -> dict[str, Any]:
-    return _of_times(_STAGES.get(row["case"], ""), row) | {
+def _of_forms(stage: str, row: dict[str, Any]) -> dict[str, Any]:
+    return _of_times(stage, row) | {
         "PyTorch's form": row.get("torch_form", ""),
         "of": "; ".join(row.get("trial") or [row.get("torch_form", "")]),
         "lbb_jax compiles, s": row["compile_seconds"],

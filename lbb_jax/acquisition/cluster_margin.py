@@ -40,7 +40,7 @@ def cluster_margin(
       batch_size: Static, at most ``N``.
       embeddings: ``[N, D]``, finite for available points. None takes the predictive means.
       candidates_per_pick: Static, at least 1: there are ``m = candidates_per_pick * batch_size`` candidates, or as many
-        as are available. Memory grows with ``m²``, and mostly time as well.
+        as are available. Memory grows with ``m²``, and so does time for most embeddings (at worst with ``m³``).
       mean_cluster_size: Static, at least 1: candidates are joined until their clusters have this many points on
         average.
 
@@ -95,17 +95,18 @@ def average_linkage(
     is_apart = included[:, None] & included[None] & (places[:, None] != places[None])
     distances = jnp.where(is_apart, distances, jnp.inf)
 
-    def nearest_of(row: jax.Array, distances: jax.Array) -> jax.Array:
-        return jnp.min(distances[row])
-
     def join(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
         distances, bounds, sizes, clusters, count = state
-        # No row is nearer to another than its bound; the lowest bound is made exact until it is the least distance.
-        bounds = jax.lax.while_loop(
-            lambda bounds: nearest_of(jnp.argmin(bounds), distances) > jnp.min(bounds),
-            lambda bounds: bounds.at[jnp.argmin(bounds)].set(nearest_of(jnp.argmin(bounds), distances)),
-            bounds,
-        )
+
+        def is_too_low(bounds: jax.Array) -> jax.Array:
+            return jnp.min(distances[jnp.argmin(bounds)]) > jnp.min(bounds)
+
+        def raise_lowest(bounds: jax.Array) -> jax.Array:
+            row = jnp.argmin(bounds)
+            return bounds.at[row].set(jnp.min(distances[row]))
+
+        # Each row has a lower bound of its least distance. The lowest is raised until it is exact: the least of all.
+        bounds = jax.lax.while_loop(is_too_low, raise_lowest, bounds)
         one = jnp.argmin(bounds).astype(jnp.int32)
         other = jnp.argmin(distances[one]).astype(jnp.int32)
         one, other = jnp.minimum(one, other), jnp.maximum(one, other)
@@ -115,6 +116,7 @@ def average_linkage(
         joined = joined.at[one].set(jnp.inf).at[other].set(jnp.inf)
         distances = distances.at[one].set(joined).at[:, one].set(joined)
         distances = distances.at[other].set(jnp.inf).at[:, other].set(jnp.inf)
+        # A mean is below neither of its terms, but for rounding.
         bounds = jnp.minimum(bounds, joined).at[one].set(jnp.min(joined)).at[other].set(jnp.inf)
         sizes = sizes.at[one].set(size).at[other].set(0)
         return distances, bounds, sizes, jnp.where(clusters == other, one, clusters), count - 1

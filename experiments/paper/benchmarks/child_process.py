@@ -31,7 +31,7 @@ def rows(work: Callable[[Groups], Progress], groups: Groups) -> Iterator[Record]
         if len(killed) > 1:
             left += [[name] for name in killed]
         else:
-            yield {"case": killed[0], "error": f"its process ended with {_describe(exit_code)}, see its messages"}
+            yield {"case": killed[0], "error": f"its process ended with {describe(exit_code)}, see its messages"}
 
 
 def whole(name: str, rows: Iterable[Record]) -> Progress:
@@ -71,9 +71,11 @@ def _work(work: Callable[[Groups], Progress], groups: Groups, sender: Connection
         sender.send(name_and_row)
 
 
-def _describe(exit_code: int | None) -> str:
+def describe(exit_code: int | None) -> str:
     """An exit code in words; a negative one is the number of a signal, which may have no name."""
     if exit_code is None or exit_code >= 0:
         return f"status {exit_code}"
-    names = {known.value: known.name for known in signal.Signals}
-    return names.get(-exit_code, f"signal {-exit_code}")
+    try:
+        return signal.Signals(-exit_code).name
+    except ValueError:
+        return f"signal {-exit_code}"

@@ -1,4 +1,4 @@
-"""A round of the MNIST experiment, stage by stage, and a whole experiment; by PyTorch too where a Python has it."""
+"""A round of the MNIST experiment, stage by stage, and a whole experiment; and by PyTorch, in a Python that has it."""
 
 import functools
 import json
@@ -37,7 +37,7 @@ class RoundSizes(NamedTuple):
       images: Images of the pool, all of them predicted.
       labelled: Images that are trained on, by an experiment in its first round.
       acquired: Images that are acquired in a round.
-      rounds: Rounds; the last of several acquires nothing.
+      rounds: Rounds. The last of several acquires nothing, a single one does.
       tested: Images to test on in each round of an experiment.
     """
 
@@ -102,7 +102,7 @@ def time_experiment(sizes: RoundSizes) -> Record:
                 state, _ = acquire(state, predict(state, params, data))
         return state, measured
 
-    first, again = (seconds_of(lambda: rounds(min(2, sizes.rounds))) for _ in range(2))
+    first, again = (seconds_of(lambda: rounds(2)) for _ in range(2))
     return {
         "seconds": round(seconds_of(lambda: rounds(sizes.rounds)), 4),
         "compile_seconds": round(first - again, 1),
@@ -116,8 +116,8 @@ def time_torch(python: str, stage: str, forms: Sequence[str], sizes: RoundSizes,
       python: An interpreter that has PyTorch.
       stage: "train", "predict", "acquire" or "experiment".
       forms: As `torch_round` names them.
-      sizes: The numbers of networks, steps, images and acquired points, as for `time_stages`.
-      units: Steps, images or points, as `RoundSizes.units` gives them for a whole stage.
+      sizes: As for `time_stages` and `time_experiment`.
+      units: Steps, images, points or rounds; `RoundSizes.units` gives them for the whole.
 
     Raises:
       ExperimentError: If PyTorch fails; the message ends with what it says.
