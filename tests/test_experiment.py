@@ -106,6 +106,7 @@ def test_a_complete_run_started_again_changes_nothing(finished, monkeypatch, cap
     monkeypatch.setattr(paths, "output_folder", None)
     with caplog.at_level("INFO", logger="lbb_jax"):
         assert experiment.run(small_config(), workdir) == records
+    assert runner.is_complete(small_config(), workdir)
     assert "nothing to do" in caplog.text
     assert {path: path.stat().st_mtime_ns for path in workdir.rglob("*")} == before
 

@@ -55,6 +55,12 @@ def test_the_whole_pool_can_be_labelled_and_rounds_past_its_end_label_nothing():
     assert sorted(np.asarray(state.labelled.indices[:21]).tolist()) == list(range(21))
 
 
+def test_what_is_labelled_at_first_can_be_all():
+    assert [loop.num_rounds(5, 3, final_size) for final_size in (5, 6, 8, 9)] == [1, 2, 2, 3]
+    with pytest.raises(ValueError, match="final_size"):
+        loop.num_rounds(5, 3, 4)
+
+
 @pytest.mark.parametrize("name", ["initial_size", "batch_size"])
 def test_a_pool_may_have_as_many_points_as_a_setting_asks_for_and_no_fewer(name):
     settings = small_problem.settings("random", **{"initial_size": 10, "batch_size": 4, "final_size": 40, name: 21})
