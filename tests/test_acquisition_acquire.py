@@ -142,7 +142,9 @@ def test_pairs_count_once_by_default(method):
     np.testing.assert_array_equal(default.scores, explicit.scores)
 
 
-@pytest.mark.parametrize(("method", "scores"), [("margin", [1.0, 0.8, 0.5, 0.0]), ("least_confident", [0.6, 0.5, 0.3, 0.0])])
+@pytest.mark.parametrize(
+    ("method", "scores"), [("margin", [1.0, 0.8, 0.5, 0.0]), ("least_confident", [0.6, 0.5, 0.3, 0.0])]
+)
 def test_uncertain_points_come_first(method, scores):
     # Two draws each, with means (0.5, 0.3, 0.2), (0.4, 0.4, 0.2), (1, 0, 0) and (0.7, 0.2, 0.1).
     first, second = ([0.6, 0.1, 0.3], [0.4, 0.5, 0.1]), ([0.3, 0.6, 0.1], [0.5, 0.2, 0.3])

@@ -8,7 +8,7 @@ import pytest
 import text_checkpoints
 from PIL import Image
 
-from lbb_jax import text
+from lbb_jax import datasets, text
 from lbb_jax.datasets import arrays, classes, image_folder, statistics, text_csv
 
 LABELS = np.array(["dog", "cat", "dog", "emu", "cat", "emu", "dog", "cat"])
@@ -150,6 +150,16 @@ def test_statistics_are_those_of_all_blocks(monkeypatch):
     mean, scale = statistics.of_blocks(lambda start, stop: images[start:stop], 20)
     np.testing.assert_allclose(mean, images.mean(axis=(0, 1, 2))[None, None], rtol=1e-6)
     np.testing.assert_allclose(scale[0, 0], [*images.std(axis=(0, 1, 2))[:2], 1], rtol=1e-5)
+
+
+def test_a_pool_that_lacks_classes_because_it_is_cut_is_told(save, caplog):
+    features, labels = np.arange(40, dtype=np.float32).reshape(20, 2), np.repeat(np.arange(4), 5)
+    path = save(train_features=features, train_labels=labels, test_features=features, test_labels=labels)
+    for num_pool in (16, None):
+        datasets.load("arrays", num_pool=num_pool, path=path)
+    assert "num_pool" not in caplog.text
+    datasets.load("arrays", num_pool=10, path=path)
+    assert "num_pool=10: the first examples are of 2 of the 4 classes only" in caplog.text
 
 
 def test_a_pool_is_described_by_its_rarest_and_its_most_frequent_class():
