@@ -1,5 +1,6 @@
 """The sentences on the page of findings are what the stored runs say; the site shows every run that is stored."""
 
+import itertools
 import json
 import re
 
@@ -75,7 +76,11 @@ def test_redundancy_helps_where_there_are_copies(compared):
         "mc_dropout_small/fashion_mnist_mc_dropout_small",
         "mc_dropout_small/mnist_mc_dropout_small",
     }
-    assert of_pairwise["below"] == {"reduced_b=20/mnist_mlp_small_b=20", "characters/emnist_mlp_small"}
+    assert of_pairwise["below"] == {
+        "reduced_b=20/mnist_mlp_small_b=20",
+        "characters/emnist_mlp_small",
+        "compared/cifar10_embeddings_ensemble_2000",
+    }
     of_network = table[table["folder"].isin(["mnist_small", "mnist_paper"])].set_index("comparison")
     of_network = of_network.loc["LBB (pairwise) minus BALD"]
     assert len(of_network) == 2
@@ -94,6 +99,7 @@ def test_where_the_tree_is_above_and_where_the_pairwise_sum_is(compared):
     }
     assert (table.loc[of_batches_of_20, "difference"] < -0.035).all()
     assert table.loc["characters/emnist_mlp_small", "difference"] == pytest.approx(-0.09, abs=0.005)
+    assert table.loc["compared/cifar10_embeddings_ensemble_2000", "difference"] == pytest.approx(-0.2, abs=0.01)
     assert set(table.index[table["verdict"] == "above"]) == {
         "digits_50_seeds/digits",
         "fashion_mnist/fashion_mnist_repeated_mlp_small",
@@ -512,13 +518,14 @@ def test_what_is_said_of_laplace_posteriors():
     areas = evidence.areas(RESULTS)
     areas = areas[findings.last_layers(areas)]
     with_laplace = areas[areas["posterior"] == "laplace"]
-    assert with_laplace["folder"].nunique() == 4
+    assert with_laplace["folder"].nunique() == 6
     for folder, of_one in with_laplace.groupby("folder"):
         means = of_one.groupby("variant")["area"].mean()
         others = [name for name in means.index if name not in ("Margin", "Oracle")]
         margin = evidence.compare(of_one, [Comparison("Margin", name) for name in others])
         assert not (margin["verdict"] == "below").any(), folder
-        assert means[[name for name in others if name.startswith(of_information)]].idxmax().startswith("LBB (")
+        if "LBB (tree)" in others:
+            assert means[[name for name in others if name.startswith(of_information)]].idxmax().startswith("LBB (")
     of_twenty = found[found["folder"] == "compared/cifar10_embeddings_b=20"]
     gained = of_twenty.set_index("comparison")["difference"].rename(lambda name: name.removesuffix(" minus Random"))
     assert gained["Oracle"] > 0.035
@@ -529,6 +536,31 @@ def test_what_is_said_of_laplace_posteriors():
     found = evidence.compare(of_embeddings, with_tree).set_index(["folder", "comparison"])["verdict"]
     assert found["compared/cifar10_embeddings_b=20", str(with_tree[0])] == "above"
     assert found["compared/cifar10_embeddings_b=20", str(with_tree[1])] == "below"
+
+
+@pytest.mark.slow
+def test_what_is_said_of_embeddings_to_2000_labels():
+    areas = evidence.areas(RESULTS)
+    for folder, num_methods in (("cifar10_embeddings_2000", 12), ("cifar10_embeddings_b=20_2000", 9)):
+        of_one = areas[areas["folder"] == f"compared/{folder}"]
+        others = sorted(set(of_one["variant"]) - {"LBB (tree)", "Margin"})
+        assert len(others) == num_methods - 2
+        assert set(evidence.compare(of_one, [Comparison("LBB (tree)", name) for name in others])["verdict"]) == {
+            "above"
+        }
+        beside = evidence.compare(of_one, [Comparison(name, "Random") for name in others if name != "Random"])
+        beside = beside.set_index("comparison")["verdict"]
+        assert set(beside.drop("Core-set minus Random")) == {"above"}
+        assert beside["Core-set minus Random"] == "below"
+    pairs = [Comparison("LBB (tree)", "Margin"), Comparison("LBB (tree)", "BALD")]
+    level, above = evidence.compare(of_one, pairs).itertuples()
+    assert level.verdict == "open"
+    assert above.difference == pytest.approx(0.002, abs=5e-4)
+    of_heads = areas[areas["folder"] == "compared/cifar10_embeddings_ensemble_b=20_2000"]
+    order = ("Margin", "PowerBALD, α = 1", "BALD", "Random")
+    steps = evidence.compare(of_heads, [Comparison(*pair) for pair in itertools.pairwise(order)])
+    assert set(steps["verdict"]) == {"above"}
+    assert [round(step, 3) for step in steps["difference"]] == [0.004, 0.004, 0.005]
 
 
 @pytest.mark.slow
@@ -546,8 +578,10 @@ def test_an_ensemble_of_heads_turns_around_what_sampling_does():
     of_random = of_random.groupby("verdict")["method"].agg(set)
     leading = {"Margin", "BADGE", "PowerBALD, α = 1", "Power LBB (tree), α = 1"}
     assert of_random["above"] == leading
-    assert of_random["open"] == {"LBB (tree)", "BALD", "Log-det"}
-    assert of_random["below"] == {"Core-set"}
+    assert of_random["open"] == {"LBB (tree)", "BALD", "Log-det", "LBB (released)", "Power LBB (pairwise), α = 1"}
+    assert of_random["below"] == {"Core-set", "LBB (pairwise)", "Cluster-Margin"}
+    far = Comparison("LBB (pairwise)", "Random"), Comparison("Cluster-Margin", "Random")
+    assert [round(step, 2) for step in evidence.compare(ensemble, far)["difference"]] == [-0.21, -0.01]
     pairs = [Comparison(first, second) for first in leading for second in leading if first < second]
     assert set(evidence.compare(ensemble, pairs)["verdict"]) == {"open"}
     sampling = Comparison("Power LBB (tree), α = 1", "LBB (tree)")
