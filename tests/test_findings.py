@@ -518,7 +518,7 @@ def test_what_is_said_of_laplace_posteriors():
     areas = evidence.areas(RESULTS)
     areas = areas[findings.last_layers(areas)]
     with_laplace = areas[areas["posterior"] == "laplace"]
-    assert with_laplace["folder"].nunique() == 6
+    assert with_laplace["folder"].nunique() == 5
     for folder, of_one in with_laplace.groupby("folder"):
         means = of_one.groupby("variant")["area"].mean()
         others = [name for name in means.index if name not in ("Margin", "Oracle")]
