@@ -248,6 +248,10 @@ def test_what_is_said_of_many_classes():
     pairwise = of_emnist.loc["LBB (pairwise) minus Random"]
     assert pairwise["difference"] == pytest.approx(-0.09, abs=0.005)
     assert set(of_emnist["verdict"]) == {"open", "below"}
+    of_questions = found[found["folder"] == "compared/banking77_laplace"].set_index("comparison")
+    for method, verdict, difference in (("Margin", "above", 0.045), ("BALD", "below", -0.027)):
+        row = of_questions.loc[f"{method} minus Random"]
+        assert (row["verdict"], round(row["difference"], 3)) == (verdict, difference)
     assert list(of_emnist.index[of_emnist["verdict"] == "below"]) == ["LBB (pairwise) minus Random"]
     (of_texts,) = found[found["folder"] == "own_data/banking77"].itertuples()
     assert (of_texts.verdict, of_texts.seeds) == ("above", 3)
@@ -518,7 +522,7 @@ def test_what_is_said_of_laplace_posteriors():
     areas = evidence.areas(RESULTS)
     areas = areas[findings.last_layers(areas)]
     with_laplace = areas[areas["posterior"] == "laplace"]
-    assert with_laplace["folder"].nunique() == 5
+    assert with_laplace["folder"].nunique() == 6
     for folder, of_one in with_laplace.groupby("folder"):
         means = of_one.groupby("variant")["area"].mean()
         others = [name for name in means.index if name not in ("Margin", "Oracle")]

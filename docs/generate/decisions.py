@@ -195,12 +195,13 @@ DECISIONS = (
     ),
     Decision(
         "about 100 classes",
-        "`power_lbb`, tree",
+        "`power_lbb`, tree; with a linear head `margin`",
         (
             Difference("own_data/banking77", Comparison("Power LBB (tree), α = 1", "Random")),
+            Difference("compared/banking77_laplace", Comparison("Margin", "Random")),
             Time("many_classes.jsonl", "LBB (tree)", "lbb", 200),
         ),
-        note="Other methods were not run",
+        note="BALD is below random with the linear head; other methods were not run",
     ),
     Decision(
         "1,000 classes",
