@@ -57,7 +57,7 @@ def _divergence_from_mean(log_probs: Float[Array, "N K C"]) -> Float[Array, " N"
 def _divergence_by_chunks(log_probs: Float[Array, "N K C"]) -> Float[Array, " N"]:
     """`_divergence_from_mean` of a few points at a time, so that intermediates stay in a CPU's cache."""
     num_points, num_draws, num_classes = log_probs.shape
-    size = _VECTOR * max(1, _CACHED_PREDICTIONS // (_VECTOR * num_draws * num_classes))
+    size = _VECTOR * rows_per_chunk(_VECTOR * num_draws * num_classes, num_points, _CACHED_PREDICTIONS)
 
     def of_chunk(start: jax.Array) -> jax.Array:
         chunk = jax.lax.dynamic_slice_in_dim(log_probs, start, size)

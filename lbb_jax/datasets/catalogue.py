@@ -98,12 +98,12 @@ def load(
     num_pool = _checked_size("num_pool", num_pool, num_left, besides)
     num_test = _checked_size("num_test", num_test, source.test.num_examples)
     pool = _examples(source, source.train, 0, num_pool)
-    num_absent = source.num_classes - len(np.unique(pool.labels))
-    if num_pool < num_left and num_absent:
+    num_present = len(np.unique(pool.labels))
+    if num_pool < num_left and num_present < source.num_classes:
         _LOGGER.warning(
             "num_pool=%d: the first examples are of %d of the %d classes only, as in a file that is sorted by class; "
             "shuffle it, or take a larger pool",
-            *(num_pool, source.num_classes - num_absent, source.num_classes),
+            *(num_pool, num_present, source.num_classes),
         )
     if source.class_names:
         _LOGGER.info("pool: %s", classes.describe_labels(np.asarray(pool.labels), source.class_names))
