@@ -1,5 +1,6 @@
 """Labelling projects whose processes are killed, and a whole project with people as they are."""
 
+import collections
 import json
 import os
 import random
@@ -110,19 +111,33 @@ class Labeller:
         return self.truth[id_]
 
 
-def repeat_until_done(function, arguments, random_numbers, *, is_done):
-    """Runs a function in a process that may be killed at any moment; the user looks and, if need be, runs it again."""
-    kills = 0
-    while True:
-        process = CONTEXT.Process(target=function, args=arguments)
-        process.start()
-        if random_numbers.random() < 0.4:
-            time.sleep(random_numbers.uniform(0, 0.6))
-            process.kill()
-            kills += process.exitcode is None
-        process.join()
-        if process.exitcode == 0 or is_done():
-            return kills
+class Killer:
+    """Runs functions in processes, some of which it kills at any moment of the time that they would take.
+
+    Attributes:
+      kills: How many were killed before they had ended.
+    """
+
+    def __init__(self, seed):
+        self.random, self.kills = random.Random(seed), 0
+        # What the last run of each function took that was left alone; until there is one, little.
+        self.seconds = collections.defaultdict(lambda: 0.05)
+
+    def repeat_until_done(self, function, arguments, *, is_done):
+        """Runs a function; the user looks and, if need be, runs it again."""
+        while True:
+            process, start = CONTEXT.Process(target=function, args=arguments), time.monotonic()
+            process.start()
+            if self.random.random() < 0.4:
+                process.join(self.random.uniform(0, self.seconds[function]))
+                process.kill()
+                process.join()
+                self.kills += process.exitcode == -signal.SIGKILL
+            else:
+                process.join()
+                self.seconds[function] = time.monotonic() - start
+            if process.exitcode == 0 or is_done():
+                return
 
 
 def test_a_whole_project_with_a_forest_and_a_labeller_as_they_are(tmp_path):
@@ -135,9 +150,9 @@ def test_a_whole_project_with_a_forest_and_a_labeller_as_they_are(tmp_path):
     truth = {id_: classes[label] for id_, label in zip(ids, labels, strict=True)}
     row_of = {id_: row for row, id_ in enumerate(ids)}
 
-    path, random_numbers = tmp_path / "pool", random.Random(1)
+    path, killer = tmp_path / "pool", Killer(seed=1)
     project = labelling.create(path, ids=ids[:250], classes=classes)
-    labeller, kills, accuracies = Labeller(truth, seed=2), 0, []
+    labeller, accuracies = Labeller(truth, seed=2), []
     # Two of each class are known from the start.
     known = {id_: label for label in classes for id_ in [id_ for id_ in ids[:250] if truth[id_] == label][:2]}
     project.tell(known)
@@ -160,19 +175,18 @@ def test_a_whole_project_with_a_forest_and_a_labeller_as_they_are(tmp_path):
             number = status.asked + 1
             renew = week % 8 == 7
             arguments = {"method": "power_lbb", "redundancy": "tree", "batch_size": 15, "audit": 0.2, "renew": renew}
-            kills += repeat_until_done(
+            killer.repeat_until_done(
                 ask_in_process,
                 (path, log_probs, arguments),
-                random_numbers,
                 is_done=lambda number=number: labelling.open(path).status().asked == number,
             )
             labeller.open.append(labelling.open(path).batch_path(number))
         for file in labeller.answer():
-            kills += repeat_until_done(tell_in_process, (path, file), random_numbers, is_done=lambda: False)
+            killer.repeat_until_done(tell_in_process, (path, file), is_done=lambda: False)
         project = labelling.open(path)
         # Whatever was killed, the project knows what the labeller has said, and nothing else.
         assert project.labels() == known | {id_: label for id_, label in labeller.said.items() if label is not None}
-    assert kills > 5
+    assert killer.kills > 5
 
     status, events = project.status(), [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
     assert status.skipped == sum(label is None for label in labeller.said.values()) > 0

@@ -27,19 +27,24 @@ def correlation(images, kernel):
 
 
 # Widths of the outputs: a multiple of four, less than four, and one more than a multiple.
-@pytest.mark.parametrize(("rows", "taps", "width"), slow_rows_but([(5, 5, 12), (4, 3, 5), (3, 2, 6)], (4, 3, 5)))
+CASES = [(5, 5, 12), (4, 3, 5), (3, 2, 6)]
+
+
+@pytest.mark.parametrize(("rows", "taps", "width"), slow_rows_but(CASES, (4, 3, 5)))
 def test_it_is_the_correlation(rows, taps, width):
+    images, kernel = random_case(rows, taps, width)
+    with jax.enable_x64(True):
+        found = jax.jit(convolve_by_minimal_filtering)(images, kernel)
+    np.testing.assert_allclose(found, correlation(images, kernel), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("rows", "taps", "width"), slow_rows_but(CASES, (5, 5, 12)))
+def test_in_single_precision_a_typical_error_is_small(rows, taps, width):
     images, kernel = random_case(rows, taps, width)
     found = jax.jit(convolve_by_minimal_filtering)(images.astype(np.float32), kernel.astype(np.float32))
     expected = correlation(images, kernel)
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
-
-
-def test_in_double_precision_it_is_exact():
-    images, kernel = random_case(3, 5, 12)
-    with jax.enable_x64(True):
-        found = jax.jit(convolve_by_minimal_filtering)(images, kernel)
-        np.testing.assert_allclose(found, correlation(images, kernel), rtol=1e-12, atol=1e-12)
+    # The largest error depends on the order of the sums, and so on the processor; the mean square hardly does.
+    assert np.sqrt(np.mean((found - expected) ** 2)) < 1e-5 * np.sqrt(np.mean(expected**2))
 
 
 @pytest.mark.parametrize("shape", [(2, 6, 3, 2), (1, 3, 3, 2)])

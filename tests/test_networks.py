@@ -81,25 +81,30 @@ CONVOLUTIONS = [
 ]
 
 
-def assert_equal_up_to_rounding(found, expected, channels):
-    """Sums of many terms are off by an amount that goes with their size, where they cancel, too.
+def double_case(images_shape, kernel_shape):
+    """Images and a kernel in double precision, where rounding hides nothing, whatever the processor.
 
-    With many channels they are computed by minimal filtering, whose transforms enlarge rounding errors.
+    The outputs are as large as in a network: of large arguments, the sine is all rounding.
     """
-    tolerance = 1e-5 if channels >= 16 else 2e-6
-    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * np.max(np.abs(expected)))
+    random = np.random.default_rng(0)
+    return random.normal(size=images_shape), random.normal(size=kernel_shape) / np.sqrt(np.prod(kernel_shape))
+
+
+def assert_equal_in_double_precision(found, expected):
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.max(np.abs(expected)))
 
 
 @pytest.mark.parametrize(("size", "channels", "stride", "padding"), CONVOLUTIONS)
 def test_all_forms_of_the_convolution_agree(size, channels, stride, padding):
-    images, kernel = random_images(0, 32, 9, 8, channels[0]), random_images(1, *size, *channels)
     forms = (
         *(convolution.convolve_by_library, convolution.convolve_by_views, convolution.convolve_by_products),
         convolution.convolve,
     )
-    expected, *found = jax.jit(lambda *arrays: [form(*arrays, stride, padding) for form in forms])(images, kernel)
+    with jax.enable_x64(True):
+        case = double_case((32, 9, 8, channels[0]), (*size, *channels))
+        expected, *found = jax.jit(lambda *arrays: [form(*arrays, stride, padding) for form in forms])(*case)
     for outputs in found:
-        assert_equal_up_to_rounding(outputs, expected, channels[0])
+        assert_equal_in_double_precision(outputs, expected)
     if padding == "SAME":
         assert expected.shape == (32, -(-9 // stride), -(-8 // stride), channels[1])
 
@@ -109,18 +114,16 @@ def test_all_forms_of_the_convolution_agree(size, channels, stride, padding):
     slow_rows_but(CONVOLUTIONS, CONVOLUTIONS[2], CONVOLUTIONS[5]),
 )
 def test_gradients_of_the_convolution_are_those_of_the_library_form(size, channels, stride, padding):
-    images, kernel = random_images(0, 32, 9, 8, channels[0]), random_images(1, *size, *channels)
-    # As large as in a network: of large arguments, the sine is all rounding.
-    kernel = kernel / np.sqrt(kernel.size)
-
     def gradient(form):
         def loss(images, kernel):
             return jnp.sum(jnp.sin(form(images, kernel, stride, padding)))
 
-        return jax.jit(jax.grad(loss, argnums=(0, 1)))(images, kernel)
+        return jax.jit(jax.grad(loss, argnums=(0, 1)))(*double_case((32, 9, 8, channels[0]), (*size, *channels)))
 
-    for found, expected in zip(gradient(convolution.convolve), gradient(convolution.convolve_by_library), strict=True):
-        assert_equal_up_to_rounding(found, expected, channels[0])
+    with jax.enable_x64(True):
+        pairs = zip(gradient(convolution.convolve), gradient(convolution.convolve_by_library), strict=True)
+        for found, expected in pairs:
+            assert_equal_in_double_precision(found, expected)
 
 
 @pytest.mark.parametrize(("platform", "differentiates_a_convolution"), [("cpu", False), ("cuda", True), ("tpu", True)])
@@ -164,19 +167,17 @@ def test_convolution_under_vmap_over_kernels_equals_one_after_the_other():
     slow_rows_but([((9, 8), (1, 3)), ((12, 11), (2, 4)), ((12, 12), (16, 2))], ((12, 11), (2, 4))),
 )
 def test_a_pooled_convolution_and_its_gradient_are_those_of_pool_after_convolution(shape, channels):
-    images, kernel = random_images(0, 2, *shape, channels[0]), random_images(1, 5, 4, *channels)
-    kernel = kernel / np.sqrt(kernel.size)
-
     def both(form):
-        outputs, pull_back = jax.vjp(form, images, kernel)
+        outputs, pull_back = jax.vjp(form, *double_case((2, *shape, channels[0]), (5, 4, *channels)))
         return outputs, *pull_back(jnp.sin(outputs))
 
-    found, expected = (
-        jax.jit(both, static_argnums=0)(convolution.convolve_and_pool),
-        both(convolution.convolve_and_pool_by_library),
-    )
+    with jax.enable_x64(True):
+        found, expected = (
+            jax.jit(both, static_argnums=0)(convolution.convolve_and_pool),
+            both(convolution.convolve_and_pool_by_library),
+        )
     for some, others in zip(found, expected, strict=True):
-        assert_equal_up_to_rounding(some, others, channels[0])
+        assert_equal_in_double_precision(some, others)
 
 
 def test_max_pool_takes_the_maximum_of_each_window():
