@@ -104,3 +104,17 @@ def test_accelerators_take_the_dense_form_unless_a_step_is_long(monkeypatch):
         assert not dense_greedy.is_chosen("auto", 10)
     with pytest.raises(ValueError, match="form='quick': must be one of 'auto', 'lazy', 'dense'"):
         dense_greedy.is_chosen("quick", 10)
+
+
+def test_sums_of_pairs_without_bounds_take_the_dense_form_on_small_pools_of_a_cpu():
+    assert dense_greedy.is_chosen("auto", 20_000 * 10**2, saves_little=True)
+    assert not dense_greedy.is_chosen("auto", 50_000 * 10**2, saves_little=True)
+
+    def num_pairs(num_draws, **options):
+        log_probs = jnp.asarray(reference.log32(reference.random_probs(0, NUM_POINTS, num_draws, 3, "sharp")))
+        return pick_lbb(log_probs, jnp.ones(NUM_POINTS, bool), batch_size=BATCH_SIZE, **options).num_pairs
+
+    # Six draws of three classes have more second moments than probabilities, five do not.
+    assert num_pairs(6) == (BATCH_SIZE - 1) * NUM_POINTS
+    assert num_pairs(6, redundancy="tree") < num_pairs(6)
+    assert num_pairs(5) < num_pairs(6)

@@ -2,8 +2,9 @@
 
 Lazy evaluation (`lbb_jax.acquisition.lazy_greedy`) saves most of the arithmetic, and pays with loops that end when the
 data say so. An accelerator waits for the host at every turn of such a loop, about 10 microseconds, and a batch takes
-hundreds of turns. Here a step is one pass over the pool, or a matrix-vector product, and an argmax. `is_chosen` is the
-one place that decides between the two forms; their picks are the same.
+hundreds of turns. Here a step is one pass over the pool, or a matrix-vector product, and an argmax. On a CPU that is
+faster for sums of pairs without lower bounds, most of which lazy evaluation takes as well, a few at a time. `is_chosen`
+is the one place that decides between the two forms; their picks are the same.
 """
 
 from collections.abc import Callable
@@ -20,24 +21,29 @@ from lbb_jax.relative_entropy import centre
 FORMS = ("auto", "lazy", "dense")
 # Numbers that a step may compute for the dense form to be chosen: a few milliseconds on a large GPU.
 _MOST_NUMBERS = 2**31
+# The same on a CPU, where pairs have no bounds: some 10 milliseconds, which lazy evaluation would hardly save.
+_MOST_NUMBERS_ON_CPU = 2**21
 _LARGEST_CHUNK = 2**28
 _MOST_DRAWS_UNROLLED = 16
 
 
-def is_chosen(form: str, numbers_per_step: int) -> bool:
+def is_chosen(form: str, numbers_per_step: int, *, saves_little: bool = False) -> bool:
     """Whether picking takes the dense form.
 
     Args:
       form: ``"dense"`` or ``"lazy"``; ``"auto"`` for what suits the backend and the size.
       numbers_per_step: How many numbers the dense form computes at every step.
+      saves_little: Whether lazy evaluation takes most pairs of some pools.
 
     Raises:
       ValueError: For any other ``form``.
     """
     if form not in FORMS:
         raise ValueError(f"form={form!r}: must be one of {', '.join(map(repr, FORMS))}")
+    if form == "auto" and is_on_cpu():
+        return saves_little and numbers_per_step <= _MOST_NUMBERS_ON_CPU
     if form == "auto":
-        return not is_on_cpu() and numbers_per_step <= _MOST_NUMBERS
+        return numbers_per_step <= _MOST_NUMBERS
     return form == "dense"
 
 

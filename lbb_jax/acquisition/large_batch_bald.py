@@ -17,7 +17,8 @@ Rubashevskii, Kotova and Panov (SDM 2023), which counts every pair twice; that i
 
 Pairs are evaluated lazily (`lbb_jax.acquisition.lbb_rankings`). After each pick a matrix-vector product gives a lower
 bound of the information of each point that could be next with it (`lbb_jax.chi_squared`), and a pair is evaluated
-exactly only where these bounds leave the winner open. ``pairs="chi2"`` takes ``χ²/2`` for the information itself.
+exactly only where these bounds leave the winner open. With many draws of few classes there are no such bounds, and on
+small pools the pairwise form evaluates every pair (`lbb_jax.acquisition.dense_greedy`). ``pairs="chi2"`` takes ``χ²/2`` for the information itself.
 """
 
 from typing import NamedTuple
@@ -197,7 +198,8 @@ def _pick(
     pool: SharedInformation, available: Bool[Array, " N"], ranking: Ranking, front_size: int, form: str
 ) -> LbbPicks:
     """Picks the point of the highest rank, again and again."""
-    if dense_greedy.is_chosen(form, len(available) * pool.numbers_of_a_pair):
+    saves_little = not (pool.is_tree or pool.has_moments)
+    if dense_greedy.is_chosen(form, len(available) * pool.numbers_of_a_pair, saves_little=saves_little):
         return _pick_evaluating_all(pool, available, ranking)
     return _pick_one_by_one(pool, available, ranking, front_size)
 
