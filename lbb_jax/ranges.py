@@ -43,13 +43,21 @@ def is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
+def is_finite(value: Any) -> bool:
+    """Whether a real number is finite as a float; an integer can be too large."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
 def number(bounds: str, is_within: Callable[[Any], bool]) -> Range:
     """A finite number within bounds."""
-    return Range("a number", is_number, bounds, lambda value: math.isfinite(value) and is_within(value))
+    return Range("a number", is_number, bounds, lambda value: is_finite(value) and is_within(value))
 
 
 def integer(bounds: str, is_within: Callable[[Any], bool]) -> Range:

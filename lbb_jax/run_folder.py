@@ -12,7 +12,6 @@ import functools
 import io
 import json
 import logging
-import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +28,7 @@ from lbb_jax.json_lines import Record, parse_records, to_lines
 from lbb_jax.loop import Round, State
 from lbb_jax.metrics import BY_CLASS
 from lbb_jax.paths import PathError, resolve
-from lbb_jax.ranges import is_integer, is_number
+from lbb_jax.ranges import is_finite, is_integer, is_number
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -422,10 +421,10 @@ def _with_defaults(stored: Mapping[str, Any], defaults: Mapping[str, Any], where
 
 
 def _is_alike(value: Any, default: Any) -> bool:
-    """Whether a value could stand in place of a default: of the same kind, or one of the two not set."""
+    """Whether a value could stand in place of a default: of the same kind, or of any where the default is not set."""
     if isinstance(default, dict):
         return isinstance(value, dict)
-    if value is None or default is None:
+    if default is None:
         return not isinstance(value, (dict, list))
     return is_number(value) if is_number(default) else type(value) is type(default)
 
@@ -435,7 +434,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_finite(value: Any) -> bool:
-    return is_number(value) and math.isfinite(value)
+    return is_number(value) and is_finite(value)
 
 
 def _is_seconds(value: Any) -> bool:
@@ -485,4 +484,4 @@ def _expected_fields(run: Description, round_number: int) -> Record:
     """What every line of a round says of its run, and how many labels there are."""
     config = run.config
     num_labels = config["initial_size"] + round_number * config["batch_size"]
-    return _fields_of_run(config) | {"labels": min(num_labels, config["final_size"], run.data.get("pool", num_labels))}
+    return _fields_of_run(config) | {"labels": min(num_labels, config["final_size"])}

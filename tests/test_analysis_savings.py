@@ -94,6 +94,11 @@ def test_what_cannot_be_compared_is_an_error(curves, options, message):
         savings_of(curves, **options)
 
 
+def test_an_accuracy_without_labels_is_an_error():
+    with pytest.raises(ValueError, match=r"Random: has a round without labels, .*; leave it out"):
+        analysis.savings(of_curves({**TWO_SEEDS}, labels=[0, *LABELS[1:]]), accuracy=0.1)
+
+
 def test_there_must_be_a_method_to_speak_of():
     alone = {key: value for key, value in TWO_SEEDS.items() if key[0] == "Random"}
     with pytest.raises(ValueError, match="no method beside the baseline"):
@@ -120,6 +125,12 @@ def test_the_table_of_a_sweep_is_a_pilot_too(tmp_path):
     found = analysis.savings(analysis.read_pilot(tmp_path / "runs.csv"), accuracy=0.75)
     assert found["variant"].tolist() == ["Random", "BALD"]
     assert np.array_equal(found["labels"], [40, 30])
+
+
+def test_the_picture_of_an_empty_pilot_is_an_error(tmp_path):
+    pilot = analysis.read_pilot(written(tmp_path, "method,seed,labels,accuracy\n"))
+    with pytest.raises(ValueError, match="there is nothing to draw"):
+        figures.savings(analysis.savings(pilot))
 
 
 @pytest.mark.parametrize(

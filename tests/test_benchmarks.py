@@ -12,6 +12,7 @@ from aborting_work import work_that_aborts
 from slow_parts import slow_but
 
 from lbb_jax import information
+from lbb_jax.errors import exit_in_words
 from paper.benchmarks import accelerator_cases, acquisition_cases, child_process, predictions, speed_cases, table2
 from paper.benchmarks.acquisition_cases import Case
 
@@ -131,7 +132,7 @@ def test_a_task_that_kills_its_process_is_one_faulty_row():
     ("exit_code", "words"), [(3, "status 3"), (None, "status None"), (-9, "SIGKILL"), (-40, "signal 40")]
 )
 def test_an_exit_code_is_described(exit_code, words):
-    assert child_process.describe(exit_code) == words
+    assert exit_in_words(exit_code) == words
 
 
 # A parent that used the device would take the memory that the child needs.

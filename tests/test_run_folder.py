@@ -80,6 +80,7 @@ def edit_the_third(**fields):
         (edit_the_third(labels=23), r"line 3: labels=23, where config\.json has 22"),
         (edit_the_third(accuracy=None), r"line 3: accuracy=None: must be a finite number"),
         (edit_the_third(accuracy=float("nan")), r"line 3: accuracy=nan: must be a finite number"),
+        (edit_the_third(nll=10**400), r"line 3: nll=10+: must be a finite number"),
         (edit_the_third(acquired=[1.5, 2]), r"line 3: acquired=\[1\.5, 2\]: must be a list of indices"),
         (edit_the_third(gains=[0.5]), r"line 3: it has 2 points acquired and 1 gains"),
         (edit_the_third(seconds="long"), r"line 3: seconds='long': must be a number of seconds"),
@@ -169,7 +170,14 @@ def test_a_run_with_parts_of_ones_own_is_the_same_run_the_next_time(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("dataset", 3), ("seeds", "three"), ("seeds", True), ("network.name", 5), ("dataset.num_pool", [1])],
+    [
+        ("dataset", 3),
+        ("seeds", "three"),
+        ("seeds", True),
+        ("seeds", None),
+        ("network.name", 5),
+        ("dataset.num_pool", [1]),
+    ],
 )
 def test_fields_of_another_kind_are_errors_that_name_them(name, value, folder):
     run_folders.change_config(folder.path, config={name: value})

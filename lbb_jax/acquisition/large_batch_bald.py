@@ -18,7 +18,8 @@ Rubashevskii, Kotova and Panov (SDM 2023), which counts every pair twice; that i
 Pairs are evaluated lazily (`lbb_jax.acquisition.lbb_rankings`). After each pick a matrix-vector product gives a lower
 bound of the information of each point that could be next with it (`lbb_jax.chi_squared`), and a pair is evaluated
 exactly only where these bounds leave the winner open. With many draws of few classes there are no such bounds, and on
-small pools the pairwise form evaluates every pair (`lbb_jax.acquisition.dense_greedy`). ``pairs="chi2"`` takes ``χ²/2`` for the information itself.
+small pools the pairwise form evaluates every pair (`lbb_jax.acquisition.dense_greedy`). ``pairs="chi2"`` takes ``χ²/2``
+for the information itself.
 """
 
 from typing import NamedTuple

@@ -240,10 +240,8 @@ def whole_rounds(name: str, run: Description, records: Sequence[Record]) -> tupl
     num_seeds = max(config["seeds"], 1)
     count = len(records) // num_seeds
     expected = num_rounds(config["initial_size"], max(config["batch_size"], 1), config["final_size"])
-    pool = run.data.get("pool")
-    is_exhausted = count and pool is not None and records[count * num_seeds - 1]["labels"] >= pool
     warnings = []
-    if count < expected and not is_exhausted:
+    if count < expected:
         warnings.append(
             f"{name} stopped short: {count} of {expected} rounds are done; run the same command again to resume it"
         )

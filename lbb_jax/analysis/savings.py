@@ -82,7 +82,7 @@ def savings(
 
     Raises:
       ValueError: If ``accuracy`` or ``confidence`` is out of range, an experiment lacks the baseline, a variant shares
-        no seed with it or has seeds with other rounds, or as `areas_under_curve`.
+        no seed with it, has seeds with other rounds or a round without labels, or as `areas_under_curve`.
     """
     if accuracy is not None and not 0 < accuracy <= 1:
         raise ExperimentError(f"accuracy={accuracy}: must be above 0 and at most 1")
@@ -116,6 +116,10 @@ class _Needed:
         first = curves[0]
         if any(not np.array_equal(curve.labels, first.labels) for curve in curves):
             raise ExperimentError(f"{first.variant}: its seeds have accuracies at different numbers of labels")
+        if first.labels[0] == 0:
+            raise ExperimentError(
+                f"{first.variant}: has a round without labels, and a saving is a share of labels; leave it out"
+            )
         self.num_seeds = len(curves)
         self._accuracy = np.stack([curve.accuracy for curve in curves])
         self._labels, self._target = first.labels, target

@@ -5,7 +5,6 @@ import functools
 import logging
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
@@ -17,6 +16,7 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from lbb_jax import analysis, datasets
+from lbb_jax.errors import exit_in_words
 from lbb_jax.experiment import runner
 from lbb_jax.experiment.compilation import use_cache
 from lbb_jax.experiment.configuration import ExperimentError, resolve_workdir
@@ -179,7 +179,8 @@ def _at_once(
                     name, process, place = running[connection]
                     try:
                         message = connection.recv()
-                    except EOFError:
+                    # A process that is killed while it sends leaves half a message.
+                    except (EOFError, OSError):
                         process.join()
                         del running[connection]
                         connection.close()
@@ -243,8 +244,7 @@ def _cause_of_death(exit_code: int) -> str | None:
     """Why a process ended without a message; None if nothing went wrong."""
     if exit_code == 0:
         return None
-    cause = f"signal {signal.Signals(-exit_code).name}" if exit_code < 0 else f"status {exit_code}"
-    return f"its process ended with {cause}; the same command goes on from its last checkpoint"
+    return f"its process ended with {exit_in_words(exit_code)}; the same command goes on from its last checkpoint"
 
 
 def _write_table(workdir: Path, names: list[str]) -> None:

@@ -19,11 +19,11 @@ def dataset_title(name: str) -> str:
 
 def check_one_experiment(table: pd.DataFrame) -> None:
     """Raises ExperimentError unless ``table`` has rows, all of one experiment."""
-    experiments = analysis.with_empty_texts(table)[analysis.EXPERIMENT].drop_duplicates()
     if table.empty:
         raise ExperimentError(
             "there is nothing to draw: pass at least one run, and for differences one besides the baseline"
         )
+    experiments = analysis.with_empty_texts(table)[analysis.EXPERIMENT].drop_duplicates()
     if len(experiments) > 1:
         names = "; ".join(
             ", ".join(str(value) for value in row if value) for row in experiments.itertuples(index=False)

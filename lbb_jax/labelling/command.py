@@ -14,7 +14,7 @@ from lbb_jax import csv_tables, files, labelling, paths, references
 from lbb_jax.extras import MissingExtraError, needs
 from lbb_jax.labelling import label_studio, tables
 from lbb_jax.labelling.errors import LabellingError, first_of
-from lbb_jax.labelling.project import FORMATS, Project, Told
+from lbb_jax.labelling.project import FORMATS, Project, Told, check_seed
 
 _EPILOG = """\
 an example:
@@ -230,13 +230,14 @@ def _acquire(options: argparse.Namespace) -> None:
     from lbb_jax import acquisition
     from lbb_jax.labelling import picking, predictions
 
+    seed = check_seed(options.seed)
     read = predictions.read(options.predictions, probabilities=options.probabilities, ids=options.ids)
     available = np.ones(len(read.log_probs), bool)
     for name in ("labelled", "pending"):
         for path in getattr(options, name):
             available[_rows_in(path, read.ids, len(available), name=f"--{name}")] = False
     batch = acquisition.acquire(
-        jax.random.key(options.seed),
+        jax.random.key(seed),
         read.log_probs,
         **{"method": options.method, "batch_size": options.batch_size, "available": available},
         **options.options,

@@ -170,7 +170,7 @@ class Project:
         from lbb_jax.labelling import picking, predictions
 
         _check_format(format, data)
-        seed = _check_seed(seed)
+        seed = check_seed(seed)
         row_ids = None if ids is None else as_names(ids, what="id")
         named = None if classes is None else as_names(classes, what="class")
         with _alone(self.path):
@@ -424,7 +424,8 @@ def _check_format(format: str, data: Any) -> None:
         raise LabellingError("data: is what tasks of Label Studio show; pass format='label-studio', too")
 
 
-def _check_seed(seed: Any) -> int:
+def check_seed(seed: Any) -> int:
+    """``seed`` as an integer; raises LabellingError if it is none, or too large for a key."""
     try:
         number = operator.index(seed)
     except TypeError:

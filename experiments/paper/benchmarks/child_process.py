@@ -1,10 +1,10 @@
 """Runs tasks in a child process, so that one that kills its process does not take the others with it."""
 
 import multiprocessing
-import signal
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from multiprocessing.connection import Connection
 
+from lbb_jax.errors import exit_in_words
 from lbb_jax.json_lines import Record
 
 Groups = Sequence[Sequence[str]]
@@ -31,7 +31,7 @@ def rows(work: Callable[[Groups], Progress], groups: Groups) -> Iterator[Record]
         if len(killed) > 1:
             left += [[name] for name in killed]
         else:
-            yield {"case": killed[0], "error": f"its process ended with {describe(exit_code)}, see its messages"}
+            yield {"case": killed[0], "error": f"its process ended with {exit_in_words(exit_code)}, see its messages"}
 
 
 def whole(name: str, rows: Iterable[Record]) -> Progress:
@@ -69,13 +69,3 @@ def _work(work: Callable[[Groups], Progress], groups: Groups, sender: Connection
     """What the child runs."""
     for name_and_row in work(groups):
         sender.send(name_and_row)
-
-
-def describe(exit_code: int | None) -> str:
-    """An exit code in words; a negative one is the number of a signal, which may have no name."""
-    if exit_code is None or exit_code >= 0:
-        return f"status {exit_code}"
-    try:
-        return signal.Signals(-exit_code).name
-    except ValueError:
-        return f"signal {-exit_code}"
