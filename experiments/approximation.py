@@ -11,7 +11,6 @@ model can be given: a file of log-probabilities [N, K, C]. The working directory
 each measurement, and the figures.
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,13 +54,10 @@ def main() -> None:
     experiment.use_cache()
     experiment.check_platform()
     path = workdir / "measurements.jsonl"
-    try:
-        if _CONFIG.value is not None or _PREDICTIONS.value is not None:
-            _measure(path)
-        elif not path.exists():
-            raise app.UsageError(f"there is no {path}: give --config or --predictions to make it")
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f"error: {error}")
+    if _CONFIG.value is not None or _PREDICTIONS.value is not None:
+        _measure(path)
+    elif not path.exists():
+        raise app.UsageError(f"there is no {path}: give --config or --predictions to make it")
     measured = measurements.read(path)
     for name, draw in _FIGURES.items():
         figures.save(draw(measured), workdir / f"{name}.png")
@@ -110,4 +106,4 @@ def _predictions() -> Iterator[Predictions]:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["workdir"])
-    experiment.run_script(main)
+    experiment.run_script(main, errors=(FileNotFoundError, ValueError))

@@ -9,7 +9,6 @@ correction over the differences of a claim; those of the BCa bootstrap stand bes
 accuracy. Claims about time or approximation are decided by bounds on what was measured.
 """
 
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -26,10 +25,7 @@ def main() -> None:
     """Prints the table, or writes it."""
     root = paths.existing(_RESULTS.value, name="--results")
     output = None if _OUTPUT.value is None else paths.output_file(_OUTPUT.value, name="--output")
-    try:
-        table = claims.to_markdown(claims.decide_all(root))
-    except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+    table = claims.to_markdown(claims.decide_all(root))
     if output is None:
         print(table, end="")
     else:
@@ -38,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    experiment.run_script(main)
+    experiment.run_script(main, errors=(OSError, ValueError))

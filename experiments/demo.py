@@ -6,7 +6,6 @@ Each method has its own folder in the working directory. Ends with a table and t
 complete are not repeated.
 """
 
-import copy
 from pathlib import Path
 
 from absl import flags
@@ -19,12 +18,7 @@ _WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "Folder of all runs; made
 
 _AT_LABELS = flags.DEFINE_multi_integer("at_labels", [50, 100, 200], "Labels at which the table gives the accuracy.")
 
-METHODS = {
-    "random": {"method": "random"},
-    "bald": {"method": "bald"},
-    "lbb": {"method": "lbb"},
-    "power_lbb_tree": {"method": "power_lbb", "redundancy": "tree"},
-}
+METHODS = experiment.parse_methods("random,bald,lbb,power_lbb:redundancy=tree")
 
 
 def main() -> None:
@@ -35,9 +29,7 @@ def main() -> None:
     experiment.show_own_messages()
     experiment.use_cache()
     try:
-        for name, options in METHODS.items():
-            config = copy.deepcopy(_CONFIG.value)
-            config.acquisition.update(options)
+        for name, config in experiment.combine({"": _CONFIG.value}, METHODS).items():
             experiment.run(config, workdir / name)
     except KeyboardInterrupt:
         experiment.leave(f"stopped; the same command goes on with {workdir} where it was")

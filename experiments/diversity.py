@@ -7,7 +7,6 @@ diversity.csv in that folder, has a line for each run and number of labels: the 
 examples in the batch and of the entropy of its classes in nats, and the fewest distinct ones.
 """
 
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -20,17 +19,12 @@ _OUTPUT = flags.DEFINE_string("output", None, "The file; diversity.csv beside th
 
 def main(folders: list[str]) -> None:
     """Measures the batches of the runs in ``folders``."""
-    if not folders:
-        raise experiment.ExperimentError("name at least one run's folder")
     found = analysis.find_runs(folders)
     output = found[0].resolve().parent / "diversity.csv" if _OUTPUT.value is None else Path(_OUTPUT.value)
     output = paths.output_file(output, name="--output", suffixes=(".csv",))
-    try:
-        acquired = analysis.load_acquired(found)
-        names = acquired.drop_duplicates("variant").set_index("variant")["path"].map(lambda path: Path(path).name)
-        diversity = analysis.batch_diversity(acquired, analysis.load_pool(found))
-    except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+    acquired = analysis.load_acquired(found)
+    names = acquired.drop_duplicates("variant").set_index("variant")["path"].map(lambda path: Path(path).name)
+    diversity = analysis.batch_diversity(acquired, analysis.load_pool(found))
     by_round = diversity.assign(run=diversity["variant"].map(names)).groupby(["run", "labels", "size"], sort=False)
     table = by_round.agg(
         distinct=("distinct", "mean"),
@@ -43,4 +37,4 @@ def main(folders: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    experiment.run_script(main, takes_arguments=True)
+    experiment.run_script(main, needs_arguments="name at least one run's folder", errors=(OSError, ValueError))

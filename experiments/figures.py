@@ -10,8 +10,6 @@ The runs are working directories of experiments/run.py: for a performance profil
 figures of one data set, posterior and batch size. The last two read the data set, too.
 """
 
-import sys
-
 from absl import flags
 
 from lbb_jax import analysis, experiment, figures, paths
@@ -25,20 +23,15 @@ _AT_LABELS = flags.DEFINE_multi_integer("at_labels", [50, 100, 200], "Labels at 
 
 def main(folders: list[str]) -> None:
     """Compares the runs in ``folders``."""
-    if not folders:
-        raise experiment.ExperimentError("name at least one run's folder")
     output = f"{_FIGURE.value}.png" if _OUTPUT.value is None else _OUTPUT.value
     output = paths.output_file(output, name="--output", suffixes=figures.SUFFIXES)
     experiment.show_warnings()
     options = {"at_labels": _AT_LABELS.value} if _FIGURE.value == "learning_curves" else {}
-    try:
-        runs = analysis.load_runs(analysis.find_runs(folders))
-        figure, table = figures.FIGURES[_FIGURE.value].draw(runs, **options)
-        figures.save(figure, output)
-    except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+    runs = analysis.load_runs(analysis.find_runs(folders))
+    figure, table = figures.FIGURES[_FIGURE.value].draw(runs, **options)
+    figures.save(figure, output)
     print(f"{table.to_string()}\n\n{_FIGURE.value.replace('_', ' ')}: {output}")
 
 
 if __name__ == "__main__":
-    experiment.run_script(main, takes_arguments=True)
+    experiment.run_script(main, needs_arguments="name at least one run's folder", errors=(OSError, ValueError))

@@ -8,7 +8,6 @@ the report has learning curves, label savings and areas under the curves, then c
 performance profile, times, versions and hardware, and what holds of the paper's claims.
 """
 
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -27,19 +26,14 @@ _CLAIMS = flags.DEFINE_string("claims", str(_RESULTS), "Results that decide the 
 
 def main(folders: list[str]) -> None:
     """Reports on the runs in ``folders``."""
-    if not folders:
-        raise experiment.ExperimentError("name at least one run's folder")
     output = paths.output_file(_OUTPUT.value, name="--output", suffixes=(".html", ".htm"))
     experiment.show_warnings()
-    try:
-        # What may be wrong with the arguments comes first: the claims take a while.
-        found, sections = analysis.find_runs(folders), table2.sections(_BENCHMARK.value)
-        if _CLAIMS.value:
-            sections = [_claims_section(_CLAIMS.value), *sections]
-        page = report.render(found, benchmarks=_BENCHMARK.value, sections=sections)
-        atomic_write(output, page)
-    except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+    # What may be wrong with the arguments comes first: the claims take a while.
+    found, sections = analysis.find_runs(folders), table2.sections(_BENCHMARK.value)
+    if _CLAIMS.value:
+        sections = [_claims_section(_CLAIMS.value), *sections]
+    page = report.render(found, benchmarks=_BENCHMARK.value, sections=sections)
+    atomic_write(output, page)
     print(f"report: {output}")
 
 
@@ -48,4 +42,4 @@ def _claims_section(results: str) -> report.Section:
 
 
 if __name__ == "__main__":
-    experiment.run_script(main, takes_arguments=True)
+    experiment.run_script(main, needs_arguments="name at least one run's folder", errors=(OSError, ValueError))

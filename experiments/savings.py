@@ -8,8 +8,6 @@ CSV file with the columns method, seed, labels and accuracy, where the method ca
 accuracy to reach is that of random with all its labels, if none is named.
 """
 
-import sys
-
 from absl import flags
 
 from lbb_jax import analysis, experiment, figures, paths
@@ -21,20 +19,19 @@ _OUTPUT = flags.DEFINE_string("output", "savings.png", "The figure, in the forma
 
 def main(folders: list[str]) -> None:
     """Compares the runs in ``folders``, or in one CSV file."""
-    if not folders:
-        raise experiment.ExperimentError("name the folder of at least one run, or a CSV file")
     output = paths.output_file(_OUTPUT.value, name="--output", suffixes=figures.SUFFIXES)
     experiment.show_warnings()
     is_pilot = len(folders) == 1 and folders[0].lower().endswith(".csv")
-    try:
-        runs = analysis.read_pilot(folders[0]) if is_pilot else analysis.load_runs(analysis.find_runs(folders))
-        found = analysis.savings(runs, accuracy=_ACCURACY.value, baseline=_BASELINE.value)
-        figures.save(figures.savings(found), output)
-        sentence = analysis.say_savings(found)
-    except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+    runs = analysis.read_pilot(folders[0]) if is_pilot else analysis.load_runs(analysis.find_runs(folders))
+    found = analysis.savings(runs, accuracy=_ACCURACY.value, baseline=_BASELINE.value)
+    figures.save(figures.savings(found), output)
+    sentence = analysis.say_savings(found)
     print(f"{analysis.tabulate_savings(found).to_string()}\n\n{sentence}\n\nsavings: {output}")
 
 
 if __name__ == "__main__":
-    experiment.run_script(main, takes_arguments=True)
+    experiment.run_script(
+        main,
+        needs_arguments="name the folder of at least one run, or a CSV file",
+        errors=(OSError, ValueError),
+    )

@@ -1,12 +1,17 @@
 """Files written whole or appended to, and the cache folder."""
 
+import io
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from lbb_jax import paths
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
@@ -39,6 +44,16 @@ def append(path: Path, content: str) -> None:
         except BaseException:
             file.truncate(size)
             raise
+
+
+def npy_bytes(array: "np.ndarray") -> bytes:
+    """The content of a ``.npy`` file of an array without Python objects."""
+    # Commands that only list what a folder holds start without NumPy.
+    import numpy as np
+
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    return content.getvalue()
 
 
 def check_regular(path: Path) -> None:

@@ -9,7 +9,6 @@ predictions of the pool after the last round, and ``labelled.txt`` the rows that
 import contextlib
 import errno
 import functools
-import io
 import json
 import logging
 import os
@@ -150,11 +149,9 @@ class RunFolder:
 
     def write_predictions(self, log_probs: np.ndarray, labelled: Sequence[int]) -> None:
         """Writes ``log_probs.npy`` ``[N, K, C]`` and, before it, the rows of the pool that have a label."""
-        content = io.BytesIO()
-        np.save(content, log_probs, allow_pickle=False)
         with self.writing():
             files.atomic_write(self.labelled, "".join(f"{row}\n" for row in labelled))
-            files.atomic_write(self.predictions, content.getvalue())
+            files.atomic_write(self.predictions, files.npy_bytes(log_probs))
 
     def check_config(self, config: Mapping[str, Any]) -> None:
         """Compares a configuration with that of the run in this folder, if there is one.

@@ -112,7 +112,7 @@ def test_sums_of_pairs_without_bounds_take_the_dense_form_on_small_pools_of_a_cp
 
     def num_pairs(num_draws, **options):
         log_probs = jnp.asarray(reference.log32(reference.random_probs(0, NUM_POINTS, num_draws, 3, "sharp")))
-        return pick_lbb(log_probs, jnp.ones(NUM_POINTS, bool), batch_size=BATCH_SIZE, **options).num_pairs
+        return pick_lbb(log_probs, jnp.ones(NUM_POINTS, bool), batch_size=BATCH_SIZE, **options).num_evaluations
 
     # Six draws of three classes have more second moments than probabilities, five do not.
     assert num_pairs(6) == (BATCH_SIZE - 1) * NUM_POINTS

@@ -156,7 +156,7 @@ def test_picks_do_not_depend_on_how_many_points_are_evaluated_at_once(monkeypatc
     in_blocks, at_once = pick(1), pick(2**30)
     np.testing.assert_array_equal(in_blocks.acquisition.indices, at_once.acquisition.indices)
     np.testing.assert_array_equal(in_blocks.acquisition.scores, at_once.acquisition.scores)
-    assert in_blocks.num_pairs < at_once.num_pairs < 5 * 400
+    assert in_blocks.num_evaluations < at_once.num_evaluations < 5 * 400
 
 
 # Points that a sum of pairs has left behind must be found without their pairs.
@@ -171,7 +171,7 @@ def test_few_pairs_are_evaluated(power, redundancy):
         pick = pick_lbb
     picks = jax.jit(functools.partial(pick, batch_size=20, redundancy=redundancy))(log_probs, available)
     dense_pairs = 19 * LARGE
-    assert 0 < int(picks.num_pairs) < dense_pairs / 50
+    assert 0 < int(picks.num_evaluations) < dense_pairs / 50
 
 
 @pytest.mark.slow

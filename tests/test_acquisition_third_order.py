@@ -49,7 +49,7 @@ def test_points_that_cannot_win_have_no_triple_evaluated():
     probs[40:] = 0.02 * probs[40:] + 0.98 * np.eye(3)[rng.integers(0, 3, 360)][:, None]
     picked = pick(reference.log32(probs), np.ones(400, bool), batch_size=5)
     assert np.all(np.asarray(picked.acquisition.indices) < 40)
-    assert 0 < int(picked.num_triples) < 0.2 * 400 * 6
+    assert 0 < int(picked.num_evaluations) < 0.2 * 400 * 6
 
 
 def test_order_three_is_refused_where_it_has_no_meaning():

@@ -10,7 +10,7 @@ import scripts
 from lbb_jax.analysis.verdicts import Side, Verdict
 from paper import claims
 from paper.claims import of_measurements, of_runs
-from paper.claims.rules import ANY, Part, ProfileClaim, Run, RunClaim, decide_claim, decide_profile, final, load_curves
+from paper.claims.rules import ANY, Part, Run, RunClaim, decide_claim, decide_profile, final, load_curves
 
 LBB, BALD = Run("lbb", "deep_ensemble", {"redundancy": "tree"}), Run("bald", "deep_ensemble")
 ABOVE = Part("LBB above BALD", ((1.0, LBB), (-1.0, BALD)), Side.ABOVE)
@@ -89,7 +89,7 @@ def test_a_profile_is_decided_over_experiments(tmp_path):
                 **{"acquisition.method": name, "acquisition.redundancy": "tree", **of_batch},
             )
     part = Part("LBB above BALD", ((1.0, Run("lbb", ANY)), (-1.0, Run("bald", ANY))), Side.ABOVE, final)
-    (row,) = decide_profile(ProfileClaim(16, "A.6", "a claim", {"tree": (part,)}, ""), load_curves(tmp_path))
+    (row,) = decide_profile(RunClaim(16, "A.6", "a claim", (), {"tree": (part,)}, ""), load_curves(tmp_path))
     assert (row.verdict, row.setting) == (Verdict.HOLDS, "4 experiments")
     assert row.decision.interval.mean == pytest.approx(-np.mean(np.log([0.5, 0.52, 0.54, 0.56])))
 

@@ -9,7 +9,7 @@ from lbb_jax.acquisition.badge import badge
 from lbb_jax.acquisition.bait import bait
 from lbb_jax.acquisition.batch_bald import batch_bald
 from lbb_jax.acquisition.batch_epig import batch_epig
-from lbb_jax.acquisition.candidates import Ranked, Stream
+from lbb_jax.acquisition.candidates import Stream
 from lbb_jax.acquisition.cluster_margin import cluster_margin
 from lbb_jax.acquisition.core_set import core_set
 from lbb_jax.acquisition.epig import epig
@@ -22,7 +22,7 @@ from lbb_jax.acquisition.oracle import oracle
 from lbb_jax.acquisition.pointwise import bald, least_confident, margin, max_entropy, power_bald, random
 from lbb_jax.acquisition.registry import METHODS, ORACLE, Method, check_options, find_method, options_with_effect
 from lbb_jax.acquisition.sampling import SAMPLINGS, pick_by_score
-from lbb_jax.acquisition.selection import Acquisition
+from lbb_jax.acquisition.selection import Acquisition, Ranked
 from lbb_jax.acquisition.streaming import StreamAcquisition, acquire_stream
 from lbb_jax.acquisition.typiclust import typiclust
 

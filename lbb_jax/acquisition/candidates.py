@@ -13,24 +13,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
 from lbb_jax.acquisition.sampling import rank
-from lbb_jax.acquisition.selection import Acquisition, highest
+from lbb_jax.acquisition.selection import Ranked, highest
 
 _NUM_BINS, _LOWEST_BIN, _HIGHEST_BIN = 4096, -64.0, 64.0
-
-
-class Ranked(NamedTuple):
-    """Picks, and what they were ranked by.
-
-    Attributes:
-      acquisition: The picks, ``[b]``.
-      worth: What each pick was ranked by when it was picked, ``[b]``.
-      most: How many times its worth by itself a point can be worth to the batch, ``[b]`` or one number: 1 for exact
-        gains, a little more for sampled ones.
-    """
-
-    acquisition: Acquisition
-    worth: Float[Array, " b"]
-    most: Float[Array, "..."] | float = 1.0
 
 
 class Stream(NamedTuple):
@@ -58,29 +43,6 @@ class Stream(NamedTuple):
         return self.sampling or options.get("sampling", "top")
 
 
-class Choice(NamedTuple):
-    """The batch picked from the points that are kept.
-
-    Attributes:
-      acquisition: The picks, by their indices in the pool, ``[b]``.
-      worth: What each pick was ranked by when it was picked, ``[b]``.
-      most: How many times its worth by itself a point can be worth to the batch, ``[b]``.
-    """
-
-    acquisition: Acquisition
-    worth: Float[Array, " b"]
-    most: Float[Array, " b"]
-
-    @property
-    def threshold(self) -> Float[Array, ""]:
-        """A point that is worth less than this by itself could not have been picked, ``[]``."""
-        return jnp.min(self.worth / self.most)
-
-    def slack(self, best_left_out: Float[Array, ""] | float) -> Float[Array, ""]:
-        """By how much a point worth ``best_left_out`` by itself could have been worth more than a pick, at most."""
-        return jnp.max(self.most * best_left_out - self.worth)
-
-
 def worth_by_itself(
     stream: Stream,
     key: jax.Array,
@@ -105,7 +67,7 @@ def choose(
     *,
     batch_size: int,
     options: Mapping[str, Any],
-) -> Choice:
+) -> Ranked:
     """The batch that a method picks from the points of a pool that are kept.
 
     Args:
@@ -116,6 +78,9 @@ def choose(
       log_probs: Their predictions, ``[M, K, C]``.
       batch_size: Static, at most the number of points.
       options: The options of the method.
+
+    Returns:
+      The picks, by their indices in the pool.
     """
     available = worth > -jnp.inf
     if stream.pick is None:
@@ -124,9 +89,7 @@ def choose(
         ranked = Ranked(picked._replace(scores=scores), picked.scores)
     else:
         ranked = stream.pick(key, points, log_probs, available, batch_size=batch_size, **options)
-    picked = ranked.acquisition._replace(indices=points[ranked.acquisition.indices])
-    most = jnp.broadcast_to(jnp.asarray(ranked.most, ranked.worth.dtype), ranked.worth.shape)
-    return Choice(picked, ranked.worth, most)
+    return ranked._replace(acquisition=ranked.acquisition._replace(indices=points[ranked.acquisition.indices]))
 
 
 def no_points_counted() -> Int32[Array, " bins"]:

@@ -90,15 +90,6 @@ def _other_axes(name: str, shape: tuple[int, ...], num_points: int) -> str:
     return f"; {name} has shape {shape}: if its axis {axis} are the points, pass np.moveaxis({name}, {axis}, 0)"
 
 
-def check_rows_agree(name: str, array: Array, shape: tuple[int, ...]) -> None:
-    """Raises ValueError unless ``array[N, D]`` has a row for each point of predictions of ``shape``."""
-    if len(array) != shape[0]:
-        raise ValueError(
-            f"{name} has shape {array.shape}: must be [{shape[0]}, D], one row for each point of "
-            f"log_probs{_other_axes('log_probs', shape, len(array))}"
-        )
-
-
 class Fault(NamedTuple):
     """The first row of an array ``[N, K, C]`` that does not hold normalised log-probabilities.
 
@@ -279,11 +270,6 @@ def check_labels(name: str, value: Any) -> Array:
     return labels
 
 
-def check_target_weights(name: str, value: Any) -> Array:
-    """Weights of the classes; their number and values are not checked."""
-    return read(name, value)
-
-
 def check_shapes_agree(options: dict[str, Any], shape: tuple[int, ...]) -> None:
     """Raises ValueError unless the arrays among ``options`` fit predictions of ``shape``."""
     if options.get("targets") is not None:
@@ -291,7 +277,12 @@ def check_shapes_agree(options: dict[str, Any], shape: tuple[int, ...]) -> None:
     if options.get("target_weights") is not None:
         as_class_weights("target_weights", options["target_weights"], shape[2])
     if options.get("embeddings") is not None:
-        check_rows_agree("embeddings", options["embeddings"], shape)
+        embeddings = options["embeddings"]
+        if len(embeddings) != shape[0]:
+            raise ValueError(
+                f"embeddings has shape {embeddings.shape}: must be [{shape[0]}, D], one row for each point of "
+                f"log_probs{_other_axes('log_probs', shape, len(embeddings))}"
+            )
     if options.get("labels") is not None:
         check_labels_agree(options["labels"], shape)
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float32, Int32
 
-from lbb_jax.acquisition.candidates import Choice
 from lbb_jax.acquisition.kept_points import Kept, join
+from lbb_jax.acquisition.selection import Ranked
 
 # So many contenders are kept for each pick; when there are more, only the present batch stays.
 _CONTENDERS_PER_PICK = 4
@@ -35,7 +35,7 @@ class Contest:
       most_contenders: The most contenders that are kept.
     """
 
-    def __init__(self, choose: Callable[[Kept, int], Choice], kept: Kept, choice: Choice, challengers_at_once: int):
+    def __init__(self, choose: Callable[[Kept, int], Ranked], kept: Kept, choice: Ranked, challengers_at_once: int):
         self._choose = choose
         self.choice = choice
         self.challengers_at_once = challengers_at_once

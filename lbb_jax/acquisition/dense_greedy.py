@@ -1,20 +1,18 @@
-"""Greedy picking that evaluates every point at every step, for hardware that a whole pool keeps busy.
+"""When greedy picking evaluates every point at every step, and the pairs that it evaluates then.
 
 Lazy evaluation (`lbb_jax.acquisition.lazy_greedy`) saves most of the arithmetic, and pays with loops that end when the
 data say so. An accelerator waits for the host at every turn of such a loop, about 10 microseconds, and a batch takes
-hundreds of turns. Here a step is one pass over the pool, or a matrix-vector product, and an argmax. On a CPU that is
-faster for sums of pairs without lower bounds, most of which lazy evaluation takes as well, a few at a time. `is_chosen`
-is the one place that decides between the two forms; their picks are the same.
+hundreds of turns. A step of the dense form is one pass over the pool, or a matrix-vector product, and an argmax. On a
+CPU that is faster for sums of pairs without lower bounds, most of which lazy evaluation takes as well, a few at a time.
+`is_chosen` is the one place that decides between the two forms; their picks are the same.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int32
+from jaxtyping import Array, Float, Int32
 
-from lbb_jax.acquisition.selection import Acquisition, best, remove
 from lbb_jax.batching import is_on_cpu, map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import centre
 
@@ -45,59 +43,6 @@ def is_chosen(form: str, numbers_per_step: int, *, saves_little: bool = False) -
     if form == "auto":
         return numbers_per_step <= _MOST_NUMBERS
     return form == "dense"
-
-
-class Redundancy(NamedTuple):
-    """What points share with a batch, and what that leaves of their scores.
-
-    Attributes:
-      pairs_with: From the index ``[]`` of a point to what every point shares with it, ``[N]``.
-      add: ``(redundancy[N], pairs[N]) -> [N]``: the redundancy with one more pick.
-      gain: ``(scores[N], redundancy[N]) -> [N]``.
-    """
-
-    pairs_with: Callable[[Int32[Array, ""]], Float[Array, " N"]]
-    add: Callable[[Float[Array, " N"], Float[Array, " N"]], Float[Array, " N"]]
-    gain: Callable[[Float[Array, " N"], Float[Array, " N"]], Float[Array, " N"]]
-
-
-def pick(
-    scores: Float[Array, " N"],
-    available: Bool[Array, " N"],
-    redundancy: Redundancy,
-    ranks: Float[Array, " N"],
-    later_ranks: Callable[
-        [Float[Array, " N"], Float[Array, " N"], Float[Array, " N"], Float[Array, ""]], Float[Array, " N"]
-    ],
-    *,
-    batch_size: int,
-) -> tuple[Acquisition, Float[Array, " b"]]:
-    """Picks the point of the highest rank, again and again.
-
-    Args:
-      scores: Gains before any pick, ``[N]``.
-      available: ``[N]`` bool.
-      redundancy: What picks take from the scores.
-      ranks: What the first pick is chosen by, ``[N]``.
-      later_ranks: ``(ranks[N], gains[N], lowered_gains[N], picked_rank[]) -> [N]``: ranks after a pick.
-      batch_size: Static.
-
-    Returns:
-      The picks with their gains, and what each was ranked by, ``[b]``.
-    """
-
-    def step(state: tuple[jax.Array, ...], _: None) -> tuple[tuple[jax.Array, ...], tuple[Acquisition, jax.Array]]:
-        shared, gains, ranks, available = state
-        index, rank = best(ranks, available)
-        picked = Acquisition(index, jnp.where(index >= 0, gains[index], -jnp.inf))
-        shared = redundancy.add(shared, redundancy.pairs_with(index))
-        lowered = redundancy.gain(scores, shared)
-        ranks = later_ranks(ranks, gains, lowered, rank)
-        return (shared, lowered, ranks, remove(available, index)), (picked, rank)
-
-    nothing = jnp.zeros_like(scores)
-    first = (nothing, redundancy.gain(scores, nothing), ranks, jnp.asarray(available))
-    return jax.lax.scan(step, first, length=batch_size)[1]
 
 
 def weighted_pairs_with(

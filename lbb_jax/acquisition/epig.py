@@ -25,7 +25,7 @@ from lbb_jax import arguments, information, label_configurations
 from lbb_jax.acquisition import lazy_greedy
 from lbb_jax.acquisition.pointwise import mean_probs, random
 from lbb_jax.acquisition.sampling import pick_by_score, rank
-from lbb_jax.acquisition.selection import NO_POINT, Acquisition
+from lbb_jax.acquisition.selection import NO_POINT, Acquisition, Ranked
 from lbb_jax.batching import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import Centred, centre, psi
 
@@ -89,18 +89,6 @@ def epig(
         ).acquisition
     scores = _mean_information_about_others(log_probs, chosen)
     return pick_by_score(key, scores, available, batch_size=batch_size, sampling=sampling, alpha=alpha)
-
-
-class EpigPicks(NamedTuple):
-    """Picks, and the work that they took.
-
-    Attributes:
-      acquisition: The picks and their scores, ``[b]``.
-      num_evaluations: Points that were evaluated with every target, ``[]`` int32.
-    """
-
-    acquisition: Acquisition
-    num_evaluations: Int32[Array, ""]
 
 
 class Targets(NamedTuple):
@@ -252,7 +240,7 @@ def pick_epig(
     batch_size: int,
     sampling: str,
     alpha: Float[Array, ""] | float,
-) -> EpigPicks:
+) -> Ranked:
     """The picks of `pick_by_score`, found by scoring only points that can be among them; not for "softrank"."""
     num_points, _, num_classes = log_probs.shape
     points = jnp.arange(num_points, dtype=jnp.int32)
@@ -293,7 +281,7 @@ def pick_epig(
     rules = lazy_greedy.Rules(refresh, count=is_evaluated)
     search = lazy_greedy.begin(jnp.where(available, rank_by(scores, points), -jnp.inf), scores, rules)
     search, acquisition = jax.lax.scan(pick, search, length=batch_size)
-    return EpigPicks(acquisition, search.num_evaluations)
+    return Ranked(acquisition, acquisition.scores, num_evaluations=search.num_evaluations)
 
 
 def _draw_targets(

@@ -22,8 +22,6 @@ small pools the pairwise form evaluates every pair (`lbb_jax.acquisition.dense_g
 for the information itself.
 """
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -32,7 +30,7 @@ from jaxtyping import Array, Bool, Float, Int32
 from lbb_jax import arguments
 from lbb_jax.acquisition import dense_greedy, exponential_race, lazy_greedy
 from lbb_jax.acquisition.lbb_rankings import Ranking
-from lbb_jax.acquisition.selection import Acquisition
+from lbb_jax.acquisition.selection import Acquisition, Ranked, best, remove
 from lbb_jax.acquisition.shared_information import GrowingBatch, SharedInformation
 from lbb_jax.acquisition.third_order import pick_third_order
 
@@ -124,20 +122,6 @@ def power_large_batch_bald(
     ).acquisition
 
 
-class LbbPicks(NamedTuple):
-    """Picks, and what they took.
-
-    Attributes:
-      acquisition: The picks and their gains, ``[b]``.
-      ranks: What each pick was ranked by when it was picked: its gain, or its key in the race; ``[b]``.
-      num_pairs: Pairs of points whose information was evaluated, ``[]`` int32.
-    """
-
-    acquisition: Acquisition
-    ranks: Float[Array, " b"]
-    num_pairs: Int32[Array, ""]
-
-
 def pick_lbb(
     log_probs: Float[Array, "N K C"],
     available: Bool[Array, " N"],
@@ -148,7 +132,7 @@ def pick_lbb(
     pairs: str = "exact",
     front_size: int = lazy_greedy.FRONT_SIZE,
     form: str = "auto",
-) -> LbbPicks:
+) -> Ranked:
     """The picks of `large_batch_bald`, whose arguments these are, with what they took.
 
     ``form`` is that of `lbb_jax.acquisition.dense_greedy.is_chosen`.
@@ -173,7 +157,7 @@ def pick_power_lbb(
     pairs: str = "exact",
     front_size: int = lazy_greedy.FRONT_SIZE,
     form: str = "auto",
-) -> LbbPicks:
+) -> Ranked:
     """The picks of `power_large_batch_bald`, whose arguments these are, for the given ``variates[N]``.
 
     ``form`` is that of `lbb_jax.acquisition.dense_greedy.is_chosen`.
@@ -197,7 +181,7 @@ def pick_power_lbb(
 
 def _pick(
     pool: SharedInformation, available: Bool[Array, " N"], ranking: Ranking, front_size: int, form: str
-) -> LbbPicks:
+) -> Ranked:
     """Picks the point of the highest rank, again and again."""
     saves_little = not (pool.is_tree or pool.has_moments)
     if dense_greedy.is_chosen(form, len(available) * pool.numbers_of_a_pair, saves_little=saves_little):
@@ -207,7 +191,7 @@ def _pick(
 
 def _pick_one_by_one(
     pool: SharedInformation, available: Bool[Array, " N"], ranking: Ranking, front_size: int
-) -> LbbPicks:
+) -> Ranked:
     """Picks the point of the highest rank, again and again, evaluating those that can be it."""
     batch = pool.empty_batch()
     search = ranking.begin(available, batch, front_size=front_size)
@@ -223,21 +207,24 @@ def _pick_one_by_one(
         return (ranking.after_pick(search, batch), batch), Acquisition(index, gain)
 
     (search, batch), acquisition = jax.lax.scan(pick, (search, batch), length=pool.batch_size)
-    return LbbPicks(acquisition, batch.ranks, search.num_evaluations)
+    return Ranked(acquisition, batch.ranks, num_evaluations=search.num_evaluations)
 
 
-def _pick_evaluating_all(pool: SharedInformation, available: Bool[Array, " N"], ranking: Ranking) -> LbbPicks:
+def _pick_evaluating_all(pool: SharedInformation, available: Bool[Array, " N"], ranking: Ranking) -> Ranked:
     """Picks the point of the highest rank, again and again, evaluating every point with every pick."""
-    points = jnp.arange(len(available), dtype=jnp.int32)
+    points, pairs_with = jnp.arange(len(available), dtype=jnp.int32), pool.pairs_of_all()
 
-    def later_ranks(
-        ranks: Float[Array, " N"], gains: Float[Array, " N"], lowered: Float[Array, " N"], picked: Float[Array, ""]
-    ) -> Float[Array, " N"]:
-        return ranking.later_ranks(points, ranks, gains, lowered, jnp.broadcast_to(picked, ranks.shape))
+    def step(state: tuple[jax.Array, ...], _: None) -> tuple[tuple[jax.Array, ...], tuple[Acquisition, jax.Array]]:
+        redundancy, gains, ranks, available = state
+        index, rank = best(ranks, available)
+        picked = Acquisition(index, jnp.where(index >= 0, gains[index], -jnp.inf))
+        redundancy = pool.add(redundancy, pairs_with(index))
+        lowered = pool.gain(pool.scores, redundancy)
+        ranks = ranking.later_ranks(points, ranks, gains, lowered, jnp.broadcast_to(rank, ranks.shape))
+        return (redundancy, lowered, ranks, remove(available, index)), (picked, rank)
 
-    redundancy = dense_greedy.Redundancy(pool.pairs_of_all(), pool.add, pool.gain)
-    acquisition, ranks = dense_greedy.pick(
-        pool.scores, available, redundancy, ranking.first_ranks, later_ranks, batch_size=pool.batch_size
-    )
-    num_pairs = min((pool.batch_size - 1) * len(pool.scores), jnp.iinfo(jnp.int32).max)
-    return LbbPicks(acquisition, ranks, jnp.int32(num_pairs))
+    nothing = jnp.zeros_like(pool.scores)
+    first = (nothing, pool.gain(pool.scores, nothing), ranking.first_ranks, jnp.asarray(available))
+    acquisition, ranks = jax.lax.scan(step, first, length=pool.batch_size)[1]
+    num_pairs = min((pool.batch_size - 1) * len(points), jnp.iinfo(jnp.int32).max)
+    return Ranked(acquisition, ranks, num_evaluations=jnp.int32(num_pairs))

@@ -15,8 +15,6 @@ mean ``t / r`` with ``t = tr(M⁻¹ Z_x Z_xᵀ)``, and the logarithm is concave,
 the whole pool are a matrix-vector product, and determinants are computed only where these leave the winner open.
 """
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,7 +24,7 @@ from jaxtyping import Array, Bool, Float, Int32
 from lbb_jax import arguments, chi_squared
 from lbb_jax.acquisition import dense_greedy, lazy_greedy
 from lbb_jax.acquisition.greedy import greedy
-from lbb_jax.acquisition.selection import NO_POINT, Acquisition
+from lbb_jax.acquisition.selection import NO_POINT, Acquisition, Ranked
 from lbb_jax.batching import map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import centre
 
@@ -42,18 +40,6 @@ _MARGIN, _MARGIN_OF_TRACE = 1e-5, 1e-6
 
 # Gains that differ by less than this share are equal: rounding depends on the place of a point in its block.
 _RESOLUTION = 1e-6
-
-
-class LogDetPicks(NamedTuple):
-    """Picks, and what they took.
-
-    Attributes:
-      acquisition: The picks and their gains, ``[b]``.
-      num_evaluations: Determinants that were evaluated, ``[]`` int32.
-    """
-
-    acquisition: Acquisition
-    num_evaluations: Int32[Array, ""]
 
 
 def log_det(
@@ -96,7 +82,7 @@ def pick_log_det(
     batch_size: int,
     front_size: int = lazy_greedy.FRONT_SIZE,
     form: str = "auto",
-) -> LogDetPicks:
+) -> Ranked:
     """The picks of `log_det`, whose arguments these are, with what they took.
 
     ``form`` is that of `lbb_jax.acquisition.dense_greedy.is_chosen`.
@@ -121,7 +107,7 @@ def pick_log_det(
         return (search, batch), Acquisition(index, gain)
 
     (search, _), acquisition = jax.lax.scan(pick, (search, batch), jnp.arange(batch_size, dtype=jnp.int32))
-    return LogDetPicks(acquisition, search.num_evaluations)
+    return Ranked(acquisition, acquisition.scores, num_evaluations=search.num_evaluations)
 
 
 class _Pool:
@@ -222,7 +208,7 @@ class _Pool:
         return moments[:, places] * jnp.asarray(scale, moments.dtype)[None]
 
 
-def _pick_evaluating_all(pool: _Pool, available: Bool[Array, " N"], batch_size: int) -> LogDetPicks:
+def _pick_evaluating_all(pool: _Pool, available: Bool[Array, " N"], batch_size: int) -> Ranked:
     """Picks the point of the highest gain, again and again, with the determinants of all points at every step."""
     num_points, num_draws, num_classes = pool.log_probs.shape
     size = rows_per_chunk(num_draws * max(num_draws, num_classes), num_points, _LARGEST_CHUNK_OF_ALL)
@@ -241,7 +227,8 @@ def _pick_evaluating_all(pool: _Pool, available: Bool[Array, " N"], batch_size: 
         return batch + pool.products(index, pool.moments[:, index])
 
     acquisition = greedy(gains, add, pool.empty_batch(), available, batch_size=batch_size, resolution=_RESOLUTION)
-    return LogDetPicks(acquisition, jnp.int32(min(batch_size * num_points, jnp.iinfo(jnp.int32).max)))
+    num_evaluations = jnp.int32(min(batch_size * num_points, jnp.iinfo(jnp.int32).max))
+    return Ranked(acquisition, acquisition.scores, num_evaluations=num_evaluations)
 
 
 def _rules(pool: _Pool, whitening: Float[Array, "L L"], num_seen: Int32[Array, ""]) -> lazy_greedy.Rules:

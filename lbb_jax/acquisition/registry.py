@@ -16,7 +16,7 @@ from lbb_jax.acquisition.badge import badge
 from lbb_jax.acquisition.bait import bait
 from lbb_jax.acquisition.batch_bald import batch_bald, pick_batch_bald
 from lbb_jax.acquisition.batch_epig import batch_epig
-from lbb_jax.acquisition.candidates import Ranked, Stream
+from lbb_jax.acquisition.candidates import Stream
 from lbb_jax.acquisition.cluster_margin import cluster_margin
 from lbb_jax.acquisition.core_set import core_set
 from lbb_jax.acquisition.epig import epig, mean_information_about
@@ -39,7 +39,7 @@ from lbb_jax.acquisition.pointwise import (
     power_bald,
     random,
 )
-from lbb_jax.acquisition.selection import Acquisition
+from lbb_jax.acquisition.selection import Acquisition, Ranked
 from lbb_jax.acquisition.typiclust import typiclust
 
 # Options that mean the same in every method that has them.
@@ -47,7 +47,7 @@ _COMMON_CHECKS = {
     "embeddings": checks.check_embeddings,
     "labels": checks.check_labels,
     "targets": checks.check_targets,
-    "target_weights": checks.check_target_weights,
+    "target_weights": checks.read,
 }
 
 
@@ -140,21 +140,18 @@ class Method:
 def _pick_lbb(_: jax.Array, __: jax.Array, *pool: jax.Array, **options: Any) -> Ranked:
     if options.pop("order") == 3 and options["redundancy"] == "pairwise":
         raise ValueError("order=3: is not streamed, since no bound of its gains is known; use acquire")
-    picks = pick_lbb(*pool, **options)
-    return Ranked(picks.acquisition, picks.ranks)
+    return pick_lbb(*pool, **options)
 
 
 def _pick_power_lbb(
     key: jax.Array, points: jax.Array, log_probs: jax.Array, *mask: jax.Array, **options: Any
 ) -> Ranked:
     variates = exponential_race.variates(key, points, log_probs.dtype)
-    picks = pick_power_lbb(variates, log_probs, *mask, **options)
-    return Ranked(picks.acquisition, picks.ranks)
+    return pick_power_lbb(variates, log_probs, *mask, **options)
 
 
 def _pick_log_det(_: jax.Array, __: jax.Array, *pool: jax.Array, batch_size: int) -> Ranked:
-    picked = pick_log_det(*pool, batch_size=batch_size).acquisition
-    return Ranked(picked, picked.scores)
+    return pick_log_det(*pool, batch_size=batch_size)
 
 
 def _pick_batch_bald(key: jax.Array, _: jax.Array, *pool: jax.Array, **options: Any) -> Ranked:

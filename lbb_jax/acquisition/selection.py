@@ -25,6 +25,32 @@ class Acquisition(NamedTuple):
     scores: Float[Array, " b"]
 
 
+class Ranked(NamedTuple):
+    """Picks, and what they were ranked by.
+
+    Attributes:
+      acquisition: The picks, ``[b]``.
+      worth: What each pick was ranked by when it was picked, ``[b]``.
+      most: How many times its worth by itself a point can be worth to the batch, ``[b]`` or one number: 1 for exact
+        gains, a little more for sampled ones.
+      num_evaluations: Pairs, triples or determinants that were evaluated, ``[]`` int32; 0 where nothing is counted.
+    """
+
+    acquisition: Acquisition
+    worth: Float[Array, " b"]
+    most: Float[Array, "..."] | float = 1.0
+    num_evaluations: Int32[Array, ""] | int = 0
+
+    @property
+    def threshold(self) -> Float[Array, ""]:
+        """A point that is worth less than this by itself could not have been picked, ``[]``."""
+        return jnp.min(self.worth / self.most)
+
+    def slack(self, best_left_out: Float[Array, ""] | float) -> Float[Array, ""]:
+        """An upper bound of how much more than a pick a point worth ``best_left_out`` by itself could be worth."""
+        return jnp.max(self.most * best_left_out - self.worth)
+
+
 def remove(available: Bool[Array, " N"], index: Int32[Array, ""]) -> Bool[Array, " N"]:
     """The mask ``[N]`` without the point of ``index``; -1 removes nothing."""
     # A negative index would count from the end; one past the end is dropped.

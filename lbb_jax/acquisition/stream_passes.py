@@ -20,10 +20,11 @@ from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 from lbb_jax.acquisition import candidates as candidates_lib
 from lbb_jax.acquisition import checks
 from lbb_jax.acquisition.blocks import Block, open_stream, read_blocks
-from lbb_jax.acquisition.candidates import Choice, Stream
+from lbb_jax.acquisition.candidates import Stream
 from lbb_jax.acquisition.contest import Contest
 from lbb_jax.acquisition.front_door import Static
 from lbb_jax.acquisition.kept_points import Kept, KeptPoints, join, lay_out
+from lbb_jax.acquisition.selection import Ranked
 
 # The threshold rises first when so many points are kept, and again when they have doubled.
 _FIRST_RISE = 2**16
@@ -76,7 +77,7 @@ class Picker:
                 self.stream, self.static, self.key, first_point, block.log_probs, block.available, self.arrays
             )
 
-    def choose(self, kept: Kept, num_places: int) -> Choice:
+    def choose(self, kept: Kept, num_places: int) -> Ranked:
         """The batch that points give, by a program for ``num_places`` of them."""
         with jax.debug_nans(False):
             pool = lay_out(kept, num_places)
@@ -261,5 +262,5 @@ def _choose(
     batch_size: int,
     static: Static,
     arrays: Mapping[str, jax.Array],
-) -> Choice:
+) -> Ranked:
     return candidates_lib.choose(stream, key, *kept, batch_size=batch_size, options={**dict(static), **arrays})

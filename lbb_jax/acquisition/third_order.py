@@ -16,24 +16,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax import information, interaction
-from lbb_jax.acquisition.selection import Acquisition, best, remove
+from lbb_jax.acquisition.selection import Acquisition, Ranked, best, remove
 from lbb_jax.batching import rows_per_chunk
 from lbb_jax.relative_entropy import centre
 
 _MOST_POINTS_AT_A_TIME = 16
 _JOINT_PROBABILITIES_AT_A_TIME = 2**20
-
-
-class ThirdOrderPicks(NamedTuple):
-    """Picks, and what they took.
-
-    Attributes:
-      acquisition: The picks and their gains, ``[b]``.
-      num_triples: Triples of points that were evaluated, ``[]`` int32.
-    """
-
-    acquisition: Acquisition
-    num_triples: Int32[Array, ""]
 
 
 class _Known(NamedTuple):
@@ -64,7 +52,7 @@ def pick_third_order(
     *,
     batch_size: int,
     pair_weight: Float[Array, ""] | float = 1.0,
-) -> ThirdOrderPicks:
+) -> Ranked:
     """Picks the point of the highest gain, again and again.
 
     Args:
@@ -74,7 +62,7 @@ def pick_third_order(
       pair_weight: What each pair counts. Triples count once.
 
     Returns:
-      The picks; the scores are their gains in nats.
+      The picks, with their gains in nats, and the number of triples that were evaluated.
     """
     num_points, num_classes = len(log_probs), log_probs.shape[2]
     scores = information.mutual_information(log_probs)
@@ -143,4 +131,4 @@ def pick_third_order(
     )
     start = known, jnp.asarray(available), jnp.zeros(batch_size, jnp.int32)
     (known, *_), acquisition = jax.lax.scan(step, start, jnp.arange(batch_size, dtype=jnp.int32))
-    return ThirdOrderPicks(acquisition, known.num_triples)
+    return Ranked(acquisition, acquisition.scores, num_evaluations=known.num_triples)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import entr
+from scipy import stats
 
 from lbb_jax import datasets
 from lbb_jax.analysis.curves import EXPERIMENT, with_empty_texts
@@ -111,7 +111,7 @@ def batch_diversity(acquired: pd.DataFrame, pool: Examples) -> pd.DataFrame:
         labels=("labels", "first"),
         size=("base", "size"),
         distinct=("base", "nunique"),
-        class_entropy=("label", lambda labels: _entropy(labels.value_counts())),
+        class_entropy=("label", lambda labels: stats.entropy(labels.value_counts())),
     ).reset_index()
     diversity["distinct_share"] = diversity["distinct"] / diversity["size"]
     diversity["max_class_entropy"] = [_largest_class_entropy(size, num_classes) for size in diversity["size"]]
@@ -141,10 +141,4 @@ def summarise_diversity(diversity: pd.DataFrame) -> pd.DataFrame:
 def _largest_class_entropy(size: int, num_classes: int) -> float:
     """Entropy of ``size`` labels spread over the classes as evenly as they can be, nats."""
     whole, rest = divmod(size, num_classes)
-    return _entropy(np.array([whole + 1] * rest + [whole] * (num_classes - rest)))
-
-
-def _entropy(counts: np.ndarray | pd.Series) -> float:
-    """Entropy of a class drawn with probability proportional to its count, nats."""
-    # scipy.stats has this, too, and takes a second to import.
-    return float(np.sum(entr(counts / counts.sum())))
+    return float(stats.entropy([whole + 1] * rest + [whole] * (num_classes - rest)))

@@ -44,11 +44,6 @@ class Parts(NamedTuple):
     seeds_at_once: int
     data_identity: dict[str, Any]
 
-    @property
-    def unit(self) -> str:
-        """The unit of training that one loss belongs to, "step" or "epoch"."""
-        return self.training.unit
-
 
 class Components(NamedTuple):
     """What the sections of a configuration name.

@@ -15,28 +15,38 @@ from lbb_jax.extras import MissingExtraError
 from lbb_jax.paths import PathError
 
 
-def run_script(main: Callable[[], None], *, takes_arguments: bool = False) -> None:
+def run_script(
+    main: Callable[..., None], *, needs_arguments: str | None = None, errors: tuple[type[Exception], ...] = ()
+) -> None:
     """Runs a script: parses its flags, calls ``main``, and ends with status 1 and one message for a user's error.
 
     Args:
-      main: The script. It is given the arguments that are no flags, if it takes any.
-      takes_arguments: Whether the script takes arguments; if not, giving any is an error.
+      main: The script. It is given the arguments that are no flags, if it needs any.
+      needs_arguments: The message if there are none; None for a script that takes no arguments.
+      errors: Exceptions of ``main`` that are a user's error besides those of this project.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # A character that the terminal cannot show is replaced; it must not end the script.
             stream.reconfigure(errors="replace")
-    app.run(functools.partial(_run, main, takes_arguments), flags_parser=_parse_flags)
+    app.run(functools.partial(_run, main, needs_arguments, errors), flags_parser=_parse_flags)
 
 
-def _run(main: Callable[..., None], takes_arguments: bool, arguments: list[str]) -> None:
-    if not takes_arguments and len(arguments) > 1:
+def _run(
+    main: Callable[..., None],
+    needs_arguments: str | None,
+    errors: tuple[type[Exception], ...],
+    arguments: list[str],
+) -> None:
+    if needs_arguments is None and len(arguments) > 1:
         _end_with_help(f"unexpected arguments: {' '.join(arguments[1:])}")
+    if needs_arguments is not None and len(arguments) == 1:
+        sys.exit(f"error: {needs_arguments}")
     try:
-        main(*([arguments[1:]] if takes_arguments else []))
+        main(*([] if needs_arguments is None else [arguments[1:]]))
     except app.UsageError as error:
         _end_with_help(str(error))
-    except (ExperimentError, MissingDatasetError, MissingExtraError, PathError) as error:
+    except (ExperimentError, MissingDatasetError, MissingExtraError, PathError, *errors) as error:
         sys.exit(f"error: {error}")
 
 

@@ -149,7 +149,7 @@ def _run_rounds(config: ConfigDict, parts: Parts, folder: RunFolder, on_round: O
             while int(states.round[0]) < parts.settings.num_rounds:
                 states, finished = advance(states)
                 for done, seconds, seconds_of_stages in finished:
-                    check_finite(done, parts.data, parts.unit)
+                    check_finite(done, parts.data, parts.training.unit)
                     lines = lines_of_round(fields, done, seconds=seconds, seconds_of_stages=seconds_of_stages)
                     with interruption.held_back():
                         folder.append_records(lines)

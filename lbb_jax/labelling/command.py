@@ -70,20 +70,19 @@ def _parser() -> argparse.ArgumentParser:
             name, help=summary, description=summary, formatter_class=raw, allow_abbrev=False, **settings
         )
         command.set_defaults(run=run, name=name, parser=command, takes_options="epilog" in settings)
+        if name != "acquire":
+            command.add_argument("folder", metavar="FOLDER")
         return command
 
     create = add("create", _create, "make a labelling project in a folder")
-    create.add_argument("folder", metavar="FOLDER")
     create.add_argument("--ids", required=True, metavar="FILE", help="a text file, an id a line")
     create.add_argument("--classes", required=True, metavar="A,B,...", help="the classes, or @FILE with one a line")
 
     extend = add("add", _add, "add ids or classes to a project; those that it has are left as they are")
-    extend.add_argument("folder", metavar="FOLDER")
     extend.add_argument("--ids", metavar="FILE", help="a text file, an id a line")
     extend.add_argument("--classes", metavar="A,B,...", help="classes that people have found, or @FILE")
 
     ask = add("ask", _ask, "pick the next batch and write a file for its labels", epilog=_PREDICTIONS)
-    ask.add_argument("folder", metavar="FOLDER")
     _add_picking(ask)
     ask.add_argument("--subset", action="store_true", help="points may lack a row; they are not picked then")
     ask.add_argument(
@@ -95,17 +94,14 @@ def _parser() -> argparse.ArgumentParser:
     ask.add_argument("--data", metavar="FILE", help="CSV with what Label Studio shows: id and text, image or others")
 
     tell = add("tell", _tell, "record labels, of a batch or a part; telling a label again corrects it")
-    tell.add_argument("folder", metavar="FOLDER")
     tell.add_argument("labels", metavar="LABELS", help="CSV with the columns id and label, or an export")
     tell.add_argument("--format", choices=FORMATS, default="csv", help="what to read (default: csv)")
 
     labels = add("labels", _labels, "write all labels as CSV, with the columns id and label")
-    labels.add_argument("folder", metavar="FOLDER")
     labels.add_argument("--without-audit", action="store_true", help="leave out the points that test the model")
     labels.add_argument("--output", metavar="FILE", help="the file to write (default: print)")
 
     status = add("status", _status, "labelled, pending, skipped, and whether to stop")
-    status.add_argument("folder", metavar="FOLDER")
     status.add_argument("--plot", metavar="FILE", help="also draw the status, to a .png, .pdf or .svg file")
 
     acquire = add("acquire", _acquire, "pick points from a file of predictions, without a project", epilog=_PREDICTIONS)

@@ -205,7 +205,7 @@ class Project:
                 "options": picking.described(options),
                 "kappa": None if before is None else predictions.kappa(before, in_order),
             }
-            self._stage("predictions", f"{number:04d}.npy", _bytes_of(in_order))
+            self._stage("predictions", f"{number:04d}.npy", files.npy_bytes(in_order))
             self._stage("batches", *self._batch_file(batch, scores, format, data))
             self._log.append(event)
             self._publish(number)
@@ -437,13 +437,3 @@ def check_seed(seed: Any) -> int:
 
 def _name_of(method: Any) -> str:
     return method if isinstance(method, str) else getattr(method, "__name__", repr(method))
-
-
-def _bytes_of(array: "np.ndarray") -> bytes:
-    import io
-
-    import numpy as np
-
-    file = io.BytesIO()
-    np.save(file, array, allow_pickle=False)
-    return file.getvalue()

@@ -4,7 +4,7 @@ from lbb_jax.networks.convolutional import ConvolutionalClassifier, EMNISTConvol
 from lbb_jax.networks.linear import Linear
 from lbb_jax.networks.mlp import MLP
 from lbb_jax.networks.modules import create, functional
-from lbb_jax.networks.network import LastLayer, Network, Variables, has_dropout, last_layer, start_from
+from lbb_jax.networks.network import Network, Variables, has_dropout, last_layer, start_from
 from lbb_jax.networks.residual import ResNet18
 from lbb_jax.networks.text_classifier import TextClassifier
 
@@ -12,7 +12,6 @@ __all__ = [
     "MLP",
     "ConvolutionalClassifier",
     "EMNISTConvolutionalClassifier",
-    "LastLayer",
     "Linear",
     "Network",
     "ResNet18",

@@ -64,19 +64,7 @@ def start_from(variables: Variables, pretrained: PyTree | None) -> Variables:
     return variables._replace(params=variables.params | replaced)
 
 
-class LastLayer(NamedTuple):
-    """The parameters of a linear last layer.
-
-    Attributes:
-      kernel: ``[D, C]``.
-      bias: ``[C]``.
-    """
-
-    kernel: Float[Array, "D C"]
-    bias: Float[Array, " C"]
-
-
-def last_layer(variables: Variables, num_features: int) -> LastLayer:
+def last_layer(variables: Variables, num_features: int) -> tuple[Float[Array, "D C"], Float[Array, " C"]]:
     """The last layer of a network: the part of its parameters that is called "output".
 
     Args:
@@ -98,7 +86,7 @@ def last_layer(variables: Variables, num_features: int) -> LastLayer:
             f'the kernel of "output" has shape {part["kernel"].shape}, but the embeddings have {num_features} '
             "features: the network's embed must return the inputs of its last layer"
         )
-    return LastLayer(part["kernel"].astype(jnp.float32), part["bias"].astype(jnp.float32))
+    return part["kernel"].astype(jnp.float32), part["bias"].astype(jnp.float32)
 
 
 def has_dropout(network: Network, inputs: jax.ShapeDtypeStruct) -> bool:

@@ -95,8 +95,8 @@ def laplace(
         def approximate(member: Variables) -> tuple[jax.Array, gauss_newton.Curvature, jax.Array]:
             features = _with_ones(_embed_some(functools.partial(embed_inputs, member), data.pool, labelled.indices))
             features = jnp.where(counts[:, None], features, 0)
-            layer = last_layer(member, features.shape[1] - 1)
-            mean = jnp.concatenate([layer.kernel, layer.bias[None]]).T
+            kernel, bias = last_layer(member, features.shape[1] - 1)
+            mean = jnp.concatenate([kernel, bias[None]]).T
             hessians = gauss_newton.softmax_hessians(_outputs(features, mean[None])[:, 0])
             hessians = jnp.where(counts[:, None, None], hessians, 0)
             if structure == "full" or (structure == "auto" and mean.size <= MOST_OF_FULL):

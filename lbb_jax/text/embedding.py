@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import hashlib
-import io
 import json
 import logging
 import os
@@ -17,7 +16,7 @@ import numpy as np
 
 from lbb_jax import paths
 from lbb_jax.errors import CacheError, CheckpointError
-from lbb_jax.files import atomic_write, cache_folder
+from lbb_jax.files import atomic_write, cache_folder, npy_bytes
 from lbb_jax.networks import encoder
 from lbb_jax.text import tokenization
 from lbb_jax.text.text_encoder import TextEncoder
@@ -101,10 +100,8 @@ def _make(
             f"encoder={text_encoder.name!r}: {num_broken} of {len(texts)} vectors are not finite; look for what "
             "is wrong with its weights, or name another checkpoint"
         )
-    file = io.BytesIO()
-    np.save(file, vectors, allow_pickle=False)
     with _explained(path.parent):
-        atomic_write(path, file.getvalue())
+        atomic_write(path, npy_bytes(vectors))
     return vectors
 
 

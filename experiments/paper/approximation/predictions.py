@@ -100,11 +100,6 @@ def of_posterior(
         yield Predictions(log_probs[~is_labelled], source, analysis.describe_reduction(config), seed)
 
 
-def first_draws(log_probs: jax.Array, num_draws: int) -> jax.Array:
-    """The first ``num_draws`` draws: ``[N, K, C]`` to ``[N, num_draws, C]``."""
-    return log_probs[:, :num_draws]
-
-
 def merge_classes(log_probs: jax.Array, num_classes: int) -> jax.Array:
     """Merges neighbouring classes: ``[N, K, C]`` to ``[N, K, num_classes]``.
 

@@ -13,7 +13,7 @@ from lbb_jax.experiment import default_config
 from lbb_jax.json_lines import Record
 from paper.approximation import released_score
 from paper.approximation.estimates import estimate, is_exact
-from paper.approximation.predictions import Predictions, first_draws, merge_classes
+from paper.approximation.predictions import Predictions, merge_classes
 
 SIZES = (2, 3, 4, 5, 6, 10, 20, 50)
 # The batch sizes for which draws and classes are varied.
@@ -93,7 +93,7 @@ def approximations(
     random_key, sample_key = jax.random.split(key)
     for num_draws, num_classes in variations:
         is_whole = (num_draws, num_classes) == (all_draws, all_classes)
-        log_probs = merge_classes(first_draws(predictions.log_probs, num_draws), num_classes)
+        log_probs = merge_classes(predictions.log_probs[:, :num_draws], num_classes)
         batches = {("highest BALD", 0): _pick(random_key, log_probs, {"method": "bald"}, batch_size)}
         for repetition in range(repetitions):
             repetition_key = jax.random.fold_in(random_key, repetition)

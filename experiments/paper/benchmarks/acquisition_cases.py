@@ -12,8 +12,8 @@ import numpy as np
 from lbb_jax import acquisition
 from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.batch_bald import BatchBaldPicks, pick_batch_bald
-from lbb_jax.acquisition.large_batch_bald import LbbPicks, pick_lbb, pick_power_lbb
-from lbb_jax.acquisition.log_det import LogDetPicks, pick_log_det
+from lbb_jax.acquisition.large_batch_bald import pick_lbb, pick_power_lbb
+from lbb_jax.acquisition.log_det import pick_log_det
 from lbb_jax.json_lines import Record
 from paper.benchmarks.timing import time_beside
 
@@ -160,7 +160,7 @@ def run_side_by_side(case: Case, log_probs: jax.Array, *, repetitions: int) -> R
     }
 
 
-def _power_lbb(key: jax.Array, log_probs: jax.Array, available: jax.Array, **options: Any) -> LbbPicks:
+def _power_lbb(key: jax.Array, log_probs: jax.Array, available: jax.Array, **options: Any) -> acquisition.Ranked:
     variates = exponential_race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
     return pick_power_lbb(variates, log_probs, available, **options)
 
@@ -183,10 +183,10 @@ def _counted(case: Case) -> Callable[..., Any]:
 def _evaluations(case: Case, result: Any, num_points: int) -> Record:
     """Pairs, determinants, or points times configurations that were evaluated, and their share of all."""
     match result:
-        case LbbPicks():
-            evaluated, everything = int(result.num_pairs), (case.batch_size - 1) * num_points
-        case LogDetPicks():
-            evaluated, everything = int(result.num_evaluations), case.batch_size * num_points
+        case acquisition.Ranked():
+            # The first pick of LBB takes no pairs.
+            num_steps = case.batch_size - (case.method != "log_det")
+            evaluated, everything = int(result.num_evaluations), num_steps * num_points
         case BatchBaldPicks():
             configurations = np.asarray(result.num_configurations, np.int64)
             evaluated = int(configurations @ np.asarray(result.num_evaluated, np.int64))

@@ -7,7 +7,7 @@ computed ("released"). Each is judged by itself. Methods that sample use the pap
 from collections.abc import Callable
 
 from lbb_jax.analysis.verdicts import Side
-from paper.claims.rules import ANY, Measure, Part, ProfileClaim, Run, RunClaim, area, final, from_labels
+from paper.claims.rules import ANY, Measure, Part, Run, RunClaim, area, final, from_labels
 
 ENSEMBLE, DROPOUT = "deep_ensemble", "mc_dropout"
 BOTH = (ENSEMBLE, DROPOUT)
@@ -253,11 +253,13 @@ def _profiles(compared: Callable[[str], tuple[tuple[str, Side, str], ...]]) -> d
     return {form: tuple(_compare(*names, form, ANY, final) for names in compared(form)) for form in LBB_FORMS}
 
 
+# They compare final accuracies: a run is above another if its error is smaller.
 PROFILE_CLAIMS = (
-    ProfileClaim(
+    RunClaim(
         16,
         "A.6",
         "performance profiles: LBB is above BALD; the power methods are above all others and level with each other",
+        (),
         _profiles(
             lambda form: (
                 ("LBB", Side.ABOVE, "BALD"),

@@ -95,26 +95,6 @@ class RunClaim:
     batch_size: int | None = None
 
 
-@dataclass(frozen=True)
-class ProfileClaim:
-    """A claim about errors on all experiments; the random sample is the experiments here, not the seeds.
-
-    Attributes:
-      number: The claim's number.
-      source: Where the paper makes it.
-      text: What it says.
-      parts: As those of `RunClaim`. They compare the final accuracies of runs; a run is above another if its error is
-        smaller.
-      command: What makes the runs.
-    """
-
-    number: int
-    source: str
-    text: str
-    parts: Mapping[str, tuple[Part, ...]]
-    command: str
-
-
 class Setting(NamedTuple):
     """Runs that can be compared, whatever their method and posterior.
 
@@ -222,7 +202,7 @@ def decide_claim(claim: RunClaim, curves: Sequence[Curves]) -> list[PartResult]:
     return rows
 
 
-def decide_profile(claim: ProfileClaim, curves: Sequence[Curves]) -> list[PartResult]:
+def decide_profile(claim: RunClaim, curves: Sequence[Curves]) -> list[PartResult]:
     """Decides a claim by the logarithms of final errors, a difference for each setting and posterior."""
     problems = dict.fromkeys((run.setting, run.posterior) for run in curves)
     rows = []
