@@ -112,9 +112,9 @@ def inner_products(a: Float[Array, "D N"], b: Float[Array, "D M"]) -> Float[Arra
 
 
 def slack(second: Float[Array, "D N"]) -> Float[Array, " N"]:
-    """A number for each point: the product of those of two points is the most that rounding adds to their product.
+    """A number for each point. Those of two points, multiplied, are the most that rounding adds to an inner product.
 
-    Their product is the inner product of their moments.
+    The inner product is that of the moments of the two points.
     """
     num_terms = len(second) + 1
     return jnp.sqrt(jnp.sum(jnp.square(second), axis=0) * (_MARGIN_OF_NORMS * num_terms))
