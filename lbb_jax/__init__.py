@@ -3,8 +3,9 @@
 This module gives access to the pure numerical core, which is imported on first use. Everything that touches files, data
 sets or figures must be imported by name, as in ``from lbb_jax import datasets``.
 
-Shape legend, used in every docstring: ``N`` pool points, ``K`` draws of the model parameters (ensemble members or
-dropout masks), ``C`` classes, ``b`` points in a batch, ``M`` label configurations. Information is in nats.
+Shape legend, used where a docstring does not say otherwise: ``N`` pool points, ``K`` draws of the model parameters
+(ensemble members or dropout masks), ``C`` classes, ``b`` points in a batch, ``M`` label configurations. Information is
+in nats.
 """
 
 import importlib

@@ -9,7 +9,7 @@ With the centred ratios ``x`` of `lbb_jax.relative_entropy`, ``D_cd = mean_k x_i
 are inner products of moments of each point, whatever the number of classes: those with one point are a matrix-vector
 product over the pool. As the ratios add up to 0 over the draws, ``K - 1`` coordinates hold them, and the second moments
 are ``K (K - 1) / 2`` numbers, the third ``(K - 1) K (K + 1) / 6``. χ² is twice the mutual information where the draws
-differ little, and bounds it: ``I ≤ log(1 + χ²)``.
+differ little, and gives an upper bound of it: ``I ≤ log(1 + χ²)``.
 
 From below, ``F(u) = ψ(u) / u² = ∫_0^1 (1 - t) / (1 + t u) dt`` is convex, as ``1 / (1 + t u)`` is. So by Jensen's
 inequality, with ``w_cd D_cd² / χ²`` as probabilities,
@@ -112,7 +112,10 @@ def inner_products(a: Float[Array, "D N"], b: Float[Array, "D M"]) -> Float[Arra
 
 
 def slack(second: Float[Array, "D N"]) -> Float[Array, " N"]:
-    """What is the most, for two points multiplied, that rounding adds to the inner product of their moments."""
+    """A number for each point. Those of two points, multiplied, are the most that rounding adds to an inner product.
+
+    The inner product is that of the moments of the two points.
+    """
     num_terms = len(second) + 1
     return jnp.sqrt(jnp.sum(jnp.square(second), axis=0) * (_MARGIN_OF_NORMS * num_terms))
 

@@ -1,9 +1,9 @@
 """Mutual information and total correlation of a Bayesian model's predictions, in nats.
 
 Conventions are those of `lbb_jax.entropy`. Every quantity is computed as a relative entropy, a sum of non-negative
-terms (`lbb_jax.relative_entropy`). So its error is in proportion to its value, whatever the number of classes: in
-float32, BALD and pairs are within ``5e-5 I + 4e-7 √I`` of the value ``I`` of the same inputs. Draws that all agree give
-exactly 0. Equation numbers refer to Rubashevskii, Kotova and Panov (SDM 2023).
+terms (`lbb_jax.relative_entropy`). So, whatever the number of classes, its error is relative for all but tiny values:
+in float32, BALD and pairs are within ``5e-5 I + 4e-7 √I`` of the value ``I`` of the same inputs. Draws that all agree
+give exactly 0. Equation numbers refer to Rubashevskii, Kotova and Panov (SDM 2023).
 """
 
 from collections.abc import Callable

@@ -106,7 +106,7 @@ DECISIONS = (
     ),
     Decision(
         "a small, clean pool",
-        "`margin`; of the methods on information `power_lbb`, pairwise, α = 5",
+        "`margin`; among the methods that rest on mutual information, `power_lbb`, pairwise, α = 5",
         (
             Means(
                 "digits_50_seeds/digits",
@@ -214,9 +214,9 @@ DECISIONS = (
         note="**Not measured**: our runs draw the targets from the pool",
     ),
     Decision(
-        "a comparison with the paper's own results",
+        "a comparison with the paper's published code",
         "`lbb_released`",
-        note="It is the score that the published code computes",
+        note="It is the score that this code computes; it is not Eq. 2.12",
     ),
 )
 

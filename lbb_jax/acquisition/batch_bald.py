@@ -6,8 +6,9 @@ the parameters is
 
     E_m [ H(Σ_k w_mk p_k(x)) - Σ_k w_mk H(p_k(x)) ],
 
-an average of mutual informations: never negative, and exact while all configurations are enumerated. The sum of the
-gains is ``I(y_1..y_b; θ)`` (Kirsch, van Amersfoort and Gal, 2019; section 2.2.3 of Rubashevskii et al., 2023).
+This is an average of mutual informations, so it is never negative. It is exact while all configurations are enumerated.
+The sum of the gains is ``I(y_1..y_b; θ)`` (Kirsch, van Amersfoort and Gal, 2019; section 2.2.3 of Rubashevskii et al.,
+2023).
 
 The more labels are known, the surer a configuration is of one draw ``f``, and the smaller is what can still be learned.
 A difference of entropies loses it to rounding. So the same quantity is computed from relative entropies to the
@@ -148,7 +149,7 @@ def pick_given_labels(
       first: The first pick, a pytree of arrays.
       pick: ``(remaining, log_likelihoods, weights) -> Picked``: makes a later pick from the points that are left, the
         log-likelihoods of the configurations of the picks before, and the weights of these configurations.
-      index_of: From a pick to its index.
+      index_of: Maps a pick to its index.
       batch_size: Static, at most ``N``.
       num_samples: Static: configurations are enumerated while they are no more than this, then so many are sampled.
 

@@ -38,7 +38,8 @@ class Block(NamedTuple):
 def read_blocks(batches: Any, first_point: int = 0) -> Iterator[Block]:
     """Yields the stream in blocks of one size; the last one is padded.
 
-    If all batches have the same length, neither too large nor too small, each batch is a block.
+    A batch is here a piece of the stream, as it arrives, and has nothing to do with the batch of picks. If all batches
+    have the same length, neither too large nor too small, each batch is a block.
 
     Args:
       batches: As `acquire_stream` takes them.

@@ -2,7 +2,8 @@
 
 A point is worth no more to a batch than by itself: its BALD, its log-det, or its first arrival in a race. So the batch
 picked from the points that are kept is that of the whole pool if every pick was worth more than the best point left
-out. A method declares by a `Stream` that this holds for it.
+out. A method declares by a `Stream` that this holds for it. A point's gain is in nats; its worth is what it is ranked
+by, which is the gain itself or, where picks are sampled, a key in a race.
 """
 
 from collections.abc import Callable, Mapping

@@ -23,7 +23,7 @@ class Contest:
     """The batch of all points seen so far, which further points can challenge.
 
     Args:
-      choose: From points, and the number of places that the program has for them, to the batch that they give.
+      choose: Maps points, and the number of places that the program has for them, to the batch that they give.
       kept: Points that include those of ``choice``.
       choice: The batch that they give.
       challengers_at_once: The most points that challenge the batch together; more of them need another program.

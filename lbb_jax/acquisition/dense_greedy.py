@@ -48,9 +48,9 @@ def is_chosen(form: str, numbers_per_step: int, *, saves_little: bool = False) -
 def weighted_pairs_with(
     log_probs: Float[Array, "N K C"], index: Int32[Array, ""], function: Callable[[Array], Array]
 ) -> Float[Array, " N"]:
-    """``Σ_cd p̄_i(c) p̄(d) f(D_cd)`` of every point ``i`` with that of the ``index[]``, ``[N]``.
+    """``Σ_cd p̄_i(c) p̄_j(d) f(D_cd)`` of every point ``i`` with one point ``j``, ``[N]``; ``j`` is the ``index[]``.
 
-    What `lbb_jax.information.weighted_pairs` computes, for all points with one, in few large steps.
+    This is what `lbb_jax.information.weighted_pairs` computes; here it takes few large steps.
     """
     num_points, num_draws, num_classes = log_probs.shape
     size = rows_per_chunk(num_classes**2, num_points, _LARGEST_CHUNK)

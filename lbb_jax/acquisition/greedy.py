@@ -1,8 +1,9 @@
 """The plain greedy loop: the gain of every point at every step, and the point of the highest gain.
 
 It defines what `large_batch_bald`, `log_det` and `batch_bald` compute. These evaluate only points that can still win
-(`lbb_jax.acquisition.lazy_greedy`), and pick the same points. Use the plain loop on accelerators, which evaluate a
-whole pool at once, and for a gain that does not fall as the batch grows.
+(`lbb_jax.acquisition.lazy_greedy`) and pick the same points; where that is faster, as mostly on accelerators, they
+choose an equivalent dense form by themselves. Use the plain loop for methods of your own, whether or not their gains
+fall as the batch grows.
 """
 
 from collections.abc import Callable
@@ -46,8 +47,8 @@ def greedy(
     True
 
     Args:
-      gains: From the state of the batch to the gain of every point, ``[N]``.
-      add: From the state of the batch, and the index ``[]`` of a point, to the state of the batch with this point. The
+      gains: Maps the state of the batch to the gain of every point, ``[N]``.
+      add: Maps the state of the batch, and the index ``[]`` of a point, to the state of the batch with this point. The
         index is -1 once no available point is left; the result is not used then.
       batch: The state of the empty batch, a pytree of arrays whose shapes ``add`` does not change.
       available: ``[N]`` bool.

@@ -11,9 +11,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from lbb_jax.acquisition.selection import Acquisition, remove
 
-# From the index of a point to the squared distances of all points to it.
+# Maps the index of a point to the squared distances of all points to it.
 SquaredDistances = Callable[[Int[Array, ""]], Float[Array, " N"]]
-# ``(key, nearest, available)`` to a pick ``[1]``, where ``nearest`` are squared distances to the nearest centre.
+# Maps ``(key, nearest, available)`` to a pick ``[1]``, where ``nearest`` are squared distances to the nearest centre.
 Choose = Callable[[jax.Array, Float[Array, " N"], Bool[Array, " N"]], Acquisition]
 
 
@@ -45,7 +45,7 @@ def pick_centres(
       nearest: Squared distance of each point to the nearest centre before the first pick, ``[N]``; infinite if none.
       available: ``[N]`` bool.
       batch_size: Static, at least 1 and at most ``N``.
-      squared_distances: From the index of a point to the squared distances of all points to it.
+      squared_distances: Maps the index of a point to the squared distances of all points to it.
       choose: Makes the next pick.
 
     Returns:

@@ -89,7 +89,7 @@ class KeptPoints:
         Args:
           worth: What its points are worth, ``[n]`` float32, ``-inf`` for points that are not available.
           first_point: Position in the stream of the first of them.
-          take: From rows ``[m]`` of the block to their predictions, ``[m, K, C]``.
+          take: Maps rows ``[m]`` of the block to their predictions, ``[m, K, C]``.
         """
         rows = self._above_threshold(worth, np.arange(len(worth)))
         while len(rows):

@@ -12,7 +12,8 @@ With every pair counted once, the pairwise form is the 2-BALD of Kirsch, "Speedi
 approximations for active learning" (arXiv 2301.09490): BatchBALD by inclusion and exclusion, cut off after the pairs.
 ``order=3`` cuts it off after the triples.
 
-Both equal BatchBALD for batches of two, and their gains only fall as the batch grows. Equation numbers refer to
+Both redundancies equal BatchBALD for batches of two, and with ``order=2`` their gains only fall as the batch grows;
+gains with ``order=3`` can grow. Equation numbers refer to
 Rubashevskii, Kotova and Panov (SDM 2023), which counts every pair twice; that is ``pair_weight=2``.
 
 Pairs are evaluated lazily (`lbb_jax.acquisition.lbb_rankings`). After each pick a matrix-vector product gives a lower

@@ -1,8 +1,9 @@
-"""The score with which the paper's released code made the paper's figures; use it only to reproduce these.
+"""The score that the paper's released code computes, for comparison with that code.
 
-The code that was released with "Scalable Batch Acquisition for Deep Bayesian Active Learning" (Rubashevskii, Kotova and
-Panov, SDM 2023) does not maximise Eq. 2.12. It adds to BALD a term that rewards a point for agreeing with the points
-that happen to lie near it in the pool, and picks all points at once. `large_batch_bald` is the method of the paper.
+It is not Eq. 2.12, and does not reproduce the paper's Figure 1b (page Findings). The code that was released with
+"Scalable Batch Acquisition for Deep Bayesian Active Learning" (Rubashevskii, Kotova and Panov, SDM 2023) adds to BALD a
+term that rewards a point for agreeing with the points that happen to lie near it in the pool, and picks all points at
+once. `large_batch_bald` is the method of the paper.
 """
 
 import jax

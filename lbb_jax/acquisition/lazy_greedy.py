@@ -2,7 +2,8 @@
 
 What a point is worth to a batch only falls as the batch grows. So what it was worth to an earlier, smaller batch is an
 upper bound of what it is worth now, and a point whose bound is below another's present worth need not be evaluated.
-The picks are those of evaluating every point at every step.
+The picks are those of evaluating every point at every step. What a point is worth is what the method picks by: its gain
+in nats, or its rank where that is another number, such as a key in a race.
 
 Bounds are kept for the whole pool. The highest of them are worked on apart, as the front, in small arrays; only when
 a point outside the front could win is the front chosen anew. A few points are evaluated at a time, as most of them tell
@@ -81,8 +82,8 @@ class Rules(NamedTuple):
         cheap to know, and to what is kept from then on. Called whenever the front is chosen anew.
       count: Maps what is known of points after and before a refresh to how many evaluations each took, ``[m]``.
       numbers: Static: how many numbers an evaluation computes. Where many points could win, the whole front is
-        evaluated at once if this count says that it is faster. 0 forbids it, for methods whose evaluations are rounded
-        otherwise where more points are evaluated together: exact copies would not tie.
+        evaluated at once if this count says that it is faster. 0 forbids this. Use 0 if rounding depends on how many
+        points are evaluated together; exact copies would otherwise get different values.
     """
 
     refresh: Callable[[Int32[Array, " m"], Known, PerPoint], Known]

@@ -1,5 +1,8 @@
 """What lazy greedy ranks points by in Large BatchBALD: their gains, or their keys in a race.
 
+The gain of a point is what it adds to the batch, in nats. Its rank is what it is picked by, the gain itself for LBB and
+a key in a race for Power LBB; lazy greedy calls the rank the point's worth.
+
 A point's information with each pick has a lower bound that is an inner product (`lbb_jax.chi_squared`). `Ranking`
 lowers what it knows of points by these bounds, for the front after each pick and for the whole pool when a new front is
 chosen. Pairs are evaluated only for points that then are still ahead.
@@ -39,11 +42,11 @@ class Shared(NamedTuple):
     """What ``n`` points share with the batch.
 
     Attributes:
-      redundancy: With the picks that they were evaluated with, ``[n]``.
+      redundancy: Their redundancy with the picks that they were evaluated with, ``[n]``.
       ranks: Their ranks at that redundancy, ``[n]``.
-      pending: With the tree, a lower bound of the redundancy with the first ``num_bounded`` picks; otherwise, of what
-        those of them that are not evaluated will add; ``[n]``.
-      num_bounded: ``[n]`` int32.
+      pending: A lower bound, ``[n]``. With the tree: of the redundancy with the first ``num_bounded`` picks. With the
+        sum: of what those of these picks that are not yet evaluated will add to ``redundancy``.
+      num_bounded: How many picks, from the first on, ``pending`` takes account of; ``[n]`` int32.
     """
 
     redundancy: Float[Array, " n"]
@@ -70,8 +73,9 @@ class Ranking:
     Args:
       pool: The pool.
       first_ranks: What the first pick is chosen by, ``[N]``.
-      later_ranks: ``(points[n], ranks[n], gains[n], lowered_gains[n], picked_rank[n]) -> [n]``: ranks once picks of
-        that rank, or of higher ones, have lowered the gains. It never lowers a higher gain to a lower rank.
+      later_ranks: ``(points[n], ranks[n], gains[n], lowered_gains[n], picked_rank[n]) -> [n]``: the ranks after picks
+        of the rank ``picked_rank`` or higher have lowered ``gains`` to ``lowered_gains``. A higher lowered gain never
+        gives a lower rank.
       has_memory: Whether a rank depends on when the gain fell.
     """
 

@@ -1,10 +1,10 @@
 """Log-det: the joint information of a batch in closed form, with the draws taken as Gaussian.
 
-With ``Z_x(k,c) = (p_k(c) - p̄(c)) / √(K p̄(c))`` a batch ``S`` is worth ``½ log det M``, ``M = I + Σ_{x∈S} Z_x Z_xᵀ``,
-and the gain of a point is ``½ log det(I + Z_xᵀ M⁻¹ Z_x)`` (matrix determinant lemma), a determinant of
-``min(K - 1, C)`` rows, as ``K - 1`` coordinates hold deviations from the mean (`lbb_jax.chi_squared.coordinates`). The
-sum is monotone and submodular: gains are never negative and only fall as the batch grows. It needs no sampling, and it
-does not end at ``log K`` as joint information does.
+With ``Z_x(k,c) = (p_k(c) - p̄(c)) / √(K p̄(c))`` a batch ``S`` is worth ``½ log det M``, ``M = I + Σ_{x∈S} Z_x Z_xᵀ``
+with the identity matrix ``I``, and the gain of a point is ``½ log det(I + Z_xᵀ M⁻¹ Z_x)`` (matrix determinant lemma), a
+determinant of ``min(K - 1, C)`` rows, as ``K - 1`` coordinates hold deviations from the mean
+(`lbb_jax.chi_squared.coordinates`). The sum is monotone and submodular: gains are never negative and only fall as the
+batch grows. It needs no sampling, and it does not end at ``log K`` as joint information does.
 
 Points are evaluated lazily. The ``r = min(K, C) - 1`` eigenvalues of ``Z_xᵀ M⁻¹ Z_x`` that can differ from 0 have the
 mean ``t / r`` with ``t = tr(M⁻¹ Z_x Z_xᵀ)``, and the logarithm is concave, so

@@ -1,8 +1,8 @@
 """An oracle, for simulations: it sees the labels that it asks for, and shows how much a method leaves to be gained.
 
-Ten methods propose batches, each of them several from random halves of the pool. For every batch a last layer is
-trained anew on the labelled points and the batch, and the batch is taken whose last layer is right most often on points
-that were set aside. This is the idea of the "best of strategies" of Huseljic et al. (2026).
+Ten methods propose batches: each method proposes several, from random halves of the pool. For every batch a last layer
+is trained anew on the labelled points and the batch. The oracle takes the batch whose last layer is right most often on
+points that were set aside. This is the idea of the "best of strategies" of Huseljic et al. (2026).
 
 The last layers are multinomial logistic regressions on the embeddings. Their Hessian is at most ``½ Σ x xᵀ`` for each
 class (Böhning, "Multinomial logistic regression algorithm", 1992), so that steps with that fixed matrix need no line
@@ -42,7 +42,7 @@ def oracle(
     num_held_out: int = 1000,
     prior_precision: Float[Array, ""] | float = 1.0,
 ) -> Acquisition:
-    """Picks, of the batches that ten methods propose, the one after which a last layer is most accurate.
+    """Picks one of the batches that ten methods propose: the one after which a last layer is most accurate.
 
     Points that are not available count as labelled.
 

@@ -56,9 +56,9 @@ class Method:
     """An acquisition method and its properties.
 
     Its options are the further arguments of its function. An option that is an array, or a number of NumPy's, is an
-    argument of the compiled program; any other value is part of the program and must be hashable. A method with the
-    option ``embeddings`` is given ``[N, D]``, one with ``targets`` predictions ``[T, K, C]``; both are checked. One
-    with ``labels`` is given those of the pool ``[N]``, in experiments alone.
+    argument of the compiled program; any other value is part of the program and must be hashable. Some names have a
+    meaning: the option ``embeddings`` receives ``[N, D]``, and ``targets`` receives predictions ``[T, K, C]``; both are
+    checked. The option ``labels`` receives the labels of the pool, ``[N]``, in experiments alone.
 
     >>> from lbb_jax import acquisition, information
     >>> def first_half(key, log_probs, available, *, batch_size):

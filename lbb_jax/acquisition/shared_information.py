@@ -101,7 +101,10 @@ class SharedInformation:
         return GrowingBatch(jnp.zeros(size, jnp.int32), jnp.zeros(size, dtype), nothing, jnp.int32(0))
 
     def moments_of(self, log_probs: Float[Array, "n K C"]) -> Moments:
-        """Moments of ``log_probs[n, K, C]``, that bound pairs, or whose products they are; ``[D, n]``, ``[E, n]``."""
+        """Moments of ``log_probs[n, K, C]``, ``[D, n]`` and ``[E, n]``.
+
+        They give bounds of exact pairs. With ``pairs="chi2"`` the products of moments are the pairs themselves.
+        """
         nothing = jnp.zeros((0, len(log_probs)), log_probs.dtype)
         if not self.has_moments:
             return Moments(nothing, nothing)
@@ -112,12 +115,12 @@ class SharedInformation:
     def pairs(
         self, points: Int32[Array, " m"], moments: Moments, numbers: Int32[Array, " m"], batch: GrowingBatch
     ) -> Float[Array, " m"]:
-        """The information of each of ``points[m]`` with the one of the batch at the same of ``numbers[m]``, ``[m]``.
+        """The information that each of ``points[m]`` shares with one pick, that at the place ``numbers[m]``; ``[m]``.
 
         Args:
           points: Indices in the pool.
-          moments: Their moments, a row for each, ``[m, D]`` and ``[m, E]``.
-          numbers: Places in the batch.
+          moments: The moments of these points, a row for each, ``[m, D]`` and ``[m, E]``.
+          numbers: For each point, the place in the batch of the pick.
           batch: The batch.
         """
         if self._pairs_are_products:

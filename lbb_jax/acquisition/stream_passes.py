@@ -112,7 +112,8 @@ def first_pass(picker: Picker, batches: Any, begin: Callable[[int, int], KeptPoi
     Args:
       picker: The method.
       batches: The stream.
-      begin: From draws and classes to the places for points, called before any program of the method's is compiled.
+      begin: Maps the numbers of draws and classes to the places for points. It is called before any program of the
+        method is compiled.
       first_point: Position of the stream's first point in the whole stream.
 
     Raises:
@@ -199,7 +200,7 @@ def pass_again(
       picker: The method.
       batches: The stream.
       contest: The picks.
-      below: Points worth as much or more by themselves need not be looked at.
+      below: Points that are worth this much or more by themselves are skipped.
       num_points: Points that the stream held before.
       first_point: Position of the stream's first point in the whole stream.
 

@@ -1,4 +1,4 @@
-"""Acquisition from a pool that is read once, block by block, and never held whole.
+"""Acquisition from a pool that is read block by block, and never held whole.
 
 The best points by themselves are kept with their predictions (`lbb_jax.acquisition.kept_points`), and the batch is
 picked from these (`lbb_jax.acquisition.candidates`). The result says whether that is certain to be the whole pool's
@@ -69,7 +69,10 @@ def acquire_stream(
     first_point: int | None = None,
     **options: Any,
 ) -> StreamAcquisition:
-    """Picks the next batch to label from predictions that arrive block by block, in one pass.
+    """Picks the next batch to label from predictions that arrive block by block.
+
+    An iterator is read once. A path or a callable is read again if the first pass does not certify the picks, up to
+    ``max_passes`` times.
 
     Memory does not grow with the stream: the predictions of at most ``num_candidates`` points are kept, and a quarter
     more on the way, and a block of at most 8 million numbers is worked on at a time, whatever lengths the blocks of the
@@ -77,7 +80,7 @@ def acquire_stream(
 
     With ``redundancy="pairwise"`` gains fall below 0, while every point left out is worth at least 0 by itself; and
     BatchBALD's gains sink to nothing once the batch knows nearly ``log K``. With few draws these two mostly cannot be
-    certified, however many candidates there are.
+    certified in one pass, however many candidates there are.
 
     >>> import jax, numpy as np
     >>> from lbb_jax import acquisition
@@ -95,8 +98,8 @@ def acquire_stream(
         that returns such an iterable, the same points at every call. Arrays are of the same kinds as those of
         `acquire`.
       method: As for `acquire`, but only a method that says how it is streamed (`Method.stream`). Refused are methods
-        that compare a point with others of the pool: "lbb_released", those that need embeddings, "epig" without
-        ``targets``, and any with ``sampling="softrank"``.
+        that compare a point with others of the pool: "lbb_released", "batch_epig", every method with the option
+        ``embeddings``, "epig" without ``targets``, and any with ``sampling="softrank"``; also "lbb" with ``order=3``.
       batch_size: Points to pick, at most ``num_candidates`` and the number available.
       num_candidates: Most points kept, at most 4 GiB of predictions; None for 256 MiB, but at least 4096 points. How
         many it takes depends on the batch: from ten million points, with 5 draws and 10 classes, a hundred picks of LBB

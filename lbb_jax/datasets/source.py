@@ -13,7 +13,7 @@ class Split(NamedTuple):
 
     Attributes:
       num_examples: How many examples there are.
-      read: From ``start`` and ``stop`` to the features ``[stop - start, ...]`` of the examples between, as stored, and
+      read: Maps ``start`` and ``stop`` to the features ``[stop - start, ...]`` of the examples between, as stored, and
         their labels ``[stop - start]``, integers.
     """
 

@@ -1,4 +1,4 @@
-"""The host driver of a run: from a configuration and a folder to metrics, checkpoints and a figure."""
+"""Runs and sweeps: they take a configuration and a folder, and write metrics, checkpoints and a figure."""
 
 from lbb_jax.extras import needs
 

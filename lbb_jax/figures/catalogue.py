@@ -20,7 +20,7 @@ class RunFigure(NamedTuple):
 
     Attributes:
       heading: What stands above it in a report.
-      draw: From runs, as `lbb_jax.analysis.load_runs` returns them, to the figure and its numbers as a table of text.
+      draw: Maps runs, as `lbb_jax.analysis.load_runs` returns them, to the figure and its numbers as a table of text.
         Raises ExperimentError where the runs or their data do not allow the figure.
       is_of_one_experiment: Whether the runs must be of one experiment.
     """

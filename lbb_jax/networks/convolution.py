@@ -194,7 +194,7 @@ class Convolution(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array) -> jax.Array:
-        """From ``[B, H, W, c]`` to ``[B, H', W', channels]``, as `convolve` or `convolve_and_pool` does."""
+        """Maps ``[B, H, W, c]`` to ``[B, H', W', channels]``, as `convolve` or `convolve_and_pool` does."""
         shape = (self.size, self.size, images.shape[-1], self.channels)
         kernel = self.param("kernel", nn.initializers.glorot_uniform(), shape)
         if self.pooled:

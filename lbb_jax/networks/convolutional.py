@@ -38,11 +38,11 @@ class ConvolutionalClassifier(TwoParts):
         self.output = nn.Dense(self.num_classes, kernel_init=initializer)
 
     def before_dropout(self, inputs: jax.Array) -> jax.Array:
-        """From images ``[B, 28, 28, 1]`` to the first pooled features ``[B, 12, 12, 32]``."""
+        """Maps images ``[B, 28, 28, 1]`` to the first pooled features ``[B, 12, 12, 32]``."""
         return nn.relu(self.convolution1(inputs))
 
     def features(self, hidden: jax.Array, mode: Mode) -> jax.Array:
-        """From the first pooled features to the inputs of the last layer, ``[B, 128]``."""
+        """Maps the first pooled features to the inputs of the last layer, ``[B, 128]``."""
         hidden = nn.relu(self.convolution2(self.dropout1(hidden, mode)))
         hidden = self.dropout2(hidden, mode).reshape(len(hidden), -1)
         return self.dropout3(nn.relu(self.hidden(hidden)), mode)
@@ -74,11 +74,11 @@ class EMNISTConvolutionalClassifier(TwoParts):
         self.output = nn.Dense(self.num_classes, kernel_init=initializer)
 
     def before_dropout(self, inputs: jax.Array) -> jax.Array:
-        """From images ``[B, 28, 28, 1]`` to the first pooled features ``[B, 13, 13, 32]``."""
+        """Maps images ``[B, 28, 28, 1]`` to the first pooled features ``[B, 13, 13, 32]``."""
         return nn.relu(self.convolution1(inputs))
 
     def features(self, hidden: jax.Array, mode: Mode) -> jax.Array:
-        """From the first pooled features to the inputs of the last layer, ``[B, 512]``."""
+        """Maps the first pooled features to the inputs of the last layer, ``[B, 512]``."""
         hidden = nn.relu(self.convolution2(self.dropout1(hidden, mode)))
         hidden = nn.relu(self.convolution3(self.dropout2(hidden, mode)))
         hidden = self.dropout3(hidden, mode).reshape(len(hidden), -1)

@@ -83,7 +83,7 @@ class Embeddings(nn.Module):
 
     @nn.compact
     def __call__(self, tokens: jax.Array) -> jax.Array:
-        """From tokens ``[B, L]`` to ``[B, L, D]``."""
+        """Maps tokens ``[B, L]`` to ``[B, L, D]``."""
         sizes = self.architecture
         embedded = nn.Embed(sizes.vocabulary_size, sizes.hidden_size, name="words")(jnp.maximum(tokens, 0))
         positions = nn.Embed(sizes.num_positions, sizes.hidden_size, name="positions").embedding
@@ -104,7 +104,7 @@ class Attention(nn.Module):
 
     @nn.compact
     def __call__(self, hidden: jax.Array, is_token: jax.Array, mode: Mode) -> jax.Array:
-        """From ``hidden[B, L, D]`` and ``is_token[B, L]`` (bool) to ``[B, L, D]``."""
+        """Maps ``hidden[B, L, D]`` and ``is_token[B, L]`` (bool) to ``[B, L, D]``."""
         sizes = self.architecture
         head_size = sizes.hidden_size // sizes.num_heads
 
@@ -133,7 +133,7 @@ class Layer(nn.Module):
 
     @nn.compact
     def __call__(self, hidden: jax.Array, is_token: jax.Array, mode: Mode) -> jax.Array:
-        """From ``hidden[B, L, D]`` and ``is_token[B, L]`` (bool) to ``[B, L, D]``."""
+        """Maps ``hidden[B, L, D]`` and ``is_token[B, L]`` (bool) to ``[B, L, D]``."""
         sizes = self.architecture
         attended = Attention(sizes, name="attention")(hidden, is_token, mode)
         if sizes.drops_attended:
@@ -166,14 +166,14 @@ class Encoder(nn.Module):
         return self.embeddings(tokens)
 
     def after_dropout(self, hidden: jax.Array, is_token: jax.Array, mode: Mode) -> jax.Array:
-        """From the embeddings ``[B, L, D]`` and ``is_token[B, L]`` (bool) to the hidden states ``[B, L, D]``."""
+        """Maps the embeddings ``[B, L, D]`` and ``is_token[B, L]`` (bool) to the hidden states ``[B, L, D]``."""
         hidden = self.dropout(hidden, mode)
         for layer in self.layers:
             hidden = layer(hidden, is_token, mode)
         return hidden
 
     def __call__(self, tokens: jax.Array, mode: Mode = OFF) -> jax.Array:
-        """From tokens ``[B, L]`` int32 to the hidden states of the last layer ``[B, L, D]``; those of padding mean
+        """Maps tokens ``[B, L]`` int32 to the hidden states of the last layer ``[B, L, D]``; those of padding mean
         nothing.
         """
         return self.after_dropout(self.before_dropout(tokens), is_no_padding(tokens), mode)

@@ -29,11 +29,11 @@ class MLP(TwoParts):
         self.output = nn.Dense(self.num_classes, kernel_init=initializer)
 
     def before_dropout(self, inputs: jax.Array) -> jax.Array:
-        """The first hidden layer: ``[B, ...]`` to ``[B, hidden_sizes[0]]``."""
+        """The first hidden layer: maps ``[B, ...]`` to ``[B, hidden_sizes[0]]``."""
         return nn.relu(self.hidden[0](inputs.reshape(len(inputs), -1)))
 
     def features(self, hidden: jax.Array, mode: Mode) -> jax.Array:
-        """From the first hidden layer to the inputs of the last layer, ``[B, hidden_sizes[-1]]``."""
+        """Maps the first hidden layer to the inputs of the last layer, ``[B, hidden_sizes[-1]]``."""
         hidden = self.dropouts[0](hidden, mode)
         for layer, dropout in zip(self.hidden[1:], self.dropouts[1:], strict=True):
             hidden = dropout(nn.relu(layer(hidden)), mode)

@@ -25,7 +25,7 @@ class NormalisedConvolution(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, training: bool) -> jax.Array:
-        """From ``[B, H, W, c]`` to ``[B, ⌈H/stride⌉, ⌈W/stride⌉, channels]``.
+        """Maps ``[B, H, W, c]`` to ``[B, ⌈H/stride⌉, ⌈W/stride⌉, channels]``.
 
         Args:
           images: ``[B, H, W, c]``.
@@ -51,7 +51,7 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, training: bool) -> jax.Array:
-        """From ``[B, H, W, c]`` to ``[B, ⌈H/stride⌉, ⌈W/stride⌉, channels]``."""
+        """Maps ``[B, H, W, c]`` to ``[B, ⌈H/stride⌉, ⌈W/stride⌉, channels]``."""
         hidden = nn.relu(NormalisedConvolution(self.channels, 3, self.stride)(images, training))
         hidden = NormalisedConvolution(self.channels, 3)(hidden, training)
         shortcut = images
@@ -88,16 +88,16 @@ class ResNet18(TwoParts):
         self.output = nn.Dense(self.num_classes, kernel_init=nn.initializers.glorot_uniform())
 
     def before_dropout(self, inputs: jax.Array, training: bool = False) -> jax.Array:
-        """From images ``[B, H, W, c]`` to the features averaged over positions, ``[B, 8 width]``."""
+        """Maps images ``[B, H, W, c]`` to the features averaged over positions, ``[B, 8 width]``."""
         hidden = nn.relu(self.stem(inputs, training))
         for block in self.blocks:
             hidden = block(hidden, training)
         return jnp.mean(hidden, axis=(1, 2))
 
     def features(self, hidden: jax.Array, mode: Mode) -> jax.Array:
-        """From the averaged features to the inputs of the last layer, ``[B, 8 width]``."""
+        """Maps the averaged features to the inputs of the last layer, ``[B, 8 width]``."""
         return self.dropout(hidden, mode)
 
     def __call__(self, inputs: jax.Array, mode: Mode = OFF) -> jax.Array:
-        """From the inputs ``[B, H, W, c]`` to the logits ``[B, C]``."""
+        """Maps the inputs ``[B, H, W, c]`` to the logits ``[B, C]``."""
         return self.after_dropout(self.before_dropout(inputs, training=mode == EACH_INPUT), mode)

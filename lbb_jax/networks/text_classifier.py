@@ -31,11 +31,11 @@ class TextClassifier(TwoParts):
         self.output = nn.Dense(self.num_classes, kernel_init=nn.initializers.glorot_uniform())
 
     def before_dropout(self, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """From tokens ``[B, L]`` to their embeddings ``[B, L, D]``, and which are no padding ``[B, L]``."""
+        """Maps tokens ``[B, L]`` to their embeddings ``[B, L, D]``, and which are no padding ``[B, L]``."""
         return self.encoder.before_dropout(inputs), is_no_padding(inputs)
 
     def features(self, hidden: tuple[jax.Array, jax.Array], mode: Mode) -> jax.Array:
-        """From what `before_dropout` returns to the inputs of the last layer, ``[B, D]``."""
+        """Maps what `before_dropout` returns to the inputs of the last layer, ``[B, D]``."""
         embedded, is_token = hidden
         states = self.encoder.after_dropout(embedded, is_token, mode)
         return self.dropout(mean_over_tokens(states, is_token), mode)

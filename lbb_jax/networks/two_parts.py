@@ -15,9 +15,9 @@ class TwoParts(nn.Module):
     """
 
     def after_dropout(self, hidden: Any, mode: Mode) -> jax.Array:
-        """From what ``before_dropout`` returns to the logits ``[B, C]``."""
+        """Maps what ``before_dropout`` returns to the logits ``[B, C]``."""
         return self.output(self.features(hidden, mode))
 
     def __call__(self, inputs: jax.Array, mode: Mode = OFF) -> jax.Array:
-        """From the inputs ``[B, ...]`` to the logits ``[B, C]``."""
+        """Maps the inputs ``[B, ...]`` to the logits ``[B, C]``."""
         return self.after_dropout(self.before_dropout(inputs), mode)

@@ -1,4 +1,7 @@
-"""Approximate posteriors over a network's parameters: each a triple of pure functions, `Posterior`."""
+"""Approximate posteriors over a network's parameters: each a `Posterior`.
+
+A `Posterior` has pure functions to initialise, fit, sample and, where possible, embed.
+"""
 
 from lbb_jax.posteriors.deep_ensemble import deep_ensemble
 from lbb_jax.posteriors.laplace import laplace

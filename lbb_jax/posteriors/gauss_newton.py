@@ -21,11 +21,12 @@ _LOWEST_LOG_PRECISION, _HIGHEST_LOG_PRECISION, _NUM_PRECISIONS = -6 * 2.302585, 
 
 
 class Curvature(NamedTuple):
-    """Eigenvalues and eigenvectors of ``H``, of ``C D`` rows and columns, or of its Kronecker approximation.
+    """Eigenvalues and eigenvectors of ``H``, which has ``C D`` rows and columns, or of its Kronecker approximation.
 
     Attributes:
-      eigenvalues: At least 0: ``[C D]``; of the Kronecker form ``[C, D]``.
-      vectors: In columns: one matrix ``[C D, C D]``; of the Kronecker form ``[C, C]`` and ``[D, D]``.
+      eigenvalues: The eigenvalues, at least 0: ``[C D]``, or ``[C, D]`` in the Kronecker form.
+      vectors: The eigenvectors, in columns: one matrix ``[C D, C D]``, or two, ``[C, C]`` and ``[D, D]``, in the
+        Kronecker form.
     """
 
     eigenvalues: Float[Array, "..."]
@@ -70,7 +71,7 @@ def kronecker(
 
 
 def rotate(curvature: Curvature, coordinates: Float[Array, "K ..."]) -> Float[Array, "K CD"]:
-    """From coordinates along the eigenvectors, ``[K, *eigenvalues.shape]``, to parameters ``[K, C D]``."""
+    """Maps coordinates along the eigenvectors, ``[K, *eigenvalues.shape]``, to parameters ``[K, C D]``."""
     if len(curvature.vectors) == 1:
         return jnp.matmul(coordinates, curvature.vectors[0].T, precision=_HIGHEST)
     class_vectors, feature_vectors = curvature.vectors
@@ -79,7 +80,7 @@ def rotate(curvature: Curvature, coordinates: Float[Array, "K ..."]) -> Float[Ar
 
 
 def to_coordinates(curvature: Curvature, parameters: Float[Array, "K CD"]) -> Float[Array, "K ..."]:
-    """From parameters ``[K, C D]`` to coordinates along the eigenvectors, ``[K, *eigenvalues.shape]``."""
+    """Maps parameters ``[K, C D]`` to coordinates along the eigenvectors, ``[K, *eigenvalues.shape]``."""
     # The eigenvectors are orthonormal: their transpose rotates back.
     back = curvature._replace(vectors=tuple(vectors.T for vectors in curvature.vectors))
     shape = (len(parameters), *curvature.eigenvalues.shape)

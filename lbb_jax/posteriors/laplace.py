@@ -72,7 +72,8 @@ def laplace(
       members_at_once: How many are trained side by side, at least 1; None for all.
       structure: "full" for all pairs of the last layer's parameters, "kronecker" for the Kronecker approximation,
         "auto" for "full" up to 4,096 parameters and "kronecker" beyond.
-      prior_precision: ``λ``, above 0; None for the one of the highest marginal likelihood, of each member and round.
+      prior_precision: ``λ``, above 0. None takes, for each member in each round, the ``λ`` of the highest marginal
+        likelihood.
 
     Returns:
       The posterior. ``fit`` returns `Fitted`. Embeddings are those of the first member.

@@ -52,7 +52,7 @@ def embedding_of(
 
     Args:
       network: The network.
-      select: From the posterior's parameters to the network's variables.
+      select: Maps the posterior's parameters to the network's variables.
     """
     embed = network.embed
     if embed is None:
@@ -66,7 +66,7 @@ def predict_in_chunks(
     """Log-probabilities of all examples, a few hundred at a time.
 
     Args:
-      predict: From inputs ``[B, ...]`` to logits ``[B, K, C]``.
+      predict: Maps inputs ``[B, ...]`` to logits ``[B, K, C]``.
       examples: ``N`` examples; their inputs exist only a chunk at a time.
 
     Returns:
