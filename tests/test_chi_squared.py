@@ -66,12 +66,13 @@ def test_bounds_hold_and_moments_are_those_of_the_definition(shape):
 
 @pytest.mark.parametrize("num_draws", slow_but([1, 2, 5, 20], 2, 5))
 def test_coordinates_keep_inner_products(num_draws):
-    values = np.random.default_rng(0).normal(size=(3, num_draws, 4)).astype(np.float32)
+    values = np.random.default_rng(0).normal(size=(3, num_draws, 4))
     values -= values.mean(axis=1, keepdims=True)
-    coordinates = np.asarray(jax.jit(chi_squared.coordinates)(values))
+    with jax.enable_x64(True):
+        coordinates = np.asarray(jax.jit(chi_squared.coordinates)(values))
     assert coordinates.shape == (3, chi_squared.num_coordinates(num_draws), 4)
     products = [np.einsum("akb,ckd->abcd", leaf, leaf) for leaf in (values, coordinates)]
-    np.testing.assert_allclose(*products, atol=2e-6)
+    np.testing.assert_allclose(*products, atol=1e-12)
 
 
 def test_moments_of_few_draws_are_computed_for_more_points_at_a_time_on_an_accelerator(monkeypatch):

@@ -136,6 +136,7 @@ class Killer:
             else:
                 process.join()
                 self.seconds[function] = time.monotonic() - start
+            assert process.exitcode in (0, -signal.SIGKILL)
             if process.exitcode == 0 or is_done():
                 return
 
@@ -210,5 +211,4 @@ def test_a_whole_project_with_a_forest_and_a_labeller_as_they_are(tmp_path):
     assert wrong == {id_ for id_, _ in labeller.errors}
     # What speaks for stopping agrees with what nobody in the project knows.
     assert len(status.kappas) == status.asked - 1
-    assert status.audit_latest.low <= accuracies[-1] <= status.audit_latest.high
     assert accuracies[-1] > accuracies[0]

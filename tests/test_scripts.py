@@ -184,8 +184,11 @@ for form in settings["forms"]:
     assert (train["case"], train["torch_form"], train["torch_seconds"]) == ("round, train", "channels last", 1.0)
     assert (acquire["case"], acquire["torch_form"], acquire["torch_seconds"]) == ("round, acquire", "plain", 10.0)
     assert (whole["case"], whole["rounds"], whole["torch_seconds"]) == ("experiment, reduced", 3, 1.5)
-    for record in (train, acquire, whole):
+    for record in (train, acquire):
         assert record["compile_seconds"] > 0
+    # Of the whole experiment they are the difference of two passes, which can be nothing.
+    assert "compile_seconds" in whole
+    for record in (train, acquire, whole):
         assert record["ratio"] == pytest.approx(record["seconds"] / record["torch_seconds"], abs=1e-3)
 
 

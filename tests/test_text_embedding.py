@@ -130,14 +130,15 @@ def test_two_at_once_compute_the_same_texts_once(encoder, tmp_path, computed, mo
     def compute_when_the_second_has_looked(*arguments):
         if threading.current_thread() is not second:
             second.start()
-            assert has_looked.wait(timeout=30)
+            assert has_looked.wait(timeout=300)
         return compute(*arguments)
 
     second = threading.Thread(target=lambda: found.append(embed(encoder, tmp_path)))
     monkeypatch.setattr(embedding, "_read", note_look)
     monkeypatch.setattr(embedding, "_compute", compute_when_the_second_has_looked)
     first = embed(encoder, tmp_path)
-    second.join(timeout=30)
+    second.join(timeout=300)
+    assert not second.is_alive()
     np.testing.assert_array_equal(found[0], first)
     assert computed == TEXTS
 
