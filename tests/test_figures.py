@@ -224,8 +224,6 @@ def test_nothing_to_draw_is_an_error():
         ({"method": "power_lbb", "redundancy": "tree"}, "Power LBB (tree)", 5.0),
         ({"method": "epig", "sampling": "top"}, "EPIG", None),
         ({"method": "epig", "sampling": "softmax"}, "Softmax EPIG", 5.0),
-        # What nobody can have meant is shown as it is.
-        ({"method": "epig", "sampling": None}, "None EPIG", 5.0),
         ({"method": "lbb_released", "power": True}, "Power LBB (released)", 5.0),
     ],
 )

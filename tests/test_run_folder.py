@@ -177,6 +177,7 @@ def test_a_run_with_parts_of_ones_own_is_the_same_run_the_next_time(tmp_path):
         ("seeds", None),
         ("network.name", 5),
         ("dataset.num_pool", [1]),
+        ("acquisition.sampling", None),
     ],
 )
 def test_fields_of_another_kind_are_errors_that_name_them(name, value, folder):
