@@ -31,7 +31,7 @@ def is_chosen(form: str, numbers_per_step: int, *, saves_little: bool = False) -
     Args:
       form: ``"dense"`` or ``"lazy"``; ``"auto"`` for what suits the backend and the size.
       numbers_per_step: How many numbers the dense form computes at every step.
-      saves_little: Whether lazy evaluation takes most pairs of some pools.
+      saves_little: Whether lazy evaluation evaluates most pairs of some pools, so that it saves little.
 
     Raises:
       ValueError: For any other ``form``.
