@@ -55,7 +55,10 @@ def main() -> None:
     experiment.check_platform()
     path = workdir / "measurements.jsonl"
     if _CONFIG.value is not None or _PREDICTIONS.value is not None:
-        _measure(path)
+        try:
+            _measure(path)
+        except (FileNotFoundError, ValueError) as error:
+            raise experiment.ExperimentError(str(error)) from error
     elif not path.exists():
         raise app.UsageError(f"there is no {path}: give --config or --predictions to make it")
     measured = measurements.read(path)
@@ -106,4 +109,4 @@ def _predictions() -> Iterator[Predictions]:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["workdir"])
-    experiment.run_script(main, errors=(FileNotFoundError, ValueError))
+    experiment.run_script(main)

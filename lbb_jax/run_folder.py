@@ -418,7 +418,7 @@ def _with_defaults(stored: Mapping[str, Any], defaults: Mapping[str, Any], where
 
 
 def _is_alike(value: Any, default: Any) -> bool:
-    """Whether a value could stand in place of a default: of the same kind, or of any where the default is not set."""
+    """Whether a value could stand in place of a default: of its kind, or, where that is None, no object and no list."""
     if isinstance(default, dict):
         return isinstance(value, dict)
     if default is None:

@@ -38,11 +38,11 @@ def is_chosen(form: str, numbers_per_step: int, *, saves_little: bool = False) -
     """
     if form not in FORMS:
         raise ValueError(f"form={form!r}: must be one of {', '.join(map(repr, FORMS))}")
-    if form == "auto" and is_on_cpu():
+    if form != "auto":
+        return form == "dense"
+    if is_on_cpu():
         return saves_little and numbers_per_step <= _MOST_NUMBERS_ON_CPU
-    if form == "auto":
-        return numbers_per_step <= _MOST_NUMBERS
-    return form == "dense"
+    return numbers_per_step <= _MOST_NUMBERS
 
 
 def weighted_pairs_with(

@@ -271,17 +271,17 @@ def pick_epig(
         del old
         return (new.num_seen == num_levels).astype(jnp.int32)
 
-    def pick(search: lazy_greedy.Search, _: object) -> tuple[lazy_greedy.Search, Acquisition]:
+    def pick(search: lazy_greedy.Search, _: object) -> tuple[lazy_greedy.Search, tuple[Acquisition, jax.Array]]:
         search = lazy_greedy.settle(search, rules, num_levels, block_size=block_size)
-        index, _, score, _, search = lazy_greedy.take_best(search)
-        return search, Acquisition(index, jnp.where(index != NO_POINT, score, -jnp.inf))
+        index, worth, score, _, search = lazy_greedy.take_best(search)
+        return search, (Acquisition(index, jnp.where(index != NO_POINT, score, -jnp.inf)), worth)
 
     chunk_size = rows_per_chunk(num_classes * _NUM_GROUPS, num_points)
     scores = map_chunks(bounds_of_chunk, num_points, chunk_size)
     rules = lazy_greedy.Rules(refresh, count=is_evaluated)
     search = lazy_greedy.begin(jnp.where(available, rank_by(scores, points), -jnp.inf), scores, rules)
-    search, acquisition = jax.lax.scan(pick, search, length=batch_size)
-    return Ranked(acquisition, acquisition.scores, num_evaluations=search.num_evaluations)
+    search, (acquisition, worth) = jax.lax.scan(pick, search, length=batch_size)
+    return Ranked(acquisition, worth, num_evaluations=search.num_evaluations)
 
 
 def _draw_targets(

@@ -33,7 +33,8 @@ class Ranked(NamedTuple):
       worth: What each pick was ranked by when it was picked, ``[b]``.
       most: How many times its worth by itself a point can be worth to the batch, ``[b]`` or one number: 1 for exact
         gains, a little more for sampled ones.
-      num_evaluations: Pairs, triples or determinants that were evaluated, ``[]`` int32; 0 where nothing is counted.
+      num_evaluations: How many pairs, triples, determinants or, for EPIG, points with all targets were evaluated,
+        ``[]`` int32; 0 where nothing is counted.
     """
 
     acquisition: Acquisition

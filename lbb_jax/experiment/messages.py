@@ -38,12 +38,13 @@ def _run(
     errors: tuple[type[Exception], ...],
     arguments: list[str],
 ) -> None:
-    if needs_arguments is None and len(arguments) > 1:
-        _end_with_help(f"unexpected arguments: {' '.join(arguments[1:])}")
-    if needs_arguments is not None and len(arguments) == 1:
+    given = arguments[1:]
+    if given and needs_arguments is None:
+        _end_with_help(f"unexpected arguments: {' '.join(given)}")
+    if needs_arguments is not None and not given:
         sys.exit(f"error: {needs_arguments}")
     try:
-        main(*([] if needs_arguments is None else [arguments[1:]]))
+        main(*([given] if given else []))
     except app.UsageError as error:
         _end_with_help(str(error))
     except (ExperimentError, MissingDatasetError, MissingExtraError, PathError, *errors) as error:

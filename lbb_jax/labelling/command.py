@@ -65,12 +65,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def add(name: str, run: Callable[..., None], summary: str, **settings: Any) -> argparse.ArgumentParser:
+    def add(
+        name: str, run: Callable[..., None], summary: str, *, of_project: bool = True, **settings: Any
+    ) -> argparse.ArgumentParser:
         command = commands.add_parser(
             name, help=summary, description=summary, formatter_class=raw, allow_abbrev=False, **settings
         )
         command.set_defaults(run=run, name=name, parser=command, takes_options="epilog" in settings)
-        if name != "acquire":
+        if of_project:
             command.add_argument("folder", metavar="FOLDER")
         return command
 
@@ -104,7 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     status = add("status", _status, "labelled, pending, skipped, and whether to stop")
     status.add_argument("--plot", metavar="FILE", help="also draw the status, to a .png, .pdf or .svg file")
 
-    acquire = add("acquire", _acquire, "pick points from a file of predictions, without a project", epilog=_PREDICTIONS)
+    summary = "pick points from a file of predictions, without a project"
+    acquire = add("acquire", _acquire, summary, of_project=False, epilog=_PREDICTIONS)
     _add_picking(acquire)
     for name, kind in (("--labelled", "points that have labels"), ("--pending", "points that are being labelled")):
         acquire.add_argument(

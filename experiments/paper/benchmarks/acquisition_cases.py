@@ -184,8 +184,9 @@ def _evaluations(case: Case, result: Any, num_points: int) -> Record:
     """Pairs, determinants, or points times configurations that were evaluated, and their share of all."""
     match result:
         case acquisition.Ranked():
-            # The first pick of LBB takes no pairs.
-            num_steps = case.batch_size - (case.method != "log_det")
+            is_of_pairs = acquisition.find_method(case.method).function is not acquisition.log_det
+            # The first pick takes no pairs.
+            num_steps = case.batch_size - is_of_pairs
             evaluated, everything = int(result.num_evaluations), num_steps * num_points
         case BatchBaldPicks():
             configurations = np.asarray(result.num_configurations, np.int64)
