@@ -73,7 +73,7 @@ def carry_out(words):
             assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE), target
         case [".", activate]:
             assert activate == ".venv/bin/activate"
-        case ["pip", "install", wanted]:
+        case ["pip", "install", "-e", wanted]:
             extras = re.search(r"\[(.*)\]", wanted)
             assert not extras or set(extras[1].split(",")) <= EXTRAS
         case ["python", "-c", program]:
