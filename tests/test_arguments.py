@@ -72,8 +72,12 @@ def test_other_precisions_are_not_normalised():
 
 
 def test_a_pool_in_half_precision_can_be_spread():
-    spread, available = sharding.shard_pool(LOG_PROBS.astype(ml_dtypes.bfloat16))
-    acquisition.acquire(KEY, spread, method="bald", batch_size=2, available=available)
+    halves = LOG_PROBS.astype(ml_dtypes.bfloat16)
+    spread, available = sharding.shard_pool(halves)
+    found = acquisition.acquire(KEY, spread, method="bald", batch_size=2, available=available)
+    expected = acquisition.acquire(KEY, halves, method="bald", batch_size=2)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
 
 
 class Unreadable:

@@ -143,7 +143,7 @@ def check_picks(arguments, picked):
     assert all(available[point] for point in batch)
     if method == "bait":
         probs, embeddings = probs_of(arguments["log_probs"]), fuzzed.plain(arguments["embeddings"]).astype(np.float64)
-        _, lowered_by = reference.bait(probs, embeddings, available, BATCH_SIZE, 1.0)
+        _, lowered_by, _ = reference.bait(probs, embeddings, available, BATCH_SIZE, 1.0)
         np.testing.assert_allclose(sorted(scores), sorted(lowered_by), rtol=1e-2, atol=1e-5)
         return
     if method == "typiclust":

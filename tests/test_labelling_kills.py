@@ -147,7 +147,7 @@ def test_a_whole_project_with_a_forest_and_a_labeller_as_they_are(tmp_path):
     truth = {id_: classes[label] for id_, label in zip(ids, labels, strict=True)}
     row_of = {id_: row for row, id_ in enumerate(ids)}
 
-    path, killer = tmp_path / "pool", Killer(seed=1)
+    path, killer = tmp_path / "pool", Killer(seed=8)
     project = labelling.create(path, ids=ids[:250], classes=classes)
     labeller, accuracies = Labeller(truth, seed=2), []
     # Two of each class are known from the start.

@@ -211,8 +211,11 @@ def badge_gains(rows: np.ndarray, batch: list[int]) -> np.ndarray:
 
 def bait(
     probs: np.ndarray, embeddings: np.ndarray, available: np.ndarray, batch_size: int, regularizer: float
-) -> tuple[list[int], list[float]]:
-    """Forward greedy and backward removal with explicit Fisher matrices; the picks and their gains."""
+) -> tuple[list[int], list[float], float]:
+    """Forward greedy and backward removal with explicit Fisher matrices; the picks and their gains.
+
+    The last is by how much the best of a step led the next best at least, as a share of what the step changed.
+    """
     means = probs.mean(axis=1)
     fishers = np.array(
         [np.kron(np.diag(p) - np.outer(p, p), np.outer(h, h)) for p, h in zip(means, embeddings, strict=True)]
@@ -224,16 +227,23 @@ def bait(
     def trace(batch: list[int]) -> float:
         return np.trace(np.linalg.solve(known + fishers[batch].sum(axis=0) / scale, wanted))
 
-    batch, lowered_by = [], []
+    def take_lowest(traces: dict[int, float], before: float) -> int:
+        best, *others = sorted(traces, key=traces.get)
+        if others:
+            leads.append((traces[others[0]] - traces[best]) / abs(traces[others[0]] - before))
+        return int(best)
+
+    batch, lowered_by, leads = [], [], []
     while len(batch) < min(2 * batch_size, available.sum()):
         traces = {x: trace([*batch, x]) for x in np.flatnonzero(available) if x not in batch}
-        best = min(traces, key=traces.get)
+        best = take_lowest(traces, trace(batch))
         lowered_by.append(trace(batch) - traces[best])
-        batch.append(int(best))
+        batch.append(best)
     lowered_by = dict(zip(batch, lowered_by, strict=True))
     while len(batch) > batch_size:
-        batch.remove(min(batch, key=lambda x: trace([other for other in batch if other != x])))
-    return batch, [lowered_by[x] for x in batch]
+        without = {x: trace([other for other in batch if other != x]) for x in batch}
+        batch.remove(take_lowest(without, trace(batch)))
+    return batch, [lowered_by[x] for x in batch], min(leads, default=np.inf)
 
 
 def greedy(gains_after, num_points: int, batch_size: int) -> tuple[list[int], list[float], list[float]]:
