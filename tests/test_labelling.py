@@ -6,6 +6,7 @@ import threading
 import jax
 import numpy as np
 import pytest
+from folders import contents
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -26,10 +27,6 @@ def project(tmp_path):
 
 def ask(project, **arguments):
     return project.ask(predictions(len(project.ids)), **({"method": "bald", "batch_size": 3} | arguments))
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
 
 
 def test_a_batch_is_what_acquire_picks(project):

@@ -5,6 +5,8 @@ logarithms. Random inputs for the tests are made here too.
 """
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -244,6 +246,47 @@ def bait(
         without = {x: trace([other for other in batch if other != x]) for x in batch}
         batch.remove(take_lowest(without, trace(batch)))
     return batch, [lowered_by[x] for x in batch], min(leads, default=np.inf)
+
+
+def gains_of(
+    method: str,
+    probs: np.ndarray,
+    available: np.ndarray | None = None,
+    *,
+    embeddings: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    **of_lbb: Any,
+) -> Callable[[list[int]], np.ndarray]:
+    """The ``batch -> gains[N]`` that a method maximises or samples by.
+
+    Without ``targets`` all points are targets of EPIG; ``of_lbb`` are options of `lbb_gains`.
+    """
+    pointwise = {
+        "random": lambda: np.zeros(len(probs)),
+        "least_confident": lambda: least_confident(probs),
+        "margin": lambda: margin_score(probs),
+        "cluster_margin": lambda: margin_score(probs),
+        "entropy": lambda: marginal_entropy(probs),
+        "bald": lambda: bald(probs),
+        "power_bald": lambda: bald(probs),
+        "lbb_released": lambda: released_scores(probs, available),
+        "epig": lambda: (
+            epig_scores(probs, available) if targets is None else pairwise_information(probs, targets).mean(axis=1)
+        ),
+    }
+    if method in pointwise:
+        values = pointwise[method]()
+        return lambda batch: values
+    of_batches = {
+        "batch_bald": lambda batch: batch_bald_gains(probs, batch),
+        "batch_epig": lambda batch: batch_epig_gains(probs, batch, targets),
+        "lbb": lambda batch: lbb_gains(probs, batch, **of_lbb),
+        "power_lbb": lambda batch: lbb_gains(probs, batch, **of_lbb),
+        "log_det": lambda batch: log_det_gains(probs, batch),
+        "core_set": lambda batch: core_set_distances(embeddings, available, batch),
+        "badge": lambda batch: badge_gains(gradients(probs, embeddings), batch),
+    }
+    return of_batches[method]
 
 
 def greedy(gains_after, num_points: int, batch_size: int) -> tuple[list[int], list[float], list[float]]:
