@@ -175,7 +175,7 @@ def acquire_stream(rng, methods):
         "batches": "batches",
         "method": "method",
         "batch_size": "whole number",
-        "num_candidates": "whole number",
+        "num_candidates": "whole number or None",
         **OPTIONS.get(method, {}),
     }
 
@@ -184,12 +184,7 @@ def acquire_stream(rng, methods):
         check_picks({**arguments, "log_probs": whole}, picked)
         assert picked.num_points == NUM_POINTS
 
-    return Call(
-        acquisition.acquire_stream,
-        arguments,
-        {**kinds, "num_candidates": "whole number", **OPTIONS.get(method, {})},
-        check,
-    )
+    return Call(acquisition.acquire_stream, arguments, kinds, check)
 
 
 # The functions around it.

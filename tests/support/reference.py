@@ -232,7 +232,8 @@ def bait(
     def take_lowest(traces: dict[int, float], before: float) -> int:
         best, *others = sorted(traces, key=traces.get)
         if others:
-            leads.append((traces[others[0]] - traces[best]) / abs(traces[others[0]] - before))
+            lead = traces[others[0]] - traces[best]
+            leads.append(lead and lead / max(abs(traces[x] - before) for x in (best, others[0])))
         return int(best)
 
     batch, lowered_by, leads = [], [], []
