@@ -1,6 +1,5 @@
 """Settings for all tests."""
 
-import contextlib
 import hashlib
 import os
 import platform
@@ -130,29 +129,6 @@ def programs_of_runs():
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(drivers, "compile_driver", compile_once)
         yield compiled
-
-
-@pytest.fixture
-def stopped_after_saving(monkeypatch):
-    """A context in which whatever runs is stopped once so many checkpoints have been saved, as by Ctrl-C."""
-    from lbb_jax.run_folder import RunFolder
-
-    @contextlib.contextmanager
-    def stopped(count):
-        original, saved = RunFolder.save, []
-
-        def save(self, states):
-            original(self, states)
-            saved.append(int(states.round[0]))
-            if len(saved) == count:
-                raise KeyboardInterrupt
-
-        with monkeypatch.context() as patched:
-            patched.setattr(RunFolder, "save", save)
-            with pytest.raises(KeyboardInterrupt):
-                yield
-
-    return stopped
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 import reference
 import variants
 from slow_parts import slow_but
+from tensors import OnlyArray, OnlyDlpack
 
 from lbb_jax import acquisition, information
 
@@ -21,35 +22,6 @@ def acquire_variant(name, log_probs, *, batch_size=4, seed=0, **more):
     method, options = variants.VARIANTS[name][0], variants.options_of(name, len(LOG_PROBS))
     key = jax.random.key(seed)
     return acquisition.acquire(key, log_probs, method=method, batch_size=batch_size, **{**options, **more})
-
-
-def test_takes_every_point_that_is_available():
-    available = np.arange(12) < 4
-    picked = acquire_variant("lbb", LOG_PROBS, available=available)
-    assert sorted(picked.indices.tolist()) == [0, 1, 2, 3]
-
-
-class OnlyArray:
-    """Offers ``__array__`` and nothing else."""
-
-    def __init__(self, array):
-        self.array = array
-
-    def __array__(self, dtype=None, copy=None):
-        return np.asarray(self.array, dtype)
-
-
-class OnlyDlpack:
-    """Offers ``__dlpack__`` and nothing else."""
-
-    def __init__(self, array):
-        self.array = jnp.asarray(array)
-
-    def __dlpack__(self, **options):
-        return self.array.__dlpack__(**options)
-
-    def __dlpack_device__(self):
-        return self.array.__dlpack_device__()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from lbb_jax.acquisition.bait import bait
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 NUM_POINTS, NUM_CLASSES, NUM_FEATURES, BATCH_SIZE = 14, 3, 4, 3
+# Scores are compared to this share; where no step is closer, the picks are certain.
+LEAST_LEAD = 1e-3
 _run = jax.jit(bait, static_argnames="batch_size")
 
 
@@ -34,11 +36,13 @@ def run(probs, embeddings, available, **options):
 
 @pytest.mark.parametrize("regularizer", [1.0, 0.05])
 def test_picks_and_scores_are_those_of_explicit_fisher_matrices(regularizer):
-    for seed in range(6):
+    # With the fifth, two points are nearly equal.
+    for seed in (0, 1, 2, 3, 5, 6):
         probs, embeddings = problem(seed)
         available = np.random.default_rng(seed).random(NUM_POINTS) < (0.7 if seed else 1.1)
         indices, scores = run(probs, embeddings, available, regularizer=regularizer)
-        expected, lowered_by = reference.bait(probs, embeddings, available, BATCH_SIZE, regularizer)
+        expected, lowered_by, lead = reference.bait(probs, embeddings, available, BATCH_SIZE, regularizer)
+        assert lead > LEAST_LEAD
         assert indices == expected
         np.testing.assert_allclose(scores, lowered_by, rtol=1e-3, atol=1e-6)
 
@@ -50,7 +54,8 @@ def test_what_is_labelled_without_an_embedding_or_a_prediction_is_left_out():
     rubbish_probs = np.where((np.arange(NUM_POINTS) == 8)[:, None, None], np.nan, probs)
     kept = ~np.isin(np.arange(NUM_POINTS), [4, 8])
     indices, scores = run(rubbish_probs, rubbish, available, regularizer=1.0)
-    expected, lowered_by = reference.bait(probs[kept], embeddings[kept], available[kept], BATCH_SIZE, 1.0)
+    expected, lowered_by, lead = reference.bait(probs[kept], embeddings[kept], available[kept], BATCH_SIZE, 1.0)
+    assert lead > LEAST_LEAD
     assert indices == np.flatnonzero(kept)[expected].tolist()
     np.testing.assert_allclose(scores, lowered_by, rtol=1e-3, atol=1e-6)
 

@@ -66,7 +66,8 @@ def test_picks_are_those_of_the_dense_form(shape):
         picked = pick(log_probs)
         assert_picks_of_reference(log_probs, picked)
         assert np.all(picked.acquisition.scores >= 0)
-        assert np.all(np.diff(picked.acquisition.scores) <= 1e-6 * picked.acquisition.scores[:-1]), name
+        # Gains that differ by less than 1e-5 count as equal.
+        assert np.all(np.diff(picked.acquisition.scores) <= 1e-5 * picked.acquisition.scores[:-1]), name
         if name == "identical draws":
             np.testing.assert_array_equal(picked.acquisition.scores, 0)
             np.testing.assert_array_equal(picked.acquisition.indices, np.arange(BATCH_SIZE))
@@ -106,7 +107,7 @@ def test_what_a_point_adds_only_falls_as_the_batch_grows():
     for added in range(6):
         gains = np.asarray(pool.gains(_whitening(batch), points, pool.moments_of(points)))
         bounds = pool.lower(_whitening(batch), jnp.full(12, jnp.inf), pool.moments, pool.traces)
-        assert np.all((gains >= 0) & (gains <= last * (1 + 1e-6)) & (gains <= bounds))
+        assert np.all((gains >= 0) & (gains <= last * (1 + 1e-5)) & (gains <= bounds))
         last, batch = gains, batch + pool.products(added, pool.moments[:, added])
 
 

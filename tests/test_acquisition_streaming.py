@@ -1,6 +1,5 @@
 """A stream's picks are those of the whole pool wherever the result says so, and it says so only where they are."""
 
-import contextlib
 import itertools
 import tracemalloc
 
@@ -343,11 +342,17 @@ def test_a_file_cut_off_anywhere_is_named(length, tmp_path):
 def test_a_file_with_a_damaged_header_is_named_or_read(tmp_path):
     path = tmp_path / "log_probs.npy"
     np.save(path, pool())
-    content = path.read_bytes()
+    content, errors = path.read_bytes(), []
     for place, damage in itertools.product(range(6, 128), (b"(", b"x")):
         path.write_bytes(content[:place] + damage + content[place + 1 :])
-        with contextlib.suppress(ValueError):
-            assert open_predictions(path, name="batches").shape == pool().shape
+        try:
+            shape = open_predictions(path, name="batches").shape
+        except ValueError as error:
+            errors.append(str(error))
+        else:
+            assert shape == pool().shape
+    assert errors
+    assert [error for error in errors if not error.startswith(f"batches={path}")] == []
 
 
 def test_half_precision_in_a_stream_is_that_of_acquire():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import reference
 from slow_parts import slow_but
+from tensors import OfAnotherDtype, Unreadable
 
 from lbb_jax import (
     acquisition,
@@ -72,35 +73,16 @@ def test_other_precisions_are_not_normalised():
 
 
 def test_a_pool_in_half_precision_can_be_spread():
-    spread, available = sharding.shard_pool(LOG_PROBS.astype(ml_dtypes.bfloat16))
-    acquisition.acquire(KEY, spread, method="bald", batch_size=2, available=available)
-
-
-class Unreadable:
-    """A tensor that says why it cannot be read."""
-
-    def __array__(self, dtype=None, copy=None):
-        raise RuntimeError("it requires grad")
-
-
-class OfAnotherLibrary:
-    """A tensor that NumPy has no dtype for."""
-
-    def __init__(self, array):
-        self.array = jnp.asarray(array)
-
-    def __array__(self, dtype=None, copy=None):
-        raise TypeError("unsupported dtype")
-
-    def __dlpack__(self, **options):
-        return self.array.__dlpack__(**options)
-
-    def __dlpack_device__(self):
-        return self.array.__dlpack_device__()
+    halves = LOG_PROBS.astype(ml_dtypes.bfloat16)
+    spread, available = sharding.shard_pool(halves)
+    found = acquisition.acquire(KEY, spread, method="bald", batch_size=2, available=available)
+    expected = acquisition.acquire(KEY, halves, method="bald", batch_size=2)
+    np.testing.assert_array_equal(found.indices, expected.indices)
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
 
 
 def test_what_numpy_cannot_read_jax_may():
-    tensor = OfAnotherLibrary(LOG_PROBS.astype(ml_dtypes.bfloat16))
+    tensor = OfAnotherDtype(LOG_PROBS.astype(ml_dtypes.bfloat16))
     assert arguments.as_array("log_probs", tensor).dtype == jnp.bfloat16
 
 
@@ -113,7 +95,7 @@ def donated():
 @pytest.mark.parametrize(
     ("value", "error", "message"),
     [
-        (Unreadable(), TypeError, r"it requires grad\); pass .*detach\(\)"),
+        (Unreadable(), TypeError, r"Tensor that requires grad\.\); pass .*detach\(\)"),
         ([1, 2], TypeError, "a list is not an array"),
         (np.ma.masked_array([1, 2], [True, False]), ValueError, "masked entries"),
         (donated(), ValueError, "donated or deleted"),

@@ -53,7 +53,7 @@ def test_the_programs_of_a_page_run_one_after_the_other(page, folder):
             exec(compile(block, page.name, "exec"), namespace)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "results" / "README.md"], ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_pages_name_are_there(page):
     assert [path for path in named_files(page.read_text(encoding="utf-8")) if not (ROOT / path).is_file()] == []
 

@@ -11,25 +11,11 @@ from lbb_jax.acquisition.shared_information import REDUNDANCIES
 
 
 def runs(variants=("Random", "BALD"), seeds=(0, 1), reduced=""):
-    rows = [
-        {
-            "variant": variant,
-            "seed": seed,
-            "labels": labels,
-            "accuracy": 0.5 + labels / 100 + seed / 50,
-            "dataset": "digits",
-            "encoder": "",
-            "network": "mlp",
-            "posterior": "deep_ensemble",
-            "batch_size": 10,
-            "reduced": reduced,
-            "seconds": 1.5,
-        }
-        for variant in variants
-        for seed in seeds
-        for labels in (10, 20, 30)
-    ]
-    return pd.DataFrame(rows)
+    labels = (10, 20, 30)
+    curves = {
+        (variant, seed): [0.5 + count / 100 + seed / 50 for count in labels] for variant in variants for seed in seeds
+    }
+    return of_curves(curves, labels=labels).assign(reduced=reduced)
 
 
 def test_a_learning_curve_has_a_line_and_a_band_for_every_variant():

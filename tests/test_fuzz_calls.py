@@ -96,42 +96,15 @@ def probs_of(array):
 def gains_of(method, arguments, available):
     """The reference's ``batch -> gains[N]``."""
     probs = np.where(available[:, None, None], probs_of(arguments["log_probs"]), 1 / NUM_CLASSES)
-    pointwise = {
-        "random": lambda probs: np.zeros(len(probs)),
-        "least_confident": reference.least_confident,
-        "margin": reference.margin_score,
-        "entropy": reference.marginal_entropy,
-        "bald": reference.bald,
-        "power_bald": reference.bald,
-        "lbb_released": lambda probs: reference.released_scores(probs, available),
-        "cluster_margin": reference.margin_score,
-    }
-    if method in pointwise:
-        scores = pointwise[method](probs)
-        return lambda batch: scores
-    if method == "epig":
-        targets = arguments.get("targets")
-        if targets is None:
-            scores = reference.epig_scores(probs, available)
-        else:
-            scores = reference.pairwise_information(probs, probs_of(targets)).mean(axis=1)
-        return lambda batch: scores
-    if method == "batch_epig":
-        targets = probs_of(arguments["targets"])
-        return lambda batch: reference.batch_epig_gains(probs, batch, targets)
-    if method == "batch_bald":
-        return lambda batch: reference.batch_bald_gains(probs, batch)
-    if method == "log_det":
-        return lambda batch: reference.log_det_gains(probs, batch)
-    if method in ("core_set", "badge"):
-        embeddings = arguments["embeddings"]
-        embeddings = fuzzed.plain(embeddings).astype(np.float64)
-        if method == "core_set":
-            return lambda batch: reference.core_set_distances(embeddings, available, batch)
-        rows = reference.gradients(probs, embeddings)
-        return lambda batch: reference.badge_gains(rows, batch)
-    weight = float(arguments.get("pair_weight", 1.0))
-    return lambda batch: reference.lbb_gains(probs, batch, pair_weight=weight)
+    embeddings, targets = arguments.get("embeddings"), arguments.get("targets")
+    return reference.gains_of(
+        method,
+        probs,
+        available,
+        embeddings=None if embeddings is None else fuzzed.plain(embeddings).astype(np.float64),
+        targets=None if targets is None else probs_of(targets),
+        pair_weight=float(arguments.get("pair_weight", 1.0)),
+    )
 
 
 def check_picks(arguments, picked):
@@ -143,7 +116,7 @@ def check_picks(arguments, picked):
     assert all(available[point] for point in batch)
     if method == "bait":
         probs, embeddings = probs_of(arguments["log_probs"]), fuzzed.plain(arguments["embeddings"]).astype(np.float64)
-        _, lowered_by = reference.bait(probs, embeddings, available, BATCH_SIZE, 1.0)
+        _, lowered_by, _ = reference.bait(probs, embeddings, available, BATCH_SIZE, 1.0)
         np.testing.assert_allclose(sorted(scores), sorted(lowered_by), rtol=1e-2, atol=1e-5)
         return
     if method == "typiclust":
@@ -202,7 +175,7 @@ def acquire_stream(rng, methods):
         "batches": "batches",
         "method": "method",
         "batch_size": "whole number",
-        "num_candidates": "whole number",
+        "num_candidates": "whole number or None",
         **OPTIONS.get(method, {}),
     }
 
@@ -211,12 +184,7 @@ def acquire_stream(rng, methods):
         check_picks({**arguments, "log_probs": whole}, picked)
         assert picked.num_points == NUM_POINTS
 
-    return Call(
-        acquisition.acquire_stream,
-        arguments,
-        {**kinds, "num_candidates": "whole number", **OPTIONS.get(method, {})},
-        check,
-    )
+    return Call(acquisition.acquire_stream, arguments, kinds, check)
 
 
 # The functions around it.

@@ -10,6 +10,8 @@ import types
 import malformed_folders
 import numpy as np
 import pytest
+import run_folders
+from folders import contents
 
 from lbb_jax import analysis, experiment
 from lbb_jax.acquisition import Acquisition
@@ -18,7 +20,6 @@ from lbb_jax.experiment import drivers, runner
 from lbb_jax.experiment.drivers import Finished
 from lbb_jax.loop import AcquiredBatch, Round
 from lbb_jax.metrics import BY_CLASS, Metrics
-from lbb_jax.run_folder import RunFolder
 
 NUM_IN_SAMPLE, NUM_FOLDERS, NUM_PARTS = 25, 500, 10
 SECONDS_PER_FOLDER = 60
@@ -74,32 +75,17 @@ def folders(quick_rounds, tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     records = experiment.run(config(), root / "complete")
     for count in (1, 3):
-        stop(root / f"stopped{count}", after=count)
+        with run_folders.stopped_after_saving(count):
+            experiment.run(config(), root / f"stopped{count}")
     shutil.copytree(root / "stopped3", root / "ahead")
     lines = (root / "complete" / "metrics.jsonl").read_text().splitlines(keepends=True)
     (root / "ahead" / "metrics.jsonl").write_text("".join(lines[: 4 * NUM_SEEDS]))
     return types.SimpleNamespace(root=root, records=records, names=["complete", "stopped1", "stopped3", "ahead"])
 
 
-def stop(folder, *, after):
-    """A run that is stopped when so many rounds have been saved."""
-    original, saved = RunFolder.save, []
-
-    def save(self, states):
-        original(self, states)
-        saved.append(states)
-        if len(saved) == after:
-            raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(RunFolder, "save", save)
-        with pytest.raises(KeyboardInterrupt):
-            experiment.run(config(), folder)
-
-
 def check(folder, expected, caplog):
     """Runs in the folder and reads it: each ends in the right result, or in a message that names it."""
-    before = malformed_folders.snapshot(folder)
+    before = contents(folder)
     caplog.clear()
     runs, error = outcome_of(lambda: analysis.load_runs([folder]))
     if error is not None:
@@ -109,7 +95,7 @@ def check(folder, expected, caplog):
         assert runs["accuracy"].tolist() == accuracies, "load_runs gives other numbers"
         is_whole = len(runs) == len(expected)
         assert is_whole or "stopped short" in caplog.text, "load_runs says nothing of a run that stopped short"
-    assert malformed_folders.snapshot(folder) == before, "load_runs changed a file"
+    assert contents(folder) == before, "load_runs changed a file"
     done, error = outcome_of(lambda: experiment.run(config(), folder))
     if error is None:
         # Fields that this version does not know stay where they are.
@@ -128,7 +114,7 @@ def check(folder, expected, caplog):
         assert len([line for line in lines if line.strip()]) == len(expected)
         return
     assert folder.name in str(error), f"run names no file: {error}"
-    after = malformed_folders.snapshot(folder)
+    after = contents(folder)
     assert {name: after.get(name) for name in before} == before, "a refusal changed a file"
     assert after.keys() == before.keys(), "a refusal left a file"
 

@@ -43,21 +43,30 @@ def random_moments(seed, count):
     return [(num_lines, generator.uniform(0, 0.3)) for num_lines in lines]
 
 
-def interrupt(workdir, number, num_lines):
-    """Sends a run a signal that it can act on: it must end soon, unfinished, and say how to go on."""
-    process = killed_runs.start(workdir, *DRIVERS["host"])
-    killed_runs.wait_for_lines(process, workdir, num_lines)
-    process.send_signal(number)
+def signalled(workdir, number, num_lines, **options):
+    """Runs until so many lines are stored and the process has sent itself a signal; its status and its errors."""
+    prepare = killed_runs.signals_itself(number, num_lines, **options)
+    process = killed_runs.start(workdir, *DRIVERS["host"], prepare=prepare)
     _, errors = process.communicate()
-    assert process.returncode not in (0, -number)
+    assert len(killed_runs.lines_of(workdir)) == num_lines, errors
+    return process.returncode, errors
+
+
+def interrupt(workdir, number, num_lines):
+    """Sends a run a signal that it can act on: it must end, unfinished, and say how to go on."""
+    status, errors = signalled(workdir, number, num_lines)
+    assert status not in (0, -number)
     assert "the same command goes on" in errors
-    assert len(killed_runs.lines_of(workdir)) < NUM_SEEDS * NUM_ROUNDS
 
 
 @pytest.mark.slow
 def test_a_run_survives_three_kills_and_a_signal(tmp_path, uninterrupted):
-    interrupt(tmp_path, signal.SIGTERM, 1)
-    check(tmp_path, uninterrupted, "host", random_moments(seed=0, count=3))
+    interrupt(tmp_path, signal.SIGTERM, NUM_SEEDS)
+    # Without a checkpoint of the last round and with one; the second starts where the first was killed.
+    for num_rounds, after in ((3, "append_records"), (3, "save"), (7, "append_records")):
+        status, errors = signalled(tmp_path, signal.SIGKILL, NUM_SEEDS * num_rounds, after=after)
+        assert status == -signal.SIGKILL, errors
+    check(tmp_path, uninterrupted, "host", [])
 
 
 @pytest.mark.soak

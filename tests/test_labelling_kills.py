@@ -1,6 +1,5 @@
 """Labelling projects whose processes are killed, and a whole project with people as they are."""
 
-import collections
 import json
 import os
 import random
@@ -9,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from labelling_processes import CONTEXT, Handle, ask_in_process, tell_in_process, work_until_killed
+from labelling_processes import CONTEXT, Handle, ask_in_process, killed_at, tell_in_process, work_until_killed
 from labelling_projects import CLASSES, fill_in, ids_of
 from sklearn import datasets, ensemble
 
@@ -19,18 +18,19 @@ from lbb_jax.labelling import tables
 pytestmark = pytest.mark.slow
 
 
-def run_and_kill(path, seed, seconds):
-    """Runs a worker, kills it after some time, and returns what it had acknowledged."""
+def run_and_kill(path, seed, num_notes, seconds):
+    """Runs a worker, kills it some time after so many notes, and returns all that it had acknowledged."""
     reading, writing = os.pipe()
     process = CONTEXT.Process(target=work_until_killed, args=(path, seed, Handle(writing)))
     process.start()
     os.close(writing)
-    first = os.read(reading, 1)
-    time.sleep(seconds)
-    os.kill(process.pid, signal.SIGKILL)
-    process.join()
     with os.fdopen(reading, "rb") as pipe:
-        content = first + pipe.read()
+        content = b"".join(pipe.readline() for _ in range(num_notes))
+        time.sleep(seconds)
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        content += pipe.read()
     return [json.loads(line) for line in content.split(b"\n")[:-1]]
 
 
@@ -39,7 +39,7 @@ def test_a_killed_project_has_lost_nothing_and_asks_nothing_twice(tmp_path):
     labelling.create(path, ids=ids_of(20), classes=CLASSES)
     asked, told = [], {}
     for seed in range(8):
-        for note in run_and_kill(path, seed, random_numbers.uniform(0, 0.3)):
+        for note in run_and_kill(path, seed, seed + 1, random_numbers.uniform(0, 0.05)):
             asked += note.get("asked", [])
             told |= note.get("told", {})
         project = labelling.open(path)
@@ -55,7 +55,8 @@ def test_a_killed_project_has_lost_nothing_and_asks_nothing_twice(tmp_path):
         every = all_asked(path)
         assert len(every) == len(set(every)), "asked twice"
         assert set(asked) <= set(every)
-    assert len(told) > 20
+    # Every other note is of two labels.
+    assert len(told) >= sum(2 * ((seed + 1) // 2) for seed in range(8))
 
 
 def skipped(project):
@@ -112,7 +113,7 @@ class Labeller:
 
 
 class Killer:
-    """Runs functions in processes, some of which it kills at any moment of the time that they would take.
+    """Runs functions in processes, some of which are killed when they have written one of their first three files.
 
     Attributes:
       kills: How many were killed before they had ended.
@@ -120,23 +121,18 @@ class Killer:
 
     def __init__(self, seed):
         self.random, self.kills = random.Random(seed), 0
-        # What the last run of each function took that was left alone; until there is one, little.
-        self.seconds = collections.defaultdict(lambda: 0.05)
 
     def repeat_until_done(self, function, arguments, *, is_done):
         """Runs a function; the user looks and, if need be, runs it again."""
         while True:
-            process, start = CONTEXT.Process(target=function, args=arguments), time.monotonic()
-            process.start()
             if self.random.random() < 0.4:
-                process.join(self.random.uniform(0, self.seconds[function]))
-                process.kill()
-                process.join()
-                self.kills += process.exitcode == -signal.SIGKILL
+                process = CONTEXT.Process(target=killed_at, args=(self.random.randrange(3), function, *arguments))
             else:
-                process.join()
-                self.seconds[function] = time.monotonic() - start
+                process = CONTEXT.Process(target=function, args=arguments)
+            process.start()
+            process.join()
             assert process.exitcode in (0, -signal.SIGKILL)
+            self.kills += process.exitcode == -signal.SIGKILL
             if process.exitcode == 0 or is_done():
                 return
 
@@ -151,7 +147,7 @@ def test_a_whole_project_with_a_forest_and_a_labeller_as_they_are(tmp_path):
     truth = {id_: classes[label] for id_, label in zip(ids, labels, strict=True)}
     row_of = {id_: row for row, id_ in enumerate(ids)}
 
-    path, killer = tmp_path / "pool", Killer(seed=1)
+    path, killer = tmp_path / "pool", Killer(seed=8)
     project = labelling.create(path, ids=ids[:250], classes=classes)
     labeller, accuracies = Labeller(truth, seed=2), []
     # Two of each class are known from the start.

@@ -141,14 +141,6 @@ def test_the_pool_is_embedded_for_the_methods_that_need_it(method, draws):
     assert predictions.embeddings.shape == (120, 16)
 
 
-@pytest.mark.slow
-def test_a_whole_run_past_the_end_of_the_pool_labels_nothing_more():
-    _, state, rounds = run(num_pool=21, method="random", initial_size=10, batch_size=8, final_size=40)
-    np.testing.assert_array_equal(rounds.labels, [10, 18, 21, 21, 21])
-    np.testing.assert_array_equal(rounds.batch.num_labelled, [8, 3, 0, 0, 0])
-    assert sorted(np.asarray(state.labelled.indices)[:21].tolist()) == list(range(21))
-
-
 def test_nan_embeddings_are_counted():
     state, acquire = acquisition_of(small_problem.settings("core_set"))
     embeddings = np.ones((120, 2), np.float32)

@@ -237,7 +237,7 @@ def test_a_shared_mask_is_the_same_for_every_input_and_another_for_every_key(nam
     copies = jnp.broadcast_to(inputs[:1], inputs.shape)
     hidden = network.before_dropout(variables, copies)
     logits = network.masked_logits(jax.random.key(0), variables, hidden)
-    np.testing.assert_allclose(logits, jnp.broadcast_to(logits[:1], logits.shape), atol=1e-6)
+    np.testing.assert_allclose(logits, jnp.broadcast_to(logits[:1], logits.shape), atol=1e-5)
     assert np.abs(logits - network.masked_logits(jax.random.key(1), variables, hidden)).max() > 1e-4
 
 
@@ -379,7 +379,7 @@ def test_computing_in_bfloat16_changes_logits_by_its_rounding_and_nothing_else(n
     expected, found = exact.logits(variables, inputs), rounded.logits(variables, inputs)
     assert found.dtype == jnp.float32
     # bfloat16 has 8 bits: a part in 256 of each product, over a few layers.
-    np.testing.assert_allclose(found, expected, atol=0.05 * np.abs(expected).max())
+    np.testing.assert_allclose(found, expected, atol=0.1 * np.abs(expected).max())
     assert np.abs(found - expected).max() > 1e-5
 
     def loss(params):
@@ -406,7 +406,7 @@ def test_a_plain_module_trains_where_it_is_trained_and_nowhere_else():
     variables = jax.jit(network.init)(jax.random.key(0), inputs)
     logits, training_logits = jax.jit(network.logits), jax.jit(network.training_logits)
     first, second = (logits(variables, inputs[:size])[:2] for size in (4, 2))
-    np.testing.assert_allclose(first, second, atol=1e-6)
+    np.testing.assert_allclose(first, second, atol=1e-5)
     one, statistics = training_logits(jax.random.key(1), variables, inputs)
     other, _ = training_logits(jax.random.key(2), variables, inputs)
     assert not np.allclose(one, other)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scripts
 import text_checkpoints
-from markdown import commands, expand, named_files
+from markdown import commands, expand
 from scripts import ROOT
 
 from lbb_jax import acquisition, experiment
@@ -157,8 +157,3 @@ def test_a_page_that_the_build_completes_says_so_on_github(name):
 def test_the_readme_is_short():
     assert len(TEXTS["README.md"].encode()) <= 9_000
     assert TEXTS["README.md"].count("\n") <= 155
-
-
-@pytest.mark.parametrize("path", named_files(TEXTS["README.md"]))
-def test_files_that_are_named_are_there(path):
-    assert (ROOT / path).is_file()

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 import scripts
-from markdown import commands, expand, named_files
+from markdown import commands, expand
 
 from lbb_jax import experiment
 from lbb_jax.figures import SUFFIXES
@@ -91,11 +91,6 @@ def test_folders_of_runs_that_are_named_hold_runs(pattern):
     folders = list(scripts.ROOT.glob(pattern))
     assert folders
     assert all((folder / "config.json").is_file() for folder in folders if folder.is_dir())
-
-
-@pytest.mark.parametrize("path", named_files(PAGE))
-def test_files_that_are_named_are_there(path):
-    assert (scripts.ROOT / path).is_file()
 
 
 def test_the_only_picture_is_the_one_that_the_readme_shows():

@@ -50,7 +50,7 @@ def test_padding_and_other_texts_change_nothing(family, checkpoints):
     padded[[2, 0], :6] = TOKENS
     long = hidden_states(architecture, params, padded)
     for row, of_row, of_padded in zip(TOKENS, short, np.asarray(long)[[2, 0]], strict=True):
-        np.testing.assert_allclose(of_padded[:6][row >= 0], of_row[row >= 0], atol=2e-6)
+        np.testing.assert_allclose(of_padded[:6][row >= 0], of_row[row >= 0], atol=2e-5)
     # A text of nothing but padding fills up a batch.
     assert np.isfinite(encoder.mean_over_tokens(long, encoder.is_no_padding(padded))).all()
 

@@ -59,7 +59,7 @@ def test_the_same_texts_are_embedded_once(encoder, tmp_path, computed):
 def test_other_texts_are_embedded_again(encoder, tmp_path, computed):
     embed(encoder, tmp_path)
     again = embed(encoder, tmp_path, TEXTS[::-1])
-    np.testing.assert_allclose(again[::-1], embed(encoder, tmp_path), atol=1e-6)
+    np.testing.assert_allclose(again[::-1], embed(encoder, tmp_path), atol=1e-5)
     assert computed == TEXTS + TEXTS[::-1]
 
 

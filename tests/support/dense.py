@@ -10,7 +10,6 @@ import numpy as np
 from lbb_jax import information, label_configurations
 from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.batch_bald import beliefs_of, conditional_information, relative_to_mean
-from lbb_jax.acquisition.greedy import greedy
 from lbb_jax.relative_entropy import centre
 
 
@@ -94,19 +93,15 @@ def _lbb_gains(log_probs, redundancy, pairs):
     return gains_after
 
 
-@functools.partial(jax.jit, static_argnames=("batch_size", "redundancy", "pairs"))
 def large_batch_bald(key, log_probs, available, *, batch_size, redundancy="pairwise", pairs="exact"):
     del key
-    scores, is_tree = information.mutual_information(log_probs), redundancy == "tree"
+    gains_after = _lbb_gains(log_probs, redundancy, pairs)
 
-    def gains(shared):
-        return jnp.maximum(scores - shared, 0) if is_tree else scores - shared
+    def rank(picks):
+        gains = gains_after(picks)
+        return gains, gains
 
-    def add(shared, index):
-        new = _information_with(log_probs, index, pairs=pairs)
-        return jnp.maximum(shared, new) if is_tree else shared + new
-
-    return greedy(gains, add, jnp.zeros_like(scores), available, batch_size=batch_size)
+    return _pick(batch_size, available, rank)
 
 
 def power_large_batch_bald(key, log_probs, available, *, batch_size, alpha=1.0, redundancy="pairwise", pairs="exact"):

@@ -6,25 +6,9 @@ import ml_dtypes
 import numpy as np
 import pandas as pd
 import reference
+from tensors import OnlyArray, Unreadable
 
 NUM_POINTS, NUM_DRAWS, NUM_CLASSES, NUM_FEATURES = 12, 6, 3, 5
-
-
-class OnlyArray:
-    """Offers ``__array__`` and nothing else."""
-
-    def __init__(self, array):
-        self.array = array
-
-    def __array__(self, dtype=None, copy=None):
-        return np.asarray(self.array, dtype)
-
-
-class Unreadable:
-    """A tensor that its library does not hand out."""
-
-    def __array__(self, dtype=None, copy=None):
-        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
 
 
 def log_probs(rng, num_points=NUM_POINTS):

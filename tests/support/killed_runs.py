@@ -1,10 +1,15 @@
 """A run of the entry point, as a process that can be killed, and what must hold of its folder after that."""
 
+import functools
 import json
+import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from script_processes import ROOT, Script
+
+from lbb_jax.run_folder import RunFolder
 
 NUM_SEEDS, NUM_ROUNDS = 2, 10
 ARGUMENTS = (
@@ -18,9 +23,32 @@ ARGUMENTS = (
 DRIVERS = {"host": ("--config.driver=host",), "scan": ("--config.driver=scan", "--config.rounds_at_once=3")}
 
 
-def start(workdir: Path, *arguments: str, posterior: str = "ensemble") -> Script:
+def start(
+    workdir: Path, *arguments: str, posterior: str = "ensemble", prepare: Callable[[], None] | None = None
+) -> Script:
     config = f"--config=configs/digits.py:{posterior}"
-    return Script(ROOT / "experiments" / "run.py", config, f"--workdir={workdir}", *ARGUMENTS, *arguments)
+    script = ROOT / "experiments" / "run.py"
+    return Script(script, config, f"--workdir={workdir}", *ARGUMENTS, *arguments, prepare=prepare)
+
+
+def signals_itself(number: int, num_lines: int, *, after: str = "append_records") -> Callable[[], None]:
+    """What to prepare in a process: a signal to itself once it has stored so many lines, a multiple of `NUM_SEEDS`.
+
+    ``after`` is the method of `RunFolder` after which it comes: after ``append_records`` there is no checkpoint of
+    the last round yet, after ``save`` there is.
+    """
+    return functools.partial(_signal_itself, number, num_lines, after)
+
+
+def _signal_itself(number: int, num_lines: int, after: str) -> None:
+    original = getattr(RunFolder, after)
+
+    def write(self, *arguments):
+        original(self, *arguments)
+        if len(self.read_records()) == num_lines:
+            os.kill(os.getpid(), number)
+
+    setattr(RunFolder, after, write)
 
 
 def finish(process: Script) -> str:
@@ -31,9 +59,8 @@ def finish(process: Script) -> str:
 
 
 def lines_of(workdir: Path) -> list[dict]:
-    """The lines of ``metrics.jsonl`` without their times, each of which must be whole."""
-    path = workdir / "metrics.jsonl"
-    records = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    """The lines of ``metrics.jsonl`` without their times."""
+    records = RunFolder(workdir).read_records()
     return [{name: value for name, value in record.items() if "seconds" not in name} for record in records]
 
 
@@ -49,7 +76,6 @@ def kill(process: Script, workdir: Path) -> None:
     """Kills the run without a warning. No file may be half-written."""
     process.kill()
     process.communicate()
-    lines = lines_of(workdir)
-    assert [line["round"] for line in lines] == [number // NUM_SEEDS for number in range(len(lines))]
+    lines_of(workdir)
     if (workdir / "config.json").exists():
         json.loads((workdir / "config.json").read_text())

@@ -1,6 +1,5 @@
-"""Run folders with something wrong, each from a seed, and what they hold."""
+"""Run folders with something wrong, each from a seed."""
 
-import hashlib
 import json
 import os
 import random
@@ -15,19 +14,6 @@ LATER_FIELDS = (
     "compute_dtype",
     "posterior.members_at_once",
 )
-
-
-def snapshot(folder):
-    """What every file in ``folder`` is and holds, but for the lock."""
-    return {
-        path.relative_to(folder).as_posix(): os.readlink(path)
-        if path.is_symlink()
-        else hashlib.sha256(path.read_bytes()).hexdigest()
-        if path.is_file()
-        else "folder"
-        for path in sorted(folder.rglob("*"))
-        if path.name != ".lock"
-    }
 
 
 def spoil(folder, seed):

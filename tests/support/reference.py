@@ -5,6 +5,8 @@ logarithms. Random inputs for the tests are made here too.
 """
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -211,8 +213,11 @@ def badge_gains(rows: np.ndarray, batch: list[int]) -> np.ndarray:
 
 def bait(
     probs: np.ndarray, embeddings: np.ndarray, available: np.ndarray, batch_size: int, regularizer: float
-) -> tuple[list[int], list[float]]:
-    """Forward greedy and backward removal with explicit Fisher matrices; the picks and their gains."""
+) -> tuple[list[int], list[float], float]:
+    """Forward greedy and backward removal with explicit Fisher matrices; the picks and their gains.
+
+    The last is by how much the best of a step led the next best at least, as a share of what the step changed.
+    """
     means = probs.mean(axis=1)
     fishers = np.array(
         [np.kron(np.diag(p) - np.outer(p, p), np.outer(h, h)) for p, h in zip(means, embeddings, strict=True)]
@@ -224,16 +229,65 @@ def bait(
     def trace(batch: list[int]) -> float:
         return np.trace(np.linalg.solve(known + fishers[batch].sum(axis=0) / scale, wanted))
 
-    batch, lowered_by = [], []
+    def take_lowest(traces: dict[int, float], before: float) -> int:
+        best, *others = sorted(traces, key=traces.get)
+        if others:
+            lead = traces[others[0]] - traces[best]
+            leads.append(lead and lead / max(abs(traces[x] - before) for x in (best, others[0])))
+        return int(best)
+
+    batch, lowered_by, leads = [], [], []
     while len(batch) < min(2 * batch_size, available.sum()):
         traces = {x: trace([*batch, x]) for x in np.flatnonzero(available) if x not in batch}
-        best = min(traces, key=traces.get)
+        best = take_lowest(traces, trace(batch))
         lowered_by.append(trace(batch) - traces[best])
-        batch.append(int(best))
+        batch.append(best)
     lowered_by = dict(zip(batch, lowered_by, strict=True))
     while len(batch) > batch_size:
-        batch.remove(min(batch, key=lambda x: trace([other for other in batch if other != x])))
-    return batch, [lowered_by[x] for x in batch]
+        without = {x: trace([other for other in batch if other != x]) for x in batch}
+        batch.remove(take_lowest(without, trace(batch)))
+    return batch, [lowered_by[x] for x in batch], min(leads, default=np.inf)
+
+
+def gains_of(
+    method: str,
+    probs: np.ndarray,
+    available: np.ndarray | None = None,
+    *,
+    embeddings: np.ndarray | None = None,
+    targets: np.ndarray | None = None,
+    **of_lbb: Any,
+) -> Callable[[list[int]], np.ndarray]:
+    """The ``batch -> gains[N]`` that a method maximises or samples by.
+
+    Without ``targets`` all points are targets of EPIG; ``of_lbb`` are options of `lbb_gains`.
+    """
+    pointwise = {
+        "random": lambda: np.zeros(len(probs)),
+        "least_confident": lambda: least_confident(probs),
+        "margin": lambda: margin_score(probs),
+        "cluster_margin": lambda: margin_score(probs),
+        "entropy": lambda: marginal_entropy(probs),
+        "bald": lambda: bald(probs),
+        "power_bald": lambda: bald(probs),
+        "lbb_released": lambda: released_scores(probs, available),
+        "epig": lambda: (
+            epig_scores(probs, available) if targets is None else pairwise_information(probs, targets).mean(axis=1)
+        ),
+    }
+    if method in pointwise:
+        values = pointwise[method]()
+        return lambda batch: values
+    of_batches = {
+        "batch_bald": lambda batch: batch_bald_gains(probs, batch),
+        "batch_epig": lambda batch: batch_epig_gains(probs, batch, targets),
+        "lbb": lambda batch: lbb_gains(probs, batch, **of_lbb),
+        "power_lbb": lambda batch: lbb_gains(probs, batch, **of_lbb),
+        "log_det": lambda batch: log_det_gains(probs, batch),
+        "core_set": lambda batch: core_set_distances(embeddings, available, batch),
+        "badge": lambda batch: badge_gains(gradients(probs, embeddings), batch),
+    }
+    return of_batches[method]
 
 
 def greedy(gains_after, num_points: int, batch_size: int) -> tuple[list[int], list[float], list[float]]:

@@ -1,6 +1,9 @@
-"""Run folders as the driver leaves them, without a run."""
+"""Run folders as the driver leaves them, without a run or where a run is stopped."""
 
+import contextlib
 import json
+
+import pytest
 
 from lbb_jax import experiment
 from lbb_jax.experiment import environment
@@ -37,6 +40,23 @@ def write(path, accuracies=((0.5,),), *, batches=None, data=(), **overrides):
         ]
     )
     return folder.path
+
+
+@contextlib.contextmanager
+def stopped_after_saving(count):
+    """A context in which whatever runs is stopped once so many checkpoints have been saved, as by Ctrl-C."""
+    original, saved = RunFolder.save, []
+
+    def save(self, states):
+        original(self, states)
+        saved.append(states)
+        if len(saved) == count:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(RunFolder, "save", save)
+        with pytest.raises(KeyboardInterrupt):
+            yield
 
 
 def describe(config, data=()):

@@ -6,9 +6,9 @@ That one is `multiprocessing`'s fork server: it has run nothing but imports, so 
 import multiprocessing
 import os
 import runpy
-import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -20,12 +20,21 @@ _CONTEXT.set_forkserver_preload(["lbb_jax.experiment", "paper.benchmarks.acquisi
 
 
 class Script:
-    """A running script, with the methods of `subprocess.Popen` that the tests use."""
+    """A running script, with the methods of `subprocess.Popen` that the tests use.
 
-    def __init__(self, path: Path | str, *arguments: str, num_devices: int | None = None):
+    ``prepare`` is called in its process before the script runs.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *arguments: str,
+        num_devices: int | None = None,
+        prepare: Callable[[], None] | None = None,
+    ):
         self._folder = tempfile.TemporaryDirectory()
         self._process = _CONTEXT.Process(
-            target=_run, args=(str(path), arguments, num_devices, self._path("output"), self._path("errors"))
+            target=_run, args=(str(path), arguments, num_devices, prepare, self._path("output"), self._path("errors"))
         )
         self._process.start()
 
@@ -43,9 +52,6 @@ class Script:
     def kill(self) -> None:
         self._process.kill()
 
-    def send_signal(self, number: signal.Signals) -> None:
-        os.kill(self._process.pid, number)
-
     def communicate(self, timeout: float = 300) -> tuple[str, str]:
         """Waits for the end and returns what was written to the standard output and to the standard error."""
         self._process.join(timeout)
@@ -60,7 +66,14 @@ class Script:
         return path.read_text() if path.exists() else ""
 
 
-def _run(path: str, arguments: tuple[str, ...], num_devices: int | None, output: str, errors: str) -> None:
+def _run(
+    path: str,
+    arguments: tuple[str, ...],
+    num_devices: int | None,
+    prepare: Callable[[], None] | None,
+    output: str,
+    errors: str,
+) -> None:
     """Runs a script in this process, which is its own, as ``python path arguments`` would in the project's folder."""
     for stream, file in ((sys.stdout, output), (sys.stderr, errors)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT), stream.fileno())
@@ -72,4 +85,6 @@ def _run(path: str, arguments: tuple[str, ...], num_devices: int | None, output:
         jax.config.update("jax_platforms", "cpu")
     sys.argv = [path, *arguments]
     sys.path.insert(0, str(Path(path).parent))
+    if prepare is not None:
+        prepare()
     runpy.run_path(path, run_name="__main__")

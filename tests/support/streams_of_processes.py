@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import sys
+import time
 
 import jax
 import numpy as np
@@ -18,6 +19,8 @@ STREAMED = {
     "power_bald": ("power_bald", {}),
 }
 NUM_POINTS, BATCH_SIZE, NUM_CANDIDATES = 1_200, 6, 40
+# TCP_LISTEN, of the kernel.
+_LISTENING = 10
 
 
 def main(arguments: list[str]) -> None:
@@ -66,21 +69,34 @@ def sent_since(before: dict[int, int]) -> dict:
 
 
 def sent() -> dict[int, int]:
-    """Bytes sent through each open socket of this process that have arrived, as the kernel counts them."""
-    found = {}
+    """Bytes sent through each open socket of this process, as the kernel counts them when all have arrived."""
+    end = time.monotonic() + 30
+    while True:
+        arrived, num_unacknowledged = _arrived()
+        if num_unacknowledged == 0 or time.monotonic() > end:
+            return arrived
+        time.sleep(0.001)
+
+
+def _arrived() -> tuple[dict[int, int], int]:
+    """Bytes that have arrived, by the inode of the socket, and packets of all sockets of which that is not known."""
+    found, num_unacknowledged = {}, 0
     for name in os.listdir("/proc/self/fd") if sys.platform == "linux" else ():
         try:
             file = os.stat(int(name))
             if not stat.S_ISSOCK(file.st_mode):
                 continue
             with socket.socket(fileno=os.dup(int(name))) as connection:
-                # tcpi_bytes_acked, of the kernel's struct tcp_info.
+                # The kernel's struct tcp_info.
                 information = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
         except OSError:
             continue
         if len(information) >= 128:
-            found[file.st_ino] = int.from_bytes(information[120:128], sys.byteorder)
-    return found
+            state, unacked, bytes_acked = information[0], information[24:28], information[120:128]
+            found[file.st_ino] = int.from_bytes(bytes_acked, sys.byteorder)
+            # Of a socket that listens, it is the number of connections that wait.
+            num_unacknowledged += state != _LISTENING and int.from_bytes(unacked, sys.byteorder)
+    return found, num_unacknowledged
 
 
 if __name__ == "__main__":

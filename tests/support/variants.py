@@ -122,23 +122,5 @@ def pick_for_many_keys(
 def gains_of(name: str, probs: np.ndarray, available: np.ndarray | None = None):
     """The reference ``batch -> gains[N]`` of a variant that is not random, all points being targets of EPIG."""
     method, options = VARIANTS[name]
-    fixed = {
-        "least_confident": reference.least_confident,
-        "margin": reference.margin_score,
-        "entropy": reference.marginal_entropy,
-        "bald": reference.bald,
-        "power_bald": reference.bald,
-        "lbb_released": lambda probs: reference.released_scores(probs, available),
-        "epig": lambda probs: reference.epig_scores(probs, available),
-    }
-    if method in fixed:
-        values = fixed[method](probs)
-        return lambda batch: values
-    if method == "core_set":
-        return lambda batch: reference.core_set_distances(EMBEDDINGS[: len(probs)], available, batch)
-    if method == "batch_bald":
-        return lambda batch: reference.batch_bald_gains(probs, batch)
-    if method == "log_det":
-        return lambda batch: reference.log_det_gains(probs, batch)
-    numbers = {key: value for key, value in options.items() if key != "alpha"}
-    return lambda batch: reference.lbb_gains(probs, batch, **numbers)
+    of_lbb = {key: value for key, value in options.items() if key in ("redundancy", "pair_weight", "order")}
+    return reference.gains_of(method, probs, available, embeddings=EMBEDDINGS[: len(probs)], **of_lbb)
