@@ -214,12 +214,13 @@ def _check_examples(examples: Examples) -> None:
         raise TypeError(f"examples: a {type(examples).__name__} is not Examples; pass those of examples.create")
 
 
-def _check_indices(examples: Examples, indices: ArrayLike) -> Int[Array, " B"]:
-    """``indices[B]`` of examples, those outside of ``jit`` between 0 and the number of examples."""
+def _check_indices(examples: Examples, indices: ArrayLike) -> Int32[Array, " B"]:
+    """``indices[B]`` of examples as int32, those outside of ``jit`` between 0 and the number of examples."""
     _check_examples(examples)
     indices = arguments.as_array("indices", indices)
     arguments.check_integers("indices", indices, low=0, high=examples.num_examples)
-    return jnp.asarray(indices)
+    # A narrower type might not hold the number of examples.
+    return jnp.asarray(indices, jnp.int32)
 
 
 def inputs(examples: Examples, indices: Int[ArrayLike, " B"]) -> Shaped[Array, "B ..."]:

@@ -55,6 +55,15 @@ def test_noise_has_its_standard_deviation_and_differs_between_copies():
     assert np.abs(inputs[0] - inputs[50]).max() > 0.05
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int64])
+def test_indices_may_be_narrower_than_the_number_of_examples(dtype):
+    created = examples.create(np.arange(300.0), np.arange(300), mean=0.0, std=1.0)
+    indices = np.array([3, 120], dtype)
+    np.testing.assert_array_equal(examples.labels(created, indices), [3, 120])
+    np.testing.assert_allclose(examples.inputs(created, indices), [3, 120])
+    np.testing.assert_array_equal(jax.jit(examples.labels)(created, indices), [3, 120])
+
+
 @pytest.mark.parametrize(("options", "message"), [({"copies": 0}, "copies=0"), ({"noise": -1.0}, "noise=-1.0")])
 def test_repeat_refuses_what_is_out_of_range(options, message):
     with pytest.raises(ValueError, match=message):
