@@ -1,9 +1,9 @@
 """The plain greedy loop: the gain of every point at every step, and the point of the highest gain.
 
 It defines what `large_batch_bald`, `log_det` and `batch_bald` compute. These evaluate only points that can still win
-(`lbb_jax.acquisition.lazy_greedy`) and pick the same points; where that is faster, as mostly on accelerators, they
-choose an equivalent dense form by themselves. Use the plain loop for methods of your own, whether or not their gains
-fall as the batch grows.
+(`lbb_jax.acquisition.lazy_greedy`) and pick the same points. Where that is faster, as mostly on accelerators,
+`large_batch_bald` and `log_det` choose an equivalent dense form by themselves (`lbb_jax.acquisition.dense_greedy`). Use
+the plain loop for methods of your own, whether or not their gains fall as the batch grows.
 """
 
 from collections.abc import Callable

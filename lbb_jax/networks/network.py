@@ -71,6 +71,9 @@ def last_layer(variables: Variables, num_features: int) -> tuple[Float[Array, "D
       variables: The variables of one network.
       num_features: ``D``, the width of the network's embeddings.
 
+    Returns:
+      The kernel ``[D, C]`` and the bias ``[C]``, both float32.
+
     Raises:
       ValueError: If there is no such part, or it is not a kernel ``[D, C]`` and a bias ``[C]``.
     """
