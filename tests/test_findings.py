@@ -304,8 +304,8 @@ def measured():
     return table[is_whole]
 
 
-def of_highest_bald(measured, b):
-    is_shown = (measured["measurement"] == "approximation") & (measured["batch"] == "highest BALD")
+def of_batches(measured, b, points="highest BALD"):
+    is_shown = (measured["measurement"] == "approximation") & (measured["batch"] == points)
     return measured[is_shown & (measured["b"] == b)].groupby("source").mean(numeric_only=True)
 
 
@@ -374,7 +374,7 @@ def test_what_fifty_seeds_decide():
 
 
 def test_the_readme_says_how_much_the_pairwise_sum_over_counts(measured):
-    of_batches = of_highest_bald(measured, 50).filter(like="mnist", axis="index")
+    of_batches = of_batches(measured, 50).filter(like="mnist", axis="index")
     ratios = of_batches["pairs_once"] / of_batches["total_correlation"]
     assert f"for fifty MNIST images of high BALD it is {ratios.min():.0f} to {ratios.max():.0f} times" in README
 
@@ -398,7 +398,7 @@ def test_the_readme_says_how_long_a_batch_takes():
     assert (
         f"100 picks from 49,980 points take LBB {tree[0]:.0f} ms (tree) and {pairwise[0]:.0f} ms (pairwise)" in README
     )
-    assert f", {tree[1]:.0f} to {pairwise[1]:.0f} times a pass of BALD" in README
+    assert f", {tree[1]:.1f} and {pairwise[1]:.1f} times a pass of BALD" in README
     assert f"50 picks of BatchBALD take {times['batch_bald', None, 50][0] / 1000:.0f} s" in README
     others = (RESULTS / "benchmark" / "peers.jsonl").read_text(encoding="utf-8").splitlines()
     (redux,) = [row for row in map(json.loads, others) if row["case"] == "batch_bald (batchbald_redux)"]
@@ -433,17 +433,17 @@ def test_every_line_of_the_table_of_decisions_has_evidence_or_says_what_is_missi
 def test_the_page_says_how_good_the_approximations_are(measured):
     page = " ".join(PAGE.split())
     ensemble = "mnist, deep ensemble, 50 labels"
-    at_six, at_fifty = (of_highest_bald(measured, b).loc[ensemble] for b in (6, 50))
+    at_six, at_fifty = (of_batches(measured, b).loc[ensemble] for b in (6, 50))
     once = [at["pairs_once"] / at["total_correlation"] for at in (at_six, at_fifty)]
     assert f"on MNIST it is {once[0]:.1f} times too large, for fifty {once[1]:.0f} times" in page
     # The tree keeps half of the total correlation at b = 6.
     assert (
-        (of_highest_bald(measured, 6)["tree"] / of_highest_bald(measured, 6)["total_correlation"])
+        (of_batches(measured, 6)["tree"] / of_batches(measured, 6)["total_correlation"])
         .between(0.45, 0.6)
         .all()
     )
     for b in (2, 6, 50):
-        of_size = of_highest_bald(measured, b)
+        of_size = of_batches(measured, b)
         assert (of_size["tree"] <= of_size["total_correlation"] + 3 * of_size["standard_error"] + 1e-5).all()
         assert of_size["pairs_twice"].to_numpy() == pytest.approx(2 * of_size["pairs_once"].to_numpy(), abs=1e-5)
 
@@ -500,12 +500,16 @@ def test_the_page_of_theory_says_what_triples_and_chi_squared_are_worth(measured
         assert (held.loc[f'{form}, `pairs="chi2"`'] >= held.loc[form] - 0.02).all()
     tens = held.filter(like="b = 10")
     assert (tens.loc["LBB (pairwise), `order=3`"] < tens.loc["LBB (pairwise)"]).all()
-    with_triples = of_highest_bald(measured, 10).dropna(subset="pairs_and_triples")
-    ratios = with_triples["pairs_and_triples"] / with_triples["total_correlation"]
-    for dataset, most in (("digits", 0.08), ("mnist", 0.12)):
-        errors = abs(ratios.filter(like=dataset) - 1)
-        assert len(errors) == 2
-        assert (errors < most).all()
+    for points, largest in (
+        ("highest BALD", {"digits": 0.08, "mnist": 0.12}),
+        ("random points", {"digits": 0.17, "mnist": 0.18}),
+    ):
+        with_triples = of_batches(measured, 10, points).dropna(subset="pairs_and_triples")
+        ratios = with_triples["pairs_and_triples"] / with_triples["total_correlation"]
+        for dataset, most in largest.items():
+            errors = abs(ratios.filter(like=dataset) - 1)
+            assert len(errors) == 2
+            assert most - 0.01 < errors.max() < most + 0.005
     series = draws.series(RESULTS)
     errors = series[["pairs", "pairs and triples"]].sub(series["total correlation"], axis=0).abs()
     is_of_four = series.index.str.contains(", 4 ")

@@ -208,7 +208,7 @@ DECISIONS = (
     Decision(
         "1,000 classes",
         '`power_lbb` with `pairs="chi2"`, or `log_det`',
-        note="Their cost hardly depends on the number of classes. Accuracy and time: **not measured**",
+        note="A pair costs the same for any number of classes ([Speed](speed.md)). Accuracy: **not measured**",
     ),
     Decision(
         "predictions for data other than the pool",

@@ -129,7 +129,8 @@ def _name(row: dict[str, Any]) -> str:
 def _of_standard_error(rows: list[dict[str, Any]]) -> str:
     (row,) = (row for row in rows if row["case"] == _STANDARD_ERROR)
     return (
-        f"The estimate of BatchBALD's total varies, too. Over 20 keys, its standard error for {row['b']} picks from "
+        f"BatchBALD estimates the joint information from sampled labels. Over 20 keys, its standard error for "
+        f"{row['b']} picks from "
         f"{row['N']} points is {row['standard_error_batchbald_redux']:.2g} nats in batchbald_redux "
         f"({row['seconds_batchbald_redux']:.1f} s) and {row['standard_error_ours']:.2g} here "
         f"({row['seconds_ours']:.1f} s), with as many samples.\n"
