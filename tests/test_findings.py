@@ -374,8 +374,8 @@ def test_what_fifty_seeds_decide():
 
 
 def test_the_readme_says_how_much_the_pairwise_sum_over_counts(measured):
-    of_batches = of_batches(measured, 50).filter(like="mnist", axis="index")
-    ratios = of_batches["pairs_once"] / of_batches["total_correlation"]
+    of_fifty = of_batches(measured, 50).filter(like="mnist", axis="index")
+    ratios = of_fifty["pairs_once"] / of_fifty["total_correlation"]
     assert f"for fifty MNIST images of high BALD it is {ratios.min():.0f} to {ratios.max():.0f} times" in README
 
 
