@@ -35,12 +35,6 @@ _NUM_SAMPLES = flags.DEFINE_integer("num_samples", 20_000, "Label configurations
 
 # The fields of the configuration that the flags above stand for.
 _SET_HERE = ("acquisition", "initial_size", "batch_size", "final_size", "seeds")
-_FIGURES = {
-    "approximation_error": study_figures.approximation_error,
-    "approximation_of_picks": study_figures.approximation_of_picks,
-    "joint_information": study_figures.joint_information,
-    "released_score": study_figures.released_score,
-}
 
 
 def main() -> None:
@@ -62,7 +56,7 @@ def main() -> None:
     elif not path.exists():
         raise app.UsageError(f"there is no {path}: give --config or --predictions to make it")
     measured = measurements.read(path)
-    for name, draw in _FIGURES.items():
+    for name, draw in study_figures.FIGURES.items():
         figures.save(draw(measured), workdir / f"{name}.png")
         print(f"{name.replace('_', ' ')}: {workdir}/{name}.png")
 

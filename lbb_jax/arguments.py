@@ -97,6 +97,13 @@ def check_positive_integer(name: str, value: Any) -> int:
     return value
 
 
+def check_choice(name: str, value: Any, *, choices: tuple[str, ...]) -> str:
+    """One of ``choices``."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name}={value!r}: must be one of {', '.join(map(repr, choices))}")
+    return value
+
+
 def check_finite_and_not_negative(name: str, value: Any) -> np.float32:
     """A number of at least 0 that is finite in float32."""
     if not _is_number(value):

@@ -268,19 +268,24 @@ def all_labels(examples: Examples) -> Int32[Array, " N"]:
     return jnp.tile(examples.labels, examples.copies)
 
 
-def map_inputs(function: Callable[[jax.Array], PyTree], examples: Examples) -> PyTree[Shaped[Array, "..."]]:
-    """Applies a function to the inputs of all examples, a few hundred at a time.
+def map_inputs(
+    function: Callable[[jax.Array], PyTree], examples: Examples, indices: Int32[Array, " N"] | None = None
+) -> PyTree[Shaped[Array, "..."]]:
+    """Applies a function to the inputs of examples, a few hundred at a time.
 
     Args:
       function: From inputs ``[B, ...]`` to a pytree of arrays ``[B, ...]``, each row by itself.
-      examples: ``N`` examples; their inputs exist only a chunk at a time.
+      examples: The examples; their inputs exist only a chunk at a time.
+      indices: ``[N]``, which of them; None for all ``N``.
 
     Returns:
       The pytree of arrays ``[N, ...]``.
     """
-    chunk_size = min(CHUNK_SIZE, examples.num_examples)
+    num_rows = examples.num_examples if indices is None else len(indices)
+    chunk_size = min(CHUNK_SIZE, num_rows)
 
     def chunk(start: jax.Array) -> PyTree:
-        return function(inputs(examples, start + jnp.arange(chunk_size, dtype=jnp.int32)))
+        rows = start + jnp.arange(chunk_size, dtype=jnp.int32)
+        return function(inputs(examples, rows if indices is None else indices[rows]))
 
-    return map_chunks(chunk, examples.num_examples, chunk_size)
+    return map_chunks(chunk, num_rows, chunk_size)

@@ -437,11 +437,7 @@ def test_the_page_says_how_good_the_approximations_are(measured):
     once = [at["pairs_once"] / at["total_correlation"] for at in (at_six, at_fifty)]
     assert f"on MNIST it is {once[0]:.1f} times too large, for fifty {once[1]:.0f} times" in page
     # The tree keeps half of the total correlation at b = 6.
-    assert (
-        (of_batches(measured, 6)["tree"] / of_batches(measured, 6)["total_correlation"])
-        .between(0.45, 0.6)
-        .all()
-    )
+    assert (of_batches(measured, 6)["tree"] / of_batches(measured, 6)["total_correlation"]).between(0.45, 0.6).all()
     for b in (2, 6, 50):
         of_size = of_batches(measured, b)
         assert (of_size["tree"] <= of_size["total_correlation"] + 3 * of_size["standard_error"] + 1e-5).all()

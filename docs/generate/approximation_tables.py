@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -45,13 +44,9 @@ def write(folder: Path, results: Path) -> None:
         "variants": variants,
         "released": released,
     }
+    sources = [*files, *cache.code(sys.modules[__name__])]
     for name, make in makers.items():
-        text = partial(_as_text, make, results)
-        cache.make(folder / f"approximation_{name}.md", [*files, *cache.code(sys.modules[__name__])], text)
-
-
-def _as_text(make: Callable[[Path], pd.DataFrame], results: Path) -> str:
-    return markdown.table(make(results))
+        cache.make(folder / f"approximation_{name}.md", sources, lambda make=make: markdown.table(make(results)))
 
 
 def read(results: Path, measurement: str) -> pd.DataFrame:

@@ -1,8 +1,6 @@
 """Writes the tables of what more draws of a Laplace posterior change, measured on CIFAR-10 embeddings."""
 
 import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -29,11 +27,7 @@ def write(folder: Path, results: Path) -> None:
     code = cache.code(sys.modules[__name__], approximation_tables, measurements)
     sources = [*(_file(results, num_draws) for num_draws in DRAWS), *code]
     for name, make in {"draws": joint_information, "series": series}.items():
-        cache.make(folder / f"{name}.md", sources, partial(_as_text, make, results))
-
-
-def _as_text(make: Callable[[Path], pd.DataFrame], results: Path) -> str:
-    return markdown.table(make(results).map("{:.2f}".format))
+        cache.make(folder / f"{name}.md", sources, lambda make=make: markdown.table(make(results).map("{:.2f}".format)))
 
 
 def _file(results: Path, num_draws: int) -> Path:

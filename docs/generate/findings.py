@@ -67,21 +67,12 @@ def write(folder: Path, results: Path) -> None:
         *sorted(results.rglob("diversity.csv")),
         *cache.code(sys.modules[__name__], evidence, forest),
     ]
-    pieces: dict[str, Callable[[Path], str]] = {
-        name: partial(_of_comparisons, name=name, results=results) for name in QUESTIONS
-    }
-    pieces |= {
-        "gains": partial(_gains, results=results),
-        "why": partial(_why, results=results),
-        "posteriors": partial(_posteriors, results=results),
-        "diversity": partial(_diversity, results=results),
-        "classes": partial(_beside_random, results=results, of=many_classes),
-        "laplace": partial(_beside_random, results=results, of=last_layers),
-        "digits": partial(_beside_random, results=results, of=fifty_seeds),
-        "wins": partial(_wins, results=results),
-    }
+    pieces: dict[str, Callable[..., str]] = {name: partial(_of_comparisons, name=name) for name in QUESTIONS}
+    pieces |= {"gains": _gains, "why": _why, "posteriors": _posteriors, "diversity": _diversity, "wins": _wins}
+    for name, of in (("classes", many_classes), ("laplace", last_layers), ("digits", fifty_seeds)):
+        pieces[name] = partial(_beside_random, of=of)
     for name, piece in pieces.items():
-        cache.make(folder / f"{name}.md", sources, partial(piece, folder / f"{name}.svg"))
+        cache.make(folder / f"{name}.md", sources, partial(piece, folder / f"{name}.svg", results=results))
 
 
 def compared(name: str, results: Path) -> pd.DataFrame:

@@ -5,8 +5,6 @@ from pathlib import Path
 
 from lbb_jax import acquisition
 
-_NOT_OPTIONS = {"key", "log_probs", "available", "batch_size"}
-
 
 def write(path: Path) -> None:
     """Writes the table to ``path`` (Markdown, without a heading): names, what is picked, options and defaults."""
@@ -15,16 +13,11 @@ def write(path: Path) -> None:
         function = method.function
         summary = inspect.getdoc(function).split("\n\n")[0].replace("\n", " ").replace("|", r"\|")
         link = f"{{py:obj}}`{function.__name__} <lbb_jax.acquisition.{function.__name__}>`"
-        lines.append(f"| `{name}` | {link} | {summary.replace('``', '`')} | {', '.join(options_of(function))} |")
+        lines.append(f"| `{name}` | {link} | {summary.replace('``', '`')} | {', '.join(options_of(method))} |")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def options_of(function) -> list[str]:
+def options_of(method: acquisition.Method) -> list[str]:
     """The options of a method as a reader writes them, with the default of each that has one."""
-    parameters = inspect.signature(function).parameters.values()
-    return [_option(each) for each in parameters if each.name not in _NOT_OPTIONS]
-
-
-def _option(parameter: inspect.Parameter) -> str:
-    default = "" if parameter.default is parameter.empty else f" ({parameter.default!r})"
-    return f"`{parameter.name}`{default}"
+    empty = inspect.Parameter.empty
+    return [f"`{name}`" + ("" if value is empty else f" ({value!r})") for name, value in method.options.items()]

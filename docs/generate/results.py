@@ -19,12 +19,6 @@ from paper.approximation import measurements
 _SECTION = re.compile(r"^(?=##+ )", flags=re.MULTILINE)
 _WORKDIR = re.compile(r"--workdir=runs/([^\s`]+)")
 _DRAWN = ("learning_curves", "area_differences")
-_OF_MEASUREMENTS = {
-    "approximation_error": approximation.approximation_error,
-    "approximation_of_picks": approximation.approximation_of_picks,
-    "joint_information": approximation.joint_information,
-    "released_score": approximation.released_score,
-}
 
 
 def write(path: Path, results: Path) -> None:
@@ -124,7 +118,7 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
 def _of_measurements(folder: Path, *, path: Path) -> str:
     records = measurements.read(path)
     parts = []
-    for name, draw in _OF_MEASUREMENTS.items():
+    for name, draw in approximation.FIGURES.items():
         figure = draw(records)
         figures.save(figure, folder / f"{name}.svg")
         parts.append(markdown.figure(folder / f"{name}.svg", figure.get_suptitle()))

@@ -81,14 +81,15 @@ def bait(
 
     def add(carry: tuple[_State, jax.Array], _: None) -> tuple[tuple[_State, jax.Array], Acquisition]:
         state, remaining = carry
-        picked = jax.tree.map(lambda leaf: leaf[0], highest(_lowered_by(state), remaining, batch_size=1))
+        picked = jax.tree.map(lambda leaf: leaf[0], highest(_by_change(state.points, 1.0), remaining, batch_size=1))
         return (_change(state, pool, picked.indices, 1.0), remove(remaining, picked.indices)), picked
 
     (state, _), added = jax.lax.scan(add, (start, available), None, length=min(2 * batch_size, num_points))
 
     def drop(_: jax.Array, carry: tuple[_State, jax.Array]) -> tuple[_State, jax.Array]:
         state, kept = carry
-        raised = jnp.where(kept, _raised_by(jax.tree.map(lambda leaf: leaf[added.indices], state.points)), jnp.inf)
+        points = jax.tree.map(lambda leaf: leaf[added.indices], state.points)
+        raised = jnp.where(kept, _by_change(points, -1.0), jnp.inf)
         # Among points whose removal raises the trace equally little, the one added last is removed.
         place = len(raised) - 1 - jnp.argmin(raised[::-1])
         return _change(state, pool, added.indices[place], -1.0), kept.at[place].set(False)
@@ -248,21 +249,10 @@ def _change(state: _State, pool: _Pool, point: Int32[Array, ""], sign: float) ->
     return state._replace(points=points, inverse=inverse)
 
 
-def _lowered_by(state: _State) -> Float[Array, " N"]:
-    """By how much adding each point lowers the trace."""
-    return _trace(
-        jnp.eye(state.points.known.shape[1], dtype=state.scale.dtype)[None] + state.points.known, state.points
-    )
-
-
-def _raised_by(points: _Points) -> Float[Array, " n"]:
-    """By how much removing each of ``points`` raises the trace."""
-    return _trace(jnp.eye(points.known.shape[1], dtype=points.known.dtype)[None] - points.known, points)
-
-
-def _trace(matrices: Float[Array, "n C C"], points: _Points) -> Float[Array, " n"]:
-    """``tr(A_x⁻¹ T_x)`` of the matrices ``A_x``."""
-    lower = jnp.linalg.cholesky(matrices)
+def _by_change(points: _Points, sign: float) -> Float[Array, " n"]:
+    """By how much adding each of ``points`` lowers the trace (``sign`` 1), or removing it raises it (-1)."""
+    identity = jnp.eye(points.known.shape[1], dtype=points.known.dtype)
+    lower = jnp.linalg.cholesky(identity[None] + sign * points.known)
     half = jax.scipy.linalg.solve_triangular(lower, points.wanted, lower=True)
     whole = jax.scipy.linalg.solve_triangular(lower, jnp.swapaxes(half, 1, 2), lower=True)
     return jnp.trace(whole, axis1=1, axis2=2)

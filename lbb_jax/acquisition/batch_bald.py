@@ -216,11 +216,7 @@ def _pick(
             )
         return known._replace(bounds=gains, num_seen=known.num_seen + 1)
 
-    def is_evaluated(new: lazy_greedy.Known, old: lazy_greedy.Known) -> jax.Array:
-        del old
-        return (new.num_seen == num_levels).astype(jnp.int32)
-
-    rules = lazy_greedy.Rules(refresh, count=is_evaluated)
+    rules = lazy_greedy.Rules(refresh, count=lambda new, old: (new.num_seen == num_levels).astype(jnp.int32))
     search = lazy_greedy.begin(jnp.where(remaining, bounds, -jnp.inf), (), rules)
     search = lazy_greedy.settle(search, rules, num_levels, block_size=block_size)
     index, gain, _, _, search = lazy_greedy.take_best(search, num_levels, resolution=_RESOLUTION)
@@ -258,7 +254,8 @@ def _merge_similar(
       The posterior and the weights of ``M / 16`` configurations, rounded up.
     """
     num_groups = -(-len(weights) // _GROUP_SIZE)
-    uncertainty = jnp.maximum(_unknown(posterior), 0)
+    # The entropy of the draws under each configuration.
+    uncertainty = jnp.maximum(-jnp.sum(entropy.p_log_p(posterior), axis=1), 0)
     groups = label_configurations.similar_groups(jnp.argmax(posterior, axis=-1), uncertainty, weights, num_groups)
     return _merge(posterior, weights, groups, num_groups)
 
@@ -270,11 +267,6 @@ def _merge(
     merged_weights = jax.ops.segment_sum(weights, groups, num_groups)
     merged = jax.ops.segment_sum(weights[:, None] * posterior, groups, num_groups)
     return merged / jnp.where(merged_weights > 0, merged_weights, 1)[:, None], merged_weights
-
-
-def _unknown(posterior: Float[Array, "M K"]) -> Float[Array, " M"]:
-    """Entropy of the draws under each configuration, nats."""
-    return -jnp.sum(entropy.p_log_p(posterior), axis=1)
 
 
 class Points(NamedTuple):

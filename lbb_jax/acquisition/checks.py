@@ -21,6 +21,7 @@ from lbb_jax.arguments import (
     as_array,
     as_class_weights,
     as_embeddings,
+    check_choice,
     check_finite_and_not_negative,
     check_integer,
     check_predictions,
@@ -211,13 +212,7 @@ def check_order(name: str, value: Any) -> int:
     return order
 
 
-def check_choice(name: str, value: Any, *, choices: tuple[str, ...]) -> str:
-    """One of ``choices``."""
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name}={value!r}: must be one of {', '.join(map(repr, choices))}")
-    return value
-
-
+check_targets = functools.partial(read_predictions, axes="TKC")
 check_pairs = functools.partial(check_choice, choices=PAIRS)
 check_redundancy = functools.partial(check_choice, choices=REDUNDANCIES)
 check_sampling = functools.partial(check_choice, choices=SAMPLINGS)
@@ -252,11 +247,6 @@ def check_acquisition(picked: Any, batch_size: int) -> None:
         )
 
 
-def check_targets(name: str, value: Any) -> Array:
-    """Predictions ``[T, K, C]``; their values are not checked."""
-    return read_predictions(name, value, axes="TKC")
-
-
 def check_embeddings(name: str, value: Any) -> Array:
     """Floating-point ``[N, D]`` without an empty axis; its values are not checked."""
     return as_embeddings(name, read(name, value))
@@ -284,16 +274,11 @@ def check_shapes_agree(options: dict[str, Any], shape: tuple[int, ...]) -> None:
                 f"log_probs{_other_axes('log_probs', shape, len(embeddings))}"
             )
     if options.get("labels") is not None:
-        check_labels_agree(options["labels"], shape)
-
-
-def check_labels_agree(labels: Array, shape: tuple[int, ...]) -> None:
-    """Raises ValueError unless ``labels[N]`` are classes, one for each point of predictions of ``shape``."""
-    num_points, _, num_classes = shape
-    if len(labels) != num_points:
-        raise ValueError(f"labels has shape {labels.shape}: must be [{num_points}], one for each point of log_probs")
-    if np.any((np.asarray(labels) < 0) | (np.asarray(labels) >= num_classes)):
-        raise ValueError(f"labels: must be from 0 to {num_classes - 1}, the classes of log_probs")
+        labels = np.asarray(options["labels"])
+        if len(labels) != shape[0]:
+            raise ValueError(f"labels has shape {labels.shape}: must be [{shape[0]}], one for each point of log_probs")
+        if np.any((labels < 0) | (labels >= shape[2])):
+            raise ValueError(f"labels: must be from 0 to {shape[2] - 1}, the classes of log_probs")
 
 
 def check_samples_fit(options: dict[str, Any], shape: tuple[int, ...], batch_size: int) -> None:

@@ -11,7 +11,7 @@ those of the round, and points that cannot be picked have no part in the cluster
 import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, Int, Int32
+from jaxtyping import Array, Bool, Float, Int32
 
 from lbb_jax import arguments
 from lbb_jax.acquisition import exponential_race
@@ -60,18 +60,11 @@ def cluster_margin(
     num_candidates = jnp.sum(is_candidate, dtype=jnp.int32)
     clusters = average_linkage(embeddings[candidates.indices], is_candidate, -(-num_candidates // mean_cluster_size))
     order = exponential_race.variates(key, candidates.indices, log_probs.dtype).gumbel
-    turns = _turns(clusters, order, is_candidate)
-    sizes = jnp.sum((clusters[:, None] == clusters[None]) & is_candidate[None], axis=1)
+    is_together = (clusters[:, None] == clusters[None]) & is_candidate[None]
+    turns = jnp.sum(is_together & (order[None] < order[:, None]), axis=1)
+    sizes = jnp.sum(is_together, axis=1)
     first = jnp.lexsort((clusters, sizes, turns, ~is_candidate))[:batch_size]
     return jax.tree.map(lambda leaf: leaf[first], candidates)
-
-
-def _turns(
-    clusters: Int32[Array, " m"], order: Float[Array, " m"], is_candidate: Bool[Array, " m"]
-) -> Int[Array, " m"]:
-    """In which turn each candidate is picked, by ``order`` within its cluster."""
-    is_together = (clusters[:, None] == clusters[None]) & is_candidate[None]
-    return jnp.sum(is_together & (order[None] < order[:, None]), axis=1)
 
 
 def average_linkage(

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
+from lbb_jax import arguments
 from lbb_jax.batching import is_on_cpu, map_chunks, rows_per_chunk
 from lbb_jax.relative_entropy import centre
 
@@ -36,9 +37,7 @@ def is_chosen(form: str, numbers_per_step: int, *, saves_little: bool = False) -
     Raises:
       ValueError: For any other ``form``.
     """
-    if form not in FORMS:
-        raise ValueError(f"form={form!r}: must be one of {', '.join(map(repr, FORMS))}")
-    if form != "auto":
+    if arguments.check_choice("form", form, choices=FORMS) != "auto":
         return form == "dense"
     if is_on_cpu():
         return saves_little and numbers_per_step <= _MOST_NUMBERS_ON_CPU

@@ -267,10 +267,6 @@ def pick_epig(
             )
         return lazy_greedy.Known(rank_by(scores, points), known.num_seen + 1, scores)
 
-    def is_evaluated(new: lazy_greedy.Known, old: lazy_greedy.Known) -> jax.Array:
-        del old
-        return (new.num_seen == num_levels).astype(jnp.int32)
-
     def pick(search: lazy_greedy.Search, _: object) -> tuple[lazy_greedy.Search, tuple[Acquisition, jax.Array]]:
         search = lazy_greedy.settle(search, rules, num_levels, block_size=block_size)
         index, worth, score, _, search = lazy_greedy.take_best(search)
@@ -278,7 +274,7 @@ def pick_epig(
 
     chunk_size = rows_per_chunk(num_classes * _NUM_GROUPS, num_points)
     scores = map_chunks(bounds_of_chunk, num_points, chunk_size)
-    rules = lazy_greedy.Rules(refresh, count=is_evaluated)
+    rules = lazy_greedy.Rules(refresh, count=lambda new, old: (new.num_seen == num_levels).astype(jnp.int32))
     search = lazy_greedy.begin(jnp.where(available, rank_by(scores, points), -jnp.inf), scores, rules)
     search, (acquisition, worth) = jax.lax.scan(pick, search, length=batch_size)
     return Ranked(acquisition, worth, num_evaluations=search.num_evaluations)

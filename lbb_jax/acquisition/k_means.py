@@ -73,13 +73,11 @@ def _seed(
     """Centres, drawn by their squared distance to the nearest centre before, and how many there are."""
     num_points = len(embeddings)
 
-    def draw(key: jax.Array, weights: jax.Array) -> jax.Array:
-        return pick_by_score(key, weights, included, batch_size=1, sampling="power").indices[0]
-
     def add(state: tuple[jax.Array, jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array, jax.Array]:
         place, centres, nearest = state
-        point = draw(jax.random.fold_in(key, place), jnp.where(place == 0, 1, nearest))
-        centre = embeddings[point]
+        weights = jnp.where(place == 0, 1, nearest)
+        drawn = pick_by_score(jax.random.fold_in(key, place), weights, included, batch_size=1, sampling="power")
+        centre = embeddings[drawn.indices[0]]
         nearest = jnp.minimum(nearest, jnp.sum(jnp.square(embeddings - centre[None]), axis=1))
         return place + 1, centres.at[place].set(centre), jnp.where(included, nearest, 0)
 

@@ -187,13 +187,6 @@ def _pick(
     saves_little = not (pool.is_tree or pool.has_moments)
     if dense_greedy.is_chosen(form, len(available) * pool.numbers_of_a_pair, saves_little=saves_little):
         return _pick_evaluating_all(pool, available, ranking)
-    return _pick_one_by_one(pool, available, ranking, front_size)
-
-
-def _pick_one_by_one(
-    pool: SharedInformation, available: Bool[Array, " N"], ranking: Ranking, front_size: int
-) -> Ranked:
-    """Picks the point of the highest rank, again and again, evaluating those that can be it."""
     batch = pool.empty_batch()
     search = ranking.begin(available, batch, front_size=front_size)
 

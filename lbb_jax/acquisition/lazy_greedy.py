@@ -65,12 +65,6 @@ class Search(NamedTuple):
     kept: PerPoint
 
 
-def one_evaluation(new: Known, old: Known) -> Int32[Array, " m"]:
-    """One evaluation for each point that is refreshed, ``[m]``."""
-    del old
-    return jnp.ones_like(new.num_seen)
-
-
 class Rules(NamedTuple):
     """How a method evaluates points.
 
@@ -80,7 +74,8 @@ class Rules(NamedTuple):
       enter: Maps the indices ``[m]`` of points that join the front, and what is known of them, to their details.
       lower: Maps the whole pool, and what the method keeps of it, to the pool with bounds that are lower where that is
         cheap to know, and to what is kept from then on. Called whenever the front is chosen anew.
-      count: Maps what is known of points after and before a refresh to how many evaluations each took, ``[m]``.
+      count: Maps what is known of points after and before a refresh to how many evaluations each took, ``[m]``; one
+        each if not given.
       numbers: Static: how many numbers an evaluation computes. Where many points could win, the whole front is
         evaluated at once if this count says that it is faster. 0 forbids this. Use 0 if rounding depends on how many
         points are evaluated together; exact copies would otherwise get different values.
@@ -89,7 +84,7 @@ class Rules(NamedTuple):
     refresh: Callable[[Int32[Array, " m"], Known, PerPoint], Known]
     enter: Callable[[Int32[Array, " m"], Known], PerPoint] = lambda points, known: ()
     lower: Callable[[Known, PerPoint], tuple[Known, PerPoint]] = lambda pool, kept: (pool, kept)
-    count: Callable[[Known, Known], Int32[Array, " m"]] = one_evaluation
+    count: Callable[[Known, Known], Int32[Array, " m"]] = lambda new, old: jnp.ones_like(new.num_seen)
     numbers: int = 0
 
 

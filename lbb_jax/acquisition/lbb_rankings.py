@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
+from lbb_jax import chi_squared
 from lbb_jax.acquisition import lazy_greedy
 from lbb_jax.acquisition.lazy_greedy import Known, Rules, Search
 from lbb_jax.acquisition.shared_information import GrowingBatch, SharedInformation
@@ -102,14 +103,13 @@ class Ranking:
     def rules(self, batch: GrowingBatch) -> Rules:
         """How points are evaluated, given the batch so far."""
         pool = self.pool
-        refresh, count = self._refresh_sum, _all_pairs
-        if pool.is_tree or not pool.has_moments:
-            refresh, count = self._refresh_next, lazy_greedy.one_evaluation
+        refreshes_next = pool.is_tree or not pool.has_moments
         return Rules(
-            functools.partial(refresh, batch),
+            functools.partial(self._refresh_next if refreshes_next else self._refresh_sum, batch),
             functools.partial(_enter, pool),
             functools.partial(self._lower, batch) if pool.has_moments else lambda known, kept: (known, kept),
-            count,
+            # A refresh evaluates a point with one pick, or with all that it has not seen.
+            lambda new, old: jnp.ones_like(new.num_seen) if refreshes_next else new.num_seen - old.num_seen,
             pool.numbers_of_a_pair,
         )
 
@@ -120,7 +120,7 @@ class Ranking:
             return search
         moments, state, num_seen = _columns(search.details.moments), front.state, front.num_seen
         picked = jax.tree.map(lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, last, 1, axis=1), batch.moments)
-        pending = pool.add(state.pending, pool.least(moments, picked)[0])
+        pending = pool.add(state.pending, chi_squared.lower_bounds(moments, picked)[0])
         bounds = self._lowered(search.points, front.bounds, search.details.scores, state, pending, batch.ranks[last])
         if pool.is_tree:
             # A pick that shares less with a point than another one changes nothing for it.
@@ -183,7 +183,7 @@ class Ranking:
             numbers = (place + jnp.arange(width, dtype=jnp.int32))[:, None]
             is_new = (numbers >= start) & (numbers < batch.size)
             is_new = is_new & (numbers >= jnp.maximum(state.num_bounded, known.num_seen)[None])
-            more = pool.add_all(pending, jnp.where(is_new, pool.least(moments, picked), 0))
+            more = pool.add_all(pending, jnp.where(is_new, chi_squared.lower_bounds(moments, picked), 0))
             last = batch.ranks[jnp.minimum(start + width, batch.size) - 1]
             return self._lowered(points, bounds, scores, state._replace(pending=pending), more, last), more
 
@@ -269,8 +269,3 @@ def _next_pick(
 def _columns(moments: Moments) -> Moments:
     """Moments with the points along the other axis."""
     return jax.tree.map(jnp.transpose, moments)
-
-
-def _all_pairs(new: Known, old: Known) -> Int32[Array, " m"]:
-    """The pairs that one evaluation of a point takes, where it goes on to the last pick; ``[m]``."""
-    return new.num_seen - old.num_seen

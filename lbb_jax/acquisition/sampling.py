@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
+from lbb_jax import arguments
 from lbb_jax.acquisition import exponential_race
 from lbb_jax.acquisition.selection import Acquisition, highest
 
@@ -65,8 +66,7 @@ def rank(
     These are the scores for "top", and otherwise the keys of a race, which are logarithms. "softrank" needs ``points``
     to be the whole pool; the other samplings take any points.
     """
-    if sampling not in SAMPLINGS:
-        raise ValueError(f"sampling={sampling!r}: must be one of {', '.join(map(repr, SAMPLINGS))}")
+    arguments.check_choice("sampling", sampling, choices=SAMPLINGS)
     if sampling == "top":
         return scores
     if sampling == "power":

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
-from lbb_jax import chi_squared, information
+from lbb_jax import arguments, chi_squared, information
 from lbb_jax.acquisition import dense_greedy
 from lbb_jax.batching import rows_per_chunk
 from lbb_jax.chi_squared import Moments
@@ -71,10 +71,8 @@ class SharedInformation:
         Raises:
           ValueError: For a ``redundancy`` or ``pairs`` that does not exist.
         """
-        if redundancy not in REDUNDANCIES:
-            raise ValueError(f"redundancy={redundancy!r}: must be one of {', '.join(map(repr, REDUNDANCIES))}")
-        if pairs not in PAIRS:
-            raise ValueError(f"pairs={pairs!r}: must be one of {', '.join(map(repr, PAIRS))}")
+        arguments.check_choice("redundancy", redundancy, choices=REDUNDANCIES)
+        arguments.check_choice("pairs", pairs, choices=PAIRS)
         self.log_probs, self.batch_size = log_probs, batch_size
         self.scores = information.mutual_information(log_probs)
         self.is_tree, self._pair_weight = redundancy == "tree", pair_weight
@@ -135,10 +133,6 @@ class SharedInformation:
             moments = self.moments_of(self.log_probs).second
             return lambda index: jnp.sum(moments * moments[:, index][:, None], axis=0)
         return lambda index: dense_greedy.weighted_pairs_with(self.log_probs, index, self._of_pair)
-
-    def least(self, moments: Moments, others: Moments) -> Float[Array, "m n"]:
-        """Lower bounds of the pairs of each of ``m`` others and each of ``n`` points, ``[m, n]``."""
-        return chi_squared.lower_bounds(moments, others)
 
     def most(self, moments: Moments, others: Moments) -> Float[Array, "m n"]:
         """Upper bounds of the pairs of each of ``m`` others and each of ``n`` points, ``[m, n]``."""

@@ -131,7 +131,7 @@ def first_pass(picker: Picker, batches: Any, begin: Callable[[int, int], KeptPoi
         if kept.size >= rises_at and picker.stream.pick:
             kept.raise_threshold(picker.promise(kept))
             rises_at = max(rises_at, 2 * kept.size)
-        histogram = _count(histogram, worth, picker.are_logs)
+        histogram = _count(histogram, worth, are_logs=picker.are_logs)
         num_points += block.num_points
         num_available += int(np.sum(block.available))
     kept.settle()
@@ -181,14 +181,8 @@ def _take(log_probs: Float[Array, "B K C"], rows: Int[np.ndarray, " m"]) -> Floa
     return np.concatenate(parts)[: len(rows)]
 
 
-@jax.jit
-def _rows(log_probs: Float[Array, "B K C"], rows: Int[Array, " m"]) -> Float[Array, "m K C"]:
-    return log_probs[rows]
-
-
-@functools.partial(jax.jit, donate_argnums=0, static_argnums=2)
-def _count(histogram: Int32[Array, " bins"], worth: Float[Array, " B"], are_logs: bool) -> Int32[Array, " bins"]:
-    return candidates_lib.count(histogram, worth, are_logs=are_logs)
+_rows = jax.jit(lambda log_probs, rows: log_probs[rows])
+_count = functools.partial(jax.jit, donate_argnums=0, static_argnames="are_logs")(candidates_lib.count)
 
 
 def pass_again(

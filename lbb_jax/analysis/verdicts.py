@@ -12,6 +12,8 @@ from lbb_jax.analysis.statistics import PairedDifference, paired_difference
 # Accuracies that differ by less are level.
 MARGIN = 0.01
 _NUM_RESAMPLES = 9999
+# The probability of a wrong verdict.
+_ERROR = 0.05
 
 
 class Side(StrEnum):
@@ -89,15 +91,14 @@ def verdict_at(differences: Any, side: Side, *, confidence: float, margin: float
     return Verdict.HOLDS if holds else Verdict.FAILS if fails else Verdict.UNDECIDED
 
 
-def decide(claims: Sequence[tuple[Any, Side]], *, error: float = 0.05, margin: float = MARGIN) -> list[Decision]:
-    """Decides all parts of a claim, so that with probability ``1 - error`` no verdict is wrong.
+def decide(claims: Sequence[tuple[Any, Side]], *, margin: float = MARGIN) -> list[Decision]:
+    """Decides all parts of a claim, so that with probability 0.95 no verdict is wrong.
 
     It is Holm's procedure (Scandinavian Journal of Statistics 6, 1979) on intervals: while ``m`` parts are undecided,
-    each is looked at with the confidence ``1 - error / m``.
+    each is looked at with the confidence ``1 - 0.05 / m``.
 
     Args:
       claims: For each part the differences ``[n]``, and the side on which their mean is claimed to lie.
-      error: The probability of a wrong verdict, between 0 and 1.
       margin: What counts as level.
 
     Returns:
@@ -109,15 +110,11 @@ def decide(claims: Sequence[tuple[Any, Side]], *, error: float = 0.05, margin: f
     verdicts = [Verdict.UNDECIDED] * len(claims)
     while open_parts := [part for part, verdict in enumerate(verdicts) if verdict is Verdict.UNDECIDED]:
         for part in open_parts:
-            verdicts[part] = verdict_at(*claims[part], confidence=1 - error / len(open_parts), margin=margin)
+            verdicts[part] = verdict_at(*claims[part], confidence=1 - _ERROR / len(open_parts), margin=margin)
         if all(verdicts[part] is Verdict.UNDECIDED for part in open_parts):
             break
     return [
-        Decision(
-            verdict,
-            _interval(differences, 1 - error),
-            bootstrap_difference(differences, confidence=1 - error),
-        )
+        Decision(verdict, _interval(differences, 1 - _ERROR), bootstrap_difference(differences))
         for verdict, (differences, _) in zip(verdicts, claims, strict=True)
     ]
 

@@ -49,15 +49,8 @@ def load(
         raise ValueError(f"path={path}: is a file; name a folder of folders of images, or use the data set 'arrays'")
     train_folder = folder / "train" if (folder / "train").is_dir() else folder
     test_folder = folder / "test" if train_folder != folder and (folder / "test").is_dir() else None
-    train_files = _files(train_folder)
-    train_labels = classes.FileRows(
-        np.asarray([file.parent.name for file in train_files]), f"{train_folder}, image {{row}}"
-    )
-    test_files, test_labels = train_files, None
-    if test_folder is not None:
-        test_files = _files(test_folder)
-        test_names = np.asarray([file.parent.name for file in test_files])
-        test_labels = classes.FileRows(test_names, f"{test_folder}, image {{row}}")
+    train_files, train_labels = _files(train_folder)
+    test_files, test_labels = (train_files, None) if test_folder is None else _files(test_folder)
     names, train, test = classes.split(train_labels, test_labels, test_share)
     size = _size(train_files[0], image_size)
     parts = ((train_files, train), (test_files, test))
@@ -68,8 +61,8 @@ def load(
     return Source(splits[0], splits[1], len(names), mean=mean, std=std, class_names=names)
 
 
-def _files(folder: Path) -> list[Path]:
-    """The files of the classes in ``folder``, in alphabetical order."""
+def _files(folder: Path) -> tuple[list[Path], classes.FileRows]:
+    """The files of the classes in ``folder``, in alphabetical order, and their labels."""
     found = []
     for of_class in sorted(folder.iterdir()):
         if of_class.name.startswith(".") or not of_class.is_dir():
@@ -80,7 +73,7 @@ def _files(folder: Path) -> list[Path]:
         found += files
     if not found:
         raise ValueError(f"{folder}: holds no folders of images; there must be one for each class")
-    return found
+    return found, classes.FileRows(np.asarray([file.parent.name for file in found]), f"{folder}, image {{row}}")
 
 
 def _size(file: Path, image_size: int | None) -> tuple[tuple[int, int], str]:

@@ -39,13 +39,11 @@ def load(
       ValueError: For a file without these columns, an empty text or label, and a class of the test file that the
         training file lacks; the message names the file and the row. Also if the encoder cannot be read.
     """
-    place = paths.existing(path, name="path")
+    place, columns = paths.existing(path, name="path"), (text_column, label_column)
     train_file = place / "train.csv" if place.is_dir() else place
     test_file = place / "test.csv" if place.is_dir() and (place / "test.csv").exists() else None
-    train_texts, train_labels = _read(train_file, text_column, label_column)
-    test_texts, test_labels = train_texts, None
-    if test_file is not None:
-        test_texts, test_labels = _read(test_file, text_column, label_column)
+    train_texts, train_labels = _read(train_file, *columns)
+    test_texts, test_labels = (train_texts, None) if test_file is None else _read(test_file, *columns)
     names, train, test = classes.split(train_labels, test_labels, test_share)
     parts = [
         ([texts[row] for row in part.rows], part.labels) for texts, part in ((train_texts, train), (test_texts, test))

@@ -162,8 +162,6 @@ def _find(config: ConfigDict) -> Components:
                 "posterior", config.posterior, given=("network", "training"), shared=ranges.of(PosteriorFields)
             ),
         )
-    except ExperimentError:
-        raise
     except (TypeError, ValueError) as error:
         raise ExperimentError(str(error)) from error
 

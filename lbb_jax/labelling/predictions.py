@@ -2,8 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -168,7 +167,10 @@ def in_order(log_probs: Any, classes: Sequence[str] | None, expected: Sequence[s
 
 def likeliest(log_probs: Any) -> np.ndarray:
     """The class of largest mean probability of each row of ``log_probs[N, K, C]``, ``[N]`` int32; -1 for NaN."""
-    classes = [np.where(np.isnan(mean).any(axis=1), -1, mean.argmax(axis=1)) for mean in _mean_probs(log_probs)]
+    classes = []
+    for start in range(0, len(log_probs), _ROWS_PER_BLOCK):
+        mean = np.exp(np.asarray(log_probs[start : start + _ROWS_PER_BLOCK], np.float32)).mean(axis=1)
+        classes.append(np.where(np.isnan(mean).any(axis=1), -1, mean.argmax(axis=1)))
     return np.concatenate(classes).astype(np.int32)
 
 
@@ -219,12 +221,6 @@ def kappa(first: np.ndarray, second: np.ndarray) -> float | None:
     return 1.0 if by_chance >= 1 else float((agreement - by_chance) / (1 - by_chance))
 
 
-def _mean_probs(log_probs: Any) -> Iterator[np.ndarray]:
-    """Predictive means ``[rows, C]``, block by block."""
-    for start in range(0, len(log_probs), _ROWS_PER_BLOCK):
-        yield np.exp(np.asarray(log_probs[start : start + _ROWS_PER_BLOCK], np.float32)).mean(axis=1)
-
-
 def _check_logarithms(values: np.ndarray, *, name: str) -> None:
     """Raises LabellingError for what looks like probabilities; all else is left to `lbb_jax.acquisition.acquire`."""
     if values.ndim != 3 or not values.size or not np.issubdtype(values.dtype, np.floating):
@@ -243,8 +239,5 @@ def _load(path: str | os.PathLike, *, name: str) -> dict[str, np.ndarray]:
                 return {name: arrays[name] for name in arrays.files}
         return {"log_probs": np.lib.format.open_memmap(file, mode="r")}
     except (ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
-        raise LabellingError(f"{name}={path}: cannot be read as {_kind(file)} ({error})") from error
-
-
-def _kind(file: Path) -> str:
-    return "an .npz file of arrays that are not objects" if file.suffix == ".npz" else "a .npy file"
+        kind = "an .npz file of arrays that are not objects" if file.suffix == ".npz" else "a .npy file"
+        raise LabellingError(f"{name}={path}: cannot be read as {kind} ({error})") from error

@@ -115,8 +115,7 @@ class Project:
     def status(self) -> Status:
         """Counts, pending batches and stopping signals. Changes nothing."""
         state = self._state()
-        latest = self._predictions_of(len(state.batches)) if state.audited else None
-        return status_of(state, state.classes, latest)
+        return status_of(state, self._predictions_of(len(state.batches)) if state.audited else None)
 
     def ask(
         self,
@@ -206,7 +205,11 @@ class Project:
                 "kappa": None if before is None else predictions.kappa(before, in_order),
             }
             self._stage("predictions", f"{number:04d}.npy", files.npy_bytes(in_order))
-            self._stage("batches", *self._batch_file(batch, scores, format, data))
+            if format == "csv":
+                file = f"{number:04d}.csv", tables.batch_table(batch.ids, scores)
+            else:
+                file = f"{number:04d}.json", label_studio.tasks(number, batch.ids, scores, data)
+            self._stage("batches", *file)
             self._log.append(event)
             self._publish(number)
         return batch
@@ -293,18 +296,7 @@ class Project:
     def _state(self) -> ProjectState:
         return replay(self._first_ids, self._first_classes, self._log.read())
 
-    def _batch_file(
-        self,
-        batch: Batch,
-        scores: list[float | None],
-        format: str,
-        data: Mapping[str, Mapping[str, str]] | None,
-    ) -> tuple[str, bytes]:
-        if format == "csv":
-            return f"{batch.number:04d}.csv", tables.batch_table(batch.ids, scores).encode()
-        return f"{batch.number:04d}.json", label_studio.tasks(batch.number, batch.ids, scores, data).encode()
-
-    def _stage(self, folder: str, name: str, content: bytes) -> None:
+    def _stage(self, folder: str, name: str, content: str | bytes) -> None:
         files.atomic_write(self.path / folder / f"{_STAGED}{name}", content)
 
     def _staged_files(self) -> list[Path]:

@@ -110,24 +110,23 @@ class Status:
         return lines
 
 
-def status_of(state: ProjectState, classes: Sequence[str], latest: "np.ndarray | None") -> Status:
+def status_of(state: ProjectState, latest: "np.ndarray | None") -> Status:
     """The status of a project.
 
     Args:
       state: The state of the project.
-      classes: The classes of the project.
       latest: The latest predictions, a class for each id in order, -1 for none; None where there are none.
     """
     labels = [label for label in state.labels.values() if label is not None]
     pending = list(state.pending.values())
-    when_asked, by_latest = _judgements(state, classes, latest)
+    when_asked, by_latest = _judgements(state, latest)
     return Status(
         ids=len(state.ids),
         labelled=len(labels),
         skipped=len(state.labels) - len(labels),
         pending=len(pending),
         left=sum(state.is_askable),
-        by_class={name: labels.count(name) for name in classes},
+        by_class={name: labels.count(name) for name in state.classes},
         pending_batches={number: pending.count(number) for number in sorted(set(pending))},
         asked=len(state.batches),
         corrections=state.corrections,
@@ -151,9 +150,7 @@ def accuracy_of(judgements: Sequence[bool]) -> Accuracy | None:
     return Accuracy(right, count, low, high)
 
 
-def _judgements(
-    state: ProjectState, classes: Sequence[str], latest: "np.ndarray | None"
-) -> tuple[list[bool], list[bool]]:
+def _judgements(state: ProjectState, latest: "np.ndarray | None") -> tuple[list[bool], list[bool]]:
     """For labelled audit points: whether they were predicted right when asked, and by the latest predictions."""
     when_asked, by_latest = [], []
     for id_, predicted in state.audited.items():
@@ -162,7 +159,7 @@ def _judgements(
             continue
         when_asked.append(predicted == label)
         if latest is not None and number < len(latest) and latest[number] >= 0:
-            by_latest.append(classes[latest[number]] == label)
+            by_latest.append(state.classes[latest[number]] == label)
     return when_asked, by_latest
 
 

@@ -135,50 +135,43 @@ def _from_nnx(make: Callable[[nnx.Rngs], nnx.Module], compute_dtype: DTypeLike) 
         _, params, _, statistics = nnx.split(make(nnx.Rngs(key)), nnx.Param, nnx.RngState, ...)
         return Variables(params, statistics)
 
-    def merge(key: jax.Array | None, variables: Variables) -> nnx.Module:
+    def merge(variables: Variables, key: jax.Array | None = None) -> nnx.Module:
+        """The module: in training where there is a key, in evaluation otherwise."""
         # Every stream of random numbers begins anew, each with a key of its own.
-        key = jax.random.key(0) if key is None else key
+        first = jax.random.key(0) if key is None else key
         numbers = iter(range(len(jax.tree.leaves(randomness))))
 
         def begin(leaf: jax.ShapeDtypeStruct) -> jax.Array:
             number = next(numbers)
             is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-            return jax.random.fold_in(key, number) if is_key else jnp.zeros(leaf.shape, leaf.dtype)
+            return jax.random.fold_in(first, number) if is_key else jnp.zeros(leaf.shape, leaf.dtype)
 
         begun = jax.tree.map(begin, randomness)
-        return nnx.merge(graph, cast(variables.params), begun, variables.statistics)
+        module = nnx.merge(graph, cast(variables.params), begun, variables.statistics)
+        (module.eval if key is None else module.train)()
+        return module
 
     def run(module: nnx.Module, inputs: jax.Array, train: bool) -> jax.Array:
         return module(cast(inputs), **_train_argument(type(module), train)).astype(jnp.float32)
 
-    def logits(variables: Variables, inputs: jax.Array) -> jax.Array:
-        module = merge(None, variables)
-        module.eval()
-        return run(module, inputs, False)
-
     def training_logits(key: jax.Array, variables: Variables, inputs: jax.Array) -> tuple[jax.Array, Any]:
-        module = merge(key, variables)
-        module.train()
-        result = run(module, inputs, True)
-        return result, nnx.split(module, nnx.Param, nnx.RngState, ...)[3]
+        module = merge(variables, key)
+        return run(module, inputs, True), nnx.split(module, nnx.Param, nnx.RngState, ...)[3]
 
     def masked_logits(key: jax.Array, variables: Variables, inputs: jax.Array) -> jax.Array:
         _refuse_statistics(variables.statistics)
-
-        def apply(one: jax.Array) -> jax.Array:
-            module = merge(key, variables)
-            module.train()
-            return run(module, one, True)
-
-        return _one_at_a_time(apply, inputs)
+        return _one_at_a_time(lambda one: run(merge(variables, key), one, True), inputs)
 
     def embed(variables: Variables, inputs: jax.Array) -> jax.Array:
-        module = merge(None, variables)
-        module.eval()
-        return embed_inputs(module, cast(inputs)).astype(jnp.float32)
+        return embed_inputs(merge(variables), cast(inputs)).astype(jnp.float32)
 
     return Network(
-        init, logits, training_logits, lambda variables, inputs: inputs, masked_logits, embed if embed_inputs else None
+        init=init,
+        logits=lambda variables, inputs: run(merge(variables), inputs, False),
+        training_logits=training_logits,
+        before_dropout=lambda variables, inputs: inputs,
+        masked_logits=masked_logits,
+        embed=embed if embed_inputs else None,
     )
 
 

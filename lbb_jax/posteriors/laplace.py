@@ -7,16 +7,14 @@ not limited by the logarithm of the number of members, as it is in an ensemble.
 """
 
 import functools
-from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from lbb_jax import examples as example_lib
 from lbb_jax import ranges
-from lbb_jax.batching import map_chunks
 from lbb_jax.examples import Data, Examples
 from lbb_jax.labelled_set import LabelledSet
 from lbb_jax.networks import Network, Variables, last_layer
@@ -94,8 +92,8 @@ def laplace(
         counts = jnp.arange(len(labelled.indices), dtype=jnp.int32) < labelled.size
 
         def approximate(member: Variables) -> tuple[jax.Array, gauss_newton.Curvature, jax.Array]:
-            features = _with_ones(_embed_some(functools.partial(embed_inputs, member), data.pool, labelled.indices))
-            features = jnp.where(counts[:, None], features, 0)
+            embeddings = example_lib.map_inputs(functools.partial(embed_inputs, member), data.pool, labelled.indices)
+            features = jnp.where(counts[:, None], _with_ones(embeddings), 0)
             kernel, bias = last_layer(member, features.shape[1] - 1)
             mean = jnp.concatenate([kernel, bias[None]]).T
             hessians = gauss_newton.softmax_hessians(_outputs(features, mean[None])[:, 0])
@@ -156,16 +154,3 @@ def _with_ones(embeddings: Float[Array, "n D"]) -> Float[Array, "n D+1"]:
 def _outputs(features: Float[Array, "n D"], layers: Float[Array, "K C D"]) -> Float[Array, "n K C"]:
     """Logits of ``features[n, D]`` by ``layers[K, C, D]``: ``[n, K, C]``."""
     return jnp.einsum("nd,kcd->nkc", features, layers, precision=jax.lax.Precision.HIGHEST)
-
-
-def _embed_some(
-    embed: Callable[[jax.Array], Float[Array, "B D"]], pool: Examples, indices: Int[Array, " n"]
-) -> Float[Array, "n D"]:
-    """Embeddings ``[n, D]`` of the examples ``indices[n]``, whose inputs exist a few hundred at a time."""
-    chunk_size = min(example_lib.CHUNK_SIZE, len(indices))
-
-    def of_chunk(start: jax.Array) -> jax.Array:
-        chunk = jax.lax.dynamic_slice_in_dim(indices, start, chunk_size)
-        return embed(example_lib.inputs(pool, chunk))
-
-    return map_chunks(of_chunk, len(indices), chunk_size)

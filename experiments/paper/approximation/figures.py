@@ -222,3 +222,9 @@ def released_score(records: Sequence[Mapping[str, Any]]) -> Figure:
     spread = of_seeds("each and mean", table)
     figure.suptitle(_describe_source(table, spread), fontsize=10)
     return figure
+
+
+# By the name of the file that each is drawn into.
+FIGURES = {
+    draw.__name__: draw for draw in (approximation_error, approximation_of_picks, joint_information, released_score)
+}

@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -11,13 +11,11 @@ import numpy as np
 import optax
 
 from lbb_jax import acquisition, examples, information, loop, networks, posteriors, training
-from lbb_jax.acquisition import exponential_race
-from lbb_jax.acquisition.large_batch_bald import pick_lbb, pick_power_lbb
-from lbb_jax.acquisition.log_det import pick_log_det
 from lbb_jax.examples import Data
 from lbb_jax.json_lines import Record
 from paper.benchmarks import predictions, training_cases
-from paper.benchmarks.roofline import Cost, Rates, cost_of, least_seconds
+from paper.benchmarks.acquisition_cases import COUNTING
+from paper.benchmarks.roofline import Cost, Rates, cost_of, least_seconds, memory_of
 from paper.benchmarks.timing import seconds_of
 
 _CHUNK = 250
@@ -149,19 +147,6 @@ def _large_pools(sizes: Sizes) -> Iterator[AcceleratorCase]:
         yield _method(method, (sizes.large_pool, 5, 10), 100, options)
 
 
-def _power_lbb(key: jax.Array, log_probs: jax.Array, available: jax.Array, **options: Any) -> Any:
-    variates = exponential_race.variates(key, jnp.arange(len(log_probs)), log_probs.dtype)
-    return pick_power_lbb(variates, log_probs, available, **options)
-
-
-# The methods whose form, lazy or dense, can be chosen.
-_PICKS: Mapping[str, Callable[..., Any]] = {
-    "lbb": lambda key, *pool, **options: pick_lbb(*pool, **options),
-    "power_lbb": _power_lbb,
-    "log_det": lambda key, *pool, **options: pick_log_det(*pool, **options),
-}
-
-
 def _method(
     method: str, shape: tuple[int, int, int], size: int, options: Mapping[str, Any] | None = None
 ) -> AcceleratorCase:
@@ -170,7 +155,8 @@ def _method(
 
     def make() -> Made:
         log_probs, key, available = _pool(shape), jax.random.key(0), jnp.ones(shape[0], bool)
-        function = _PICKS[method] if "form" in options else acquisition.find_method(method).function
+        function = acquisition.find_method(method).function
+        function = COUNTING[function] if "form" in options else function
         pick = jax.jit(functools.partial(function, batch_size=size, **options))
         compiled = pick.lower(key, log_probs, available).compile()
         cost = cost_of(compiled)
@@ -179,7 +165,7 @@ def _method(
             before = cost_of(jax.jit(information.mutual_information).lower(log_probs).compile())
             step = Cost(max(cost.operations - before.operations, 0), max(cost.bytes - before.bytes, 0))
             cost += step.times(size - 1)
-        return Made(lambda: compiled(key, log_probs, available), cost, _memory(compiled))
+        return Made(lambda: compiled(key, log_probs, available), cost, memory_of(compiled))
 
     return AcceleratorCase(", ".join(parts), "float32", make)
 
@@ -207,7 +193,7 @@ def _training_case(name: str, num_members: int, dtype: str, sizes: Sizes) -> Acc
             compute_dtype=jnp.dtype(dtype),
         )
         # XLA counts one step of all networks.
-        return Made(fit, cost_of(compiled).times(sizes.steps), _memory(compiled))
+        return Made(fit, cost_of(compiled).times(sizes.steps), memory_of(compiled))
 
     return AcceleratorCase(f"training, {name}, {num_members} networks, {sizes.steps} steps of 64", dtype, make)
 
@@ -238,7 +224,7 @@ def _prediction_case(name: str, dtype: str, sizes: Sizes, *, num_draws: int, mas
         else:
             forward = jax.jit(lambda inputs: network.logits(one, inputs))
         cost = cost_of(forward.lower(inputs).compile()).times(num_draws * sizes.images / _CHUNK)
-        return Made(lambda: compiled(jax.random.key(1), params, pool), cost, _memory(compiled))
+        return Made(lambda: compiled(jax.random.key(1), params, pool), cost, memory_of(compiled))
 
     return AcceleratorCase(f"{name}, {sizes.images:,} images, mnist_cnn", dtype, make)
 
@@ -288,20 +274,16 @@ def experiment(sizes: Sizes) -> Iterator[Record]:
     yield {"check": "both drivers acquire the same", "passed": bool(np.array_equal(*acquired))}
 
 
-def _as_one_program(data: Data, settings: loop.Settings) -> jax.Array:
-    return _whole_run(jax.random.key(0), data, settings)[0].labelled.indices
-
-
-@functools.partial(jax.jit, static_argnums=2)
-def _whole_run(key: jax.Array, data: Data, settings: loop.Settings) -> Any:
-    return loop.run(key, data, settings)
-
-
+_run = jax.jit(loop.run, static_argnums=2)
 _init = jax.jit(loop.init, static_argnums=2)
 _train = jax.jit(loop.train, static_argnums=2)
 _evaluate = jax.jit(loop.evaluate, static_argnums=3)
 _predict = jax.jit(loop.predict, static_argnums=3)
 _acquire = jax.jit(loop.acquire, static_argnums=2)
+
+
+def _as_one_program(data: Data, settings: loop.Settings) -> jax.Array:
+    return _run(jax.random.key(0), data, settings)[0].labelled.indices
 
 
 def _stage_by_stage(data: Data, settings: loop.Settings) -> jax.Array:
@@ -333,16 +315,3 @@ def _timed(run: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
     start = time.perf_counter()
     result = jax.block_until_ready(run(*arguments))
     return time.perf_counter() - start, result
-
-
-def _memory(compiled: Any) -> int:
-    """Bytes that XLA plans for a program, 0 where it does not say."""
-    planned = compiled.memory_analysis()
-    if planned is None:
-        return 0
-    sizes: Sequence[int] = (
-        planned.argument_size_in_bytes,
-        planned.temp_size_in_bytes,
-        planned.output_size_in_bytes,
-    )
-    return sum(sizes)

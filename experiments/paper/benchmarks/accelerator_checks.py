@@ -12,12 +12,10 @@ import numpy as np
 import optax
 
 from lbb_jax import acquisition, examples, labelled_set, networks, posteriors, training
-from lbb_jax.acquisition import exponential_race
-from lbb_jax.acquisition.large_batch_bald import pick_lbb, pick_power_lbb
-from lbb_jax.acquisition.log_det import pick_log_det
 from lbb_jax.examples import Data
 from lbb_jax.json_lines import Record
 from paper.benchmarks import predictions
+from paper.benchmarks.acquisition_cases import COUNTING
 
 _NUM_POINTS, _NUM_DRAWS, _NUM_CLASSES, _BATCH_SIZE = 3_000, 5, 10, 10
 _NUM_EMBEDDING_POINTS = 300
@@ -67,21 +65,13 @@ def check_forms() -> Iterator[Record]:
     """Whether the forms of the greedy methods pick the same on the default device."""
     log_probs = predictions.generate(jax.random.key(0), _NUM_POINTS, _NUM_DRAWS, _NUM_CLASSES)
     available = jnp.ones(_NUM_POINTS, bool)
-    variates = exponential_race.variates(jax.random.key(1), jnp.arange(_NUM_POINTS), jnp.float32)
-    cases = {
-        "lbb": pick_lbb,
-        "lbb, tree": lambda *pool, **options: pick_lbb(*pool, redundancy="tree", **options),
-        "power_lbb": lambda *pool, **options: pick_power_lbb(variates, *pool, **options),
-        "log_det": pick_log_det,
-    }
-    for name, pick in cases.items():
+    for method, options in (("lbb", {}), ("lbb", {"redundancy": "tree"}), ("power_lbb", {}), ("log_det", {})):
+        pick = functools.partial(COUNTING[acquisition.METHODS[method].function], batch_size=_BATCH_SIZE, **options)
         picks = [
-            jax.jit(lambda *pool, pick=pick, form=form: pick(*pool, batch_size=_BATCH_SIZE, form=form).acquisition)(
-                log_probs, available
-            )
+            jax.jit(functools.partial(pick, form=form))(jax.random.key(1), log_probs, available).acquisition
             for form in ("lazy", "dense")
         ]
-        yield _differences(f"{name}, lazy and dense", *picks)
+        yield _differences(f"{', '.join([method, *options.values()])}, lazy and dense", *picks)
 
 
 def check_posteriors() -> Iterator[Record]:

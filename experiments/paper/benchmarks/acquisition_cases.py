@@ -15,6 +15,7 @@ from lbb_jax.acquisition.batch_bald import BatchBaldPicks, pick_batch_bald
 from lbb_jax.acquisition.large_batch_bald import pick_lbb, pick_power_lbb
 from lbb_jax.acquisition.log_det import pick_log_det
 from lbb_jax.json_lines import Record
+from paper.benchmarks.roofline import memory_of
 from paper.benchmarks.timing import time_beside
 
 
@@ -115,19 +116,18 @@ def run_one(case: Case, log_probs: jax.Array, *, repetitions: int) -> Record:
         call = functools.partial(
             acquisition.acquire, key, log_probs, method=case.method, batch_size=case.batch_size, **case.options
         )
-        memory = None
+        memory = 0
     else:
         compiled = jax.jit(functools.partial(_counted(case), **case.options)).lower(key, log_probs, available).compile()
         call = functools.partial(compiled, key, log_probs, available)
-        memory = compiled.memory_analysis()
+        memory = memory_of(compiled)
     timing = time_beside(call, lambda: bald_pass(log_probs, batch_size=case.batch_size), repetitions=repetitions)
     record["milliseconds"] = round(1e3 * timing.seconds, 3)
     record["bald_milliseconds"] = round(1e3 * timing.unit_seconds, 3)
     record["ratio_to_bald"] = round(timing.seconds / timing.unit_seconds, 2)
     record |= _evaluations(case, call(), num_points)
-    if memory is not None:
-        parts = (memory.argument_size_in_bytes, memory.temp_size_in_bytes, memory.output_size_in_bytes)
-        record["peak_megabytes"] = round(sum(parts) / 1e6, 1)
+    if memory:
+        record["peak_megabytes"] = round(memory / 1e6, 1)
     return record
 
 
@@ -165,8 +165,8 @@ def _power_lbb(key: jax.Array, log_probs: jax.Array, available: jax.Array, **opt
     return pick_power_lbb(variates, log_probs, available, **options)
 
 
-# From functions to their variants that count what they evaluate.
-_COUNTING: dict[Callable[..., Any], Callable[..., Any]] = {
+# From functions to their variants that count what they evaluate; for the first three ``form`` is an option, too.
+COUNTING: dict[Callable[..., Any], Callable[..., Any]] = {
     acquisition.large_batch_bald: lambda key, *pool, **options: pick_lbb(*pool, **options),
     acquisition.power_large_batch_bald: _power_lbb,
     acquisition.log_det: lambda key, *pool, **options: pick_log_det(*pool, **options),
@@ -177,7 +177,7 @@ _COUNTING: dict[Callable[..., Any], Callable[..., Any]] = {
 def _counted(case: Case) -> Callable[..., Any]:
     """The case's function of ``(key, log_probs, available, **options)``, which counts its evaluations if it can."""
     function = acquisition.find_method(case.method).function
-    return functools.partial(_COUNTING.get(function, function), batch_size=case.batch_size)
+    return functools.partial(COUNTING.get(function, function), batch_size=case.batch_size)
 
 
 def _evaluations(case: Case, result: Any, num_points: int) -> Record:

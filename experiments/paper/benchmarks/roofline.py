@@ -1,7 +1,7 @@
 """What a device could do at best: its measured rates, and the operations and bytes that XLA counts in programs."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -63,9 +63,14 @@ def measure_rates(*, num_numbers: int, matrix_size: int) -> Rates:
 def cost_of(compiled: Any) -> Cost:
     """What XLA counts in a compiled program, the body of every loop once."""
     counted = compiled.cost_analysis() or {}
-    # Older releases give one for each computation.
-    counted = counted[0] if isinstance(counted, Sequence) else counted
     return Cost(counted.get("flops", 0.0), counted.get("bytes accessed", 0.0))
+
+
+def memory_of(compiled: Any) -> int:
+    """The bytes that XLA plans for a program's arguments, temporaries and results; 0 where it does not say."""
+    planned = compiled.memory_analysis()
+    names = ("argument_size_in_bytes", "temp_size_in_bytes", "output_size_in_bytes")
+    return 0 if planned is None else sum(getattr(planned, name) for name in names)
 
 
 def least_seconds(cost: Cost, rates: Rates, dtype: str = "float32") -> float:
