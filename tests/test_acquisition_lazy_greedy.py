@@ -99,6 +99,21 @@ def test_picks_are_those_of_evaluating_everything(name, pool):
     dense.assert_same_picks(picked, expected_picks(name, pool), log_probs)
 
 
+@pytest.mark.parametrize("front_size", [8, NUM_POINTS])
+@pytest.mark.parametrize("name", slow_but(METHODS, "lbb"))
+def test_rows_of_points_that_are_not_available_may_hold_anything(name, front_size):
+    key, log_probs = arguments_of(reference.KINDS[0])
+    for num_available in (2 * BATCH_SIZE, BATCH_SIZE - 2):
+        available = np.random.default_rng(num_available).permutation(NUM_POINTS) < num_available
+        picked = compiled(name, front_size, BATCH_SIZE)(key, log_probs, available)
+        assert np.sum(picked.indices >= 0) == min(BATCH_SIZE, num_available)
+        for rubbish in (np.nan, np.inf, -np.inf, 1e30):
+            dirty = jnp.where(available[:, None, None], log_probs, rubbish)
+            again = compiled(name, front_size, BATCH_SIZE)(key, dirty, available)
+            np.testing.assert_array_equal(again.indices, picked.indices)
+            np.testing.assert_array_equal(again.scores, picked.scores)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("pool", ["duplicates", "one informative"])

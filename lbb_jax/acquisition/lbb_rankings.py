@@ -142,7 +142,9 @@ class Ranking:
         pool = self.pool
         gains, lowered = (pool.gain(scores, pool.add(state.redundancy, least)) for least in (state.pending, pending))
         picked_ranks = jnp.broadcast_to(picked_rank, bounds.shape)
-        return jnp.minimum(bounds, self.later_ranks(points, bounds, gains, lowered, picked_ranks))
+        ranks = self.later_ranks(points, bounds, gains, lowered, picked_ranks)
+        # Points that are out stay out, whatever their rows hold.
+        return jnp.where(bounds > -jnp.inf, jnp.minimum(bounds, ranks), bounds)
 
     def _lower(self, batch: GrowingBatch, known: Known, kept: PoolMoments) -> tuple[Known, PoolMoments]:
         """Lowers the bounds of the whole pool by those of its pairs with all picks."""
