@@ -366,6 +366,15 @@ BAD_ARGUMENTS = [
     ("pair_weight NaN", {"pair_weight": np.nan}, ValueError, ["pair_weight=nan", "finite"]),
     ("pair_weight infinite", {"pair_weight": np.inf}, ValueError, ["pair_weight=inf", "finite"]),
     ("pair_weight string", {"pair_weight": "2"}, TypeError, ["pair_weight='2'", "number"]),
+    ("pair_weight vast", {"pair_weight": 1e35}, ValueError, ["pair_weight=", "at most 1e+30"]),
+    (
+        "embeddings too long for bait",
+        {"method": "bait", "embeddings": np.full((12, 4), 100.0)},
+        ValueError,
+        ["regularizer=1", "4e+04", "10,000 times", "divide the embeddings by 2 or more"],
+    ),
+    ("regularizer too small for bait", {"method": "bait", "regularizer": 1e-8}, ValueError, ["regularizer=1e-08"]),
+    ("regularizer vast", {"method": "bait", "regularizer": 1e20}, ValueError, ["regularizer=1e+20", "at most 1e+15"]),
 ]
 
 

@@ -122,3 +122,11 @@ def test_within_a_cluster_every_point_is_as_likely():
     assert counts[4:].sum() == 0
     # The standard deviation of a count is 27.
     assert np.all(np.abs(counts[:4] - 1_000) < 110)
+
+
+def test_a_cluster_may_be_larger_than_the_pool():
+    pool = jnp.asarray(reference.log32(reference.random_probs(0, 8, 3, 3)))
+    one, other = (
+        _run(jax.random.key(0), pool, jnp.ones(8, bool), batch_size=3, mean_cluster_size=size) for size in (8, 10**10)
+    )
+    np.testing.assert_array_equal(one.indices, other.indices)

@@ -233,3 +233,18 @@ def test_memory_does_not_grow_with_points_times_targets(given_targets):
     memory = jax.jit(pick).lower(*shapes).compile().memory_analysis()
     # Fewer numbers than there are pairs of a point and a target, of which each has 100 joint probabilities.
     assert memory.temp_size_in_bytes < 4 * num_points * 500
+
+
+@pytest.mark.parametrize("scale", [1e-42, 1e-30, 1e38])
+def test_only_the_ratios_of_target_weights_count(scale):
+    log_probs = reference.log32(reference.random_probs(3, 12, 4, 3))
+    weights = np.array([1.0, 0.0, 2.0])
+    one, other = (
+        acquisition.acquire(
+            jax.random.key(0), log_probs, method="epig", batch_size=4, target_weights=np.float32(factor * weights)
+        )
+        for factor in (1.0, scale)
+    )
+    np.testing.assert_array_equal(one.indices, other.indices)
+    np.testing.assert_allclose(one.scores, other.scores, rtol=2e-3)
+    assert np.all(one.scores > 0)

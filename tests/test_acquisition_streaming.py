@@ -511,3 +511,13 @@ def test_unknown_methods_and_options_are_refused():
         acquisition.acquire_stream(jax.random.key(0), [pool()], method="bogus", batch_size=2)
     with pytest.raises(ValueError, match="alpha"):
         acquisition.acquire_stream(jax.random.key(0), [pool()], method="log_det", batch_size=2, alpha=2.0)
+
+
+@pytest.mark.parametrize("name", ["bald", "lbb"])
+@pytest.mark.parametrize(
+    "size", [{"batch_size": 10**9, "num_candidates": None}, {"num_candidates": 10**9, "batch_size": 4}]
+)
+def test_more_points_than_memory_holds_are_refused(name, size):
+    argument = next(iter(size))
+    with pytest.raises(ValueError, match=rf"^{argument}=1000000000: their predictions of .* draws .* bytes"):
+        streamed(name, [pool()], **size)

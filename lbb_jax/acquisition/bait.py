@@ -16,7 +16,8 @@ changes these matrices by products of ``V_xᵀ U`` and ``V_xᵀ M⁻¹ F U`` (Wo
 trace by ``tr((I + G_x)⁻¹ T_x)``, removing it raises it by ``tr((I - G_x)⁻¹ T_x)``.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +33,11 @@ _HIGHEST = jax.lax.Precision.HIGHEST
 # The most parameters that the last layer may have. Two square matrices of this size are kept, 0.5 GB in float32.
 _MOST_PARAMETERS = 2**13
 _LARGEST_CHUNK = 2**24
+# How many times the regularizer the squared length of an embedding may be. With ten times as much, rounding in float32
+# changes picks.
+_MOST_SQUARE = 1e4
+# Its square, by which gains fall, stays finite.
+_MOST_REGULARIZER = 1e15
 # How far the sum of the probabilities of a labelled point may be from 1.
 _ROUNDING = 1e-2
 
@@ -58,7 +64,8 @@ def bait(
       embeddings: Inputs of the network's last layer, ``[N, D]``, finite for available points; ``C D`` is at most 8,192.
         Time grows with ``N (C D)²``, and with ``N C² D`` for each pick; memory with ``(C D)² + N C²``. None takes the
         predictive means.
-      regularizer: ``λ``, above 0, in the units of ``F``.
+      regularizer: ``λ``, above 0, in the units of ``F``. `acquire` refuses embeddings whose squared length is more than
+        10,000 times as much, since float32 does not resolve them.
 
     Returns:
       The picks in the order added; each one's score is by how much it lowered the trace when it was added.
@@ -99,6 +106,32 @@ def bait(
     _, kept = jax.lax.fori_loop(0, num_extra, drop, (state, kept))
     places = jnp.argsort(~kept, stable=True)[:batch_size]
     return jax.tree.map(lambda leaf: leaf[places], added)
+
+
+def check_precision(options: Mapping[str, Any]) -> None:
+    """Raises ValueError where float32 does not resolve what a pick changes.
+
+    Args:
+      options: Those of `bait`, with the embeddings of all points on the device.
+    """
+    embeddings, regularizer = options["embeddings"], float(options["regularizer"])
+    # Predictive means are not longer than 1.
+    square = 1.0 if embeddings is None else float(jax.device_get(_largest_square(embeddings)))
+    if square > _MOST_SQUARE * regularizer:
+        raise ValueError(
+            f"regularizer={regularizer:g}: the largest squared length of an embedding is {square:.3g}, which is more "
+            f"than {_MOST_SQUARE:,.0f} times as much; divide the embeddings by {(square / regularizer) ** 0.5 / 100:.3g} "
+            "or more, or pass a larger regularizer"
+        )
+    if regularizer > _MOST_REGULARIZER:
+        raise ValueError(f"regularizer={regularizer:g}: must be at most {_MOST_REGULARIZER:g}")
+
+
+@jax.jit
+def _largest_square(embeddings: Float[Array, "N D"]) -> Float[Array, ""]:
+    """The largest squared length of the embeddings that are finite."""
+    squares = jnp.sum(jnp.square(embeddings), axis=1)
+    return jnp.max(jnp.where(jnp.all(jnp.isfinite(embeddings), axis=1), squares, 0))
 
 
 class _Pool(NamedTuple):

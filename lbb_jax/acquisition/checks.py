@@ -33,6 +33,7 @@ OptionCheck = Callable[[str, Any], Any]
 # How far the probabilities of a row may be from a sum of 1.
 NORMALISATION_TOLERANCE = 1e-3
 MAX_ALPHA = 1e30
+MAX_PAIR_WEIGHT = 1e30
 # Sums of products of these stay finite in float32.
 MAX_EMBEDDING = 1e15
 # Working on arrays copies them a few times: this many bytes of them fit into the memory of most devices.
@@ -196,6 +197,14 @@ def check_alpha(name: str, value: Any) -> np.float32:
     return number
 
 
+def check_pair_weight(name: str, value: Any) -> np.float32:
+    """A finite number of at least 0 whose product with the information of a batch does not overflow."""
+    number = check_finite_and_not_negative(name, value)
+    if number > MAX_PAIR_WEIGHT:
+        raise ValueError(f"{name}={float(value)}: must be at most {MAX_PAIR_WEIGHT:g}; 1 counts every pair once")
+    return number
+
+
 def check_above_0(name: str, value: Any) -> np.float32:
     """A finite number above 0."""
     number = check_finite_and_not_negative(name, value)
@@ -308,7 +317,9 @@ def settle_arrays(options: dict[str, Any], available: jax.Array | None = None) -
         check_values(targets, np.ones(len(targets), bool), name="targets")
         settled["targets"] = jnp.asarray(targets)
     if options.get("target_weights") is not None:
-        settled["target_weights"] = jnp.asarray(in_float32(options["target_weights"]))
+        weights = np.asarray(in_float32(options["target_weights"]))
+        # Only their ratios count. The largest becomes about 1, so that no sum of them overflows or vanishes.
+        settled["target_weights"] = jnp.asarray(np.ldexp(weights, -np.frexp(weights.max())[1]))
     if options.get("embeddings") is not None:
         embeddings = jnp.asarray(in_float32(options["embeddings"]))
         # pyrefly: ignore[bad-argument-type]: with embeddings there is a mask.

@@ -58,6 +58,7 @@ def cluster_margin(
     )
     is_candidate = candidates.indices != NO_POINT
     num_candidates = jnp.sum(is_candidate, dtype=jnp.int32)
+    mean_cluster_size = min(mean_cluster_size, len(is_candidate))
     clusters = average_linkage(embeddings[candidates.indices], is_candidate, -(-num_candidates // mean_cluster_size))
     order = exponential_race.variates(key, candidates.indices, log_probs.dtype).gumbel
     is_together = (clusters[:, None] == clusters[None]) & is_candidate[None]

@@ -47,7 +47,7 @@ def acquire(
       **options: Options of the method: ``alpha`` (from 0 to 1e30; no effect with ``sampling="top"``), ``embeddings``
         (``[N, D]``, of the same kinds as ``log_probs``; "core_set" and "badge" need them, and "bait", "cluster_margin"
         and "typiclust" use the predictive means if none are given), ``num_samples`` and ``num_targets`` (at least 1),
-        ``order`` (2 or 3) and ``pair_weight`` (at least 0; neither has an effect with ``redundancy="tree"``), ``pairs``
+        ``order`` (2 or 3) and ``pair_weight`` (0 to 1e30; neither has an effect with ``redundancy="tree"``), ``pairs``
         ("exact" or "chi2"), ``redundancy`` ("pairwise" or "tree"), ``sampling`` ("top", "power", "softmax" or
         "softrank"), ``targets`` (log-probabilities ``[T, K, C]``, of the same kinds as ``log_probs``), ``regularizer``
         (above 0), ``candidates_per_pick`` and ``mean_cluster_size`` (at least 1). For a function of your own: arrays
@@ -63,8 +63,9 @@ def acquire(
         ``eps (1 + log C)`` if that is more), a batch size out of range, a mask that is not bool ``[N]``, an unknown
         method, an option that the method does not have, that is out of range or that is missing, ``num_samples`` label
         configurations that take more than 4 GiB, targets whose draws or classes are not those of ``log_probs``, and
-        embeddings of another number of points, or not finite (or above 1e15) at available points. All of this is
-        checked before the method is compiled. A function that returns arrays of other shapes raises ValueError, too.
+        embeddings of another number of points, not finite (or above 1e15) at available points, or too long for "bait"
+        to resolve in float32. All of this is checked before the method is compiled. A function that returns arrays of
+        other shapes raises ValueError, too.
       TypeError: For an argument of the wrong kind, a function that returns no `Acquisition`, or one that `jax.jit`
         cannot compile, such as one that computes with NumPy.
     """
@@ -80,7 +81,9 @@ def acquire(
     with jax.debug_nans(False):
         predictions = jnp.asarray(checks.predictions_in_float32(predictions))
         checks.check_values(predictions, mask)
-        static, arrays = split_options(checks.settle_arrays(values, mask))
+        values = checks.settle_arrays(values, mask)
+        row.values_check(values)
+        static, arrays = split_options(values)
         return run_compiled(row.function, batch_size, static, key, predictions, mask, arrays)
 
 

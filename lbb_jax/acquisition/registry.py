@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from lbb_jax import arguments, entropy, information, references
 from lbb_jax.acquisition import checks, exponential_race
 from lbb_jax.acquisition.badge import badge
-from lbb_jax.acquisition.bait import bait
+from lbb_jax.acquisition.bait import bait, check_precision
 from lbb_jax.acquisition.batch_bald import batch_bald, pick_batch_bald
 from lbb_jax.acquisition.batch_epig import batch_epig
 from lbb_jax.acquisition.candidates import Stream
@@ -75,6 +75,8 @@ class Method:
       samples: Whether its picks are random by design, whatever its options.
       stream: How its batch is picked from a pool that is read block by block; None if it is not.
       option_checks: For each option a function ``(name, value) -> value`` that raises ValueError or TypeError.
+      values_check: A function ``(options) -> None`` that raises ValueError where values of options do not go together;
+        arrays are on the device, in float32.
       idle: For each option that another one can leave without effect: that other option, and its value.
       colours: The colour of each of its names in figures.
 
@@ -89,6 +91,7 @@ class Method:
     samples: bool = False
     stream: Stream | None = None
     option_checks: Mapping[str, checks.OptionCheck] = dataclasses.field(default_factory=dict)
+    values_check: Callable[[Mapping[str, Any]], None] = lambda options: None
     idle: Mapping[str, tuple[str, Any]] = dataclasses.field(default_factory=dict)
     colours: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -172,7 +175,7 @@ _OPTION_CHECKS = {
     "num_samples": arguments.check_positive_integer,
     "num_targets": arguments.check_positive_integer,
     "order": checks.check_order,
-    "pair_weight": arguments.check_finite_and_not_negative,
+    "pair_weight": checks.check_pair_weight,
     "pairs": checks.check_pairs,
     "redundancy": checks.check_redundancy,
     "regularizer": checks.check_above_0,
@@ -268,7 +271,7 @@ METHODS: dict[str, Method] = {
         _row(batch_epig, label="Batch EPIG", colours={"Batch EPIG": "#DDAA33"}),
         _row(core_set, label="Core-set", uses_predictions=False, colours={"Core-set": "#663333"}),
         _row(badge, label="BADGE", samples=True, colours={"BADGE": "#6699CC"}),
-        _row(bait, label="BAIT", colours={"BAIT": "#004488"}),
+        _row(bait, label="BAIT", values_check=check_precision, colours={"BAIT": "#004488"}),
         _row(cluster_margin, label="Cluster-Margin", samples=True, colours={"Cluster-Margin": "#225555"}),
         _row(typiclust, label="TypiClust", uses_predictions=False, samples=True, colours={"TypiClust": "#BBBBBB"}),
     )

@@ -182,15 +182,14 @@ def _num_places(num_candidates: int | None, batch_size: int, num_draws: int, num
     # A candidate's predictions, its index and its worth, four bytes each.
     num_bytes = 4 * (num_draws * num_classes + 2)
     most = checks.MAX_BYTES // num_bytes
-    if num_candidates is None:
-        return max(batch_size, min(most, max(_FEWEST_KEPT, _NUMBERS_KEPT // (num_draws * num_classes))))
-    if num_candidates > most:
-        raise ValueError(
-            f"num_candidates={num_candidates}: their predictions of {num_draws} draws and {num_classes} classes take "
-            f"{num_candidates * num_bytes:,} bytes, more than the {checks.MAX_BYTES:,} that a device is sure to have; "
-            f"pass at most {most:,}"
-        )
-    return num_candidates
+    for name, number in (("batch_size", batch_size), ("num_candidates", num_candidates or 0)):
+        if number > most:
+            raise ValueError(
+                f"{name}={number}: their predictions of {num_draws} draws and {num_classes} classes take "
+                f"{number * num_bytes:,} bytes, more than the {checks.MAX_BYTES:,} that a device is sure to have; pass "
+                f"at most {most:,}"
+            )
+    return num_candidates or max(batch_size, min(most, max(_FEWEST_KEPT, _NUMBERS_KEPT // (num_draws * num_classes))))
 
 
 def _choose_and_certify(
