@@ -118,10 +118,11 @@ def check_precision(options: Mapping[str, Any]) -> None:
     # Predictive means are not longer than 1.
     square = 1.0 if embeddings is None else float(jax.device_get(_largest_square(embeddings)))
     if square > _MOST_SQUARE * regularizer:
+        factor = (square / regularizer / _MOST_SQUARE) ** 0.5
         raise ValueError(
             f"regularizer={regularizer:g}: the largest squared length of an embedding is {square:.3g}, which is more "
-            f"than {_MOST_SQUARE:,.0f} times as much; divide the embeddings by {(square / regularizer) ** 0.5 / 100:.3g} "
-            "or more, or pass a larger regularizer"
+            f"than {_MOST_SQUARE:,.0f} times as much; divide the embeddings by {factor:.3g} or more, or pass a larger "
+            "regularizer"
         )
     if regularizer > _MOST_REGULARIZER:
         raise ValueError(f"regularizer={regularizer:g}: must be at most {_MOST_REGULARIZER:g}")
