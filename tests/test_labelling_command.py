@@ -96,6 +96,7 @@ def test_what_spreadsheets_make_of_a_batch_is_read(folder, run, separator):
         (b"id,label\nimg_1,cat\nimg_1,dog\n", "row 3, column label: 'img_1' has another label further up"),
         (b"id,label\nimg_1,cat,\nimg_2,cat,dog\n", "row 3: has 3 fields where there are 2 columns"),
         (b"name,label\nimg_1,cat\n", "has no column 'id'; its columns are 'name', 'label'"),
+        (b"id,label, label\nimg_1,cat,dog\n", "has the column 'label' more than once; leave one"),
         (b"", "has no column 'id'"),
         (b'id,label\n"img_1,cat\n', "is no row of a CSV file"),
         ("id,label\nimg_1,cat\n".encode("utf-16"), "is not in UTF-8"),
