@@ -33,6 +33,8 @@ def read_rows(path: str | os.PathLike, columns: Sequence[str], *, name: str) -> 
     text = read_text(path, name=name)
     headings = text.split("\n", 1)[0]
     separator = max(",;\t", key=headings.count)
+    # The limit is that of the whole process. To put it back could break a reader of another thread, so it only grows.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         rows = [[field.strip() for field in fields] for fields in reader]
