@@ -69,6 +69,7 @@ def test_an_export_is_read(tmp_path):
         ([task("img_0", annotation("cat")), task("img_99")], "task 2, data.id: 'img_99' is no id"),
         ([task("img_0", annotation("ant"))], "task 1, id 'img_0': 'ant' is no class"),
         ([task("img_0", annotation("cat", "dog"))], "task 1: an annotation has the choices 'cat', 'dog'"),
+        ([task("img_0"), task("img_1", annotation(None))], "task 2: an annotation has the choices None, where"),
         ([task("img_0", annotation("cat")), task("img_0", annotation("dog"))], "another label in an earlier task"),
         ([{"id": 1, "text": "x", "choice": "cat"}], "export as JSON, not as JSON-MIN"),
         ([{"data": {"text": "x"}, "annotations": []}], "import what ask wrote"),
