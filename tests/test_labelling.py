@@ -138,6 +138,11 @@ def test_a_wrong_question_changes_nothing(project, arguments, message):
         (predictions(COUNT, num_classes=2), r"must be \[points, draws, 3\]"),
         (np.exp(predictions(COUNT)), "probabilities"),
         (np.full((COUNT, 2, 3), np.nan, np.float32), "NaN"),
+        (predictions(COUNT)[:, 0], r"log_probs has shape \(12, 3\): must be \[N, K, C\]"),
+        (np.array(0.0), r"log_probs has shape \(\): must be \[N, K, C\]"),
+        (predictions(COUNT)[:, :0], "K, the number of draws, must be at least 1"),
+        (predictions(COUNT) * 1j, "log_probs has dtype complex64: must be floating point"),
+        (predictions(COUNT).astype(np.float64) + 1e300, "log_probs"),
     ],
 )
 def test_wrong_predictions_change_nothing(project, log_probs, message):

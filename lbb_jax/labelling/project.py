@@ -166,10 +166,12 @@ class Project:
         # Projects that only tell need no arrays.
         import numpy as np
 
+        from lbb_jax.acquisition import checks
         from lbb_jax.labelling import picking, predictions
 
         _check_format(format, data)
         seed = check_seed(seed)
+        log_probs = checks.read_predictions("log_probs", log_probs)
         row_ids = None if ids is None else as_names(ids, what="id")
         named = None if classes is None else as_names(classes, what="class")
         with _alone(self.path):
