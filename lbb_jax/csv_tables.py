@@ -27,11 +27,14 @@ def read_rows(path: str | os.PathLike, columns: Sequence[str], *, name: str) -> 
 
     Raises:
       PathError: If there is no such file.
-      TableError: If it is not in UTF-8, lacks one of ``columns``, or a row has more fields than there are headings.
+      TableError: If it is not in UTF-8, lacks one of ``columns``, has a heading twice, or a row has more fields than
+        there are headings.
     """
     text = read_text(path, name=name)
     headings = text.split("\n", 1)[0]
     separator = max(",;\t", key=headings.count)
+    # The limit is that of the whole process. To put it back could break a reader of another thread, so it only grows.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         rows = [[field.strip() for field in fields] for fields in reader]
@@ -42,6 +45,9 @@ def read_rows(path: str | os.PathLike, columns: Sequence[str], *, name: str) -> 
     if missing:
         there = ", ".join(map(repr, head)) or "none"
         raise TableError(f"{path}: has no column {missing[0]!r}; its columns are {there}")
+    repeated = [column for column in head if column and head.count(column) > 1]
+    if repeated:
+        raise TableError(f"{path}: has the column {repeated[0]!r} more than once; leave one, or rename the others")
     numbered = [(number, row) for number, row in enumerate(rows[1:], start=2) if any(row)]
     for number, row in numbered:
         if any(row[len(head) :]):

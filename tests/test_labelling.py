@@ -138,6 +138,11 @@ def test_a_wrong_question_changes_nothing(project, arguments, message):
         (predictions(COUNT, num_classes=2), r"must be \[points, draws, 3\]"),
         (np.exp(predictions(COUNT)), "probabilities"),
         (np.full((COUNT, 2, 3), np.nan, np.float32), "NaN"),
+        (predictions(COUNT)[:, 0], r"log_probs has shape \(12, 3\): must be \[N, K, C\]"),
+        (np.array(0.0), r"log_probs has shape \(\): must be \[N, K, C\]"),
+        (predictions(COUNT)[:, :0], "K, the number of draws, must be at least 1"),
+        (predictions(COUNT) * 1j, "log_probs has dtype complex64: must be floating point"),
+        (predictions(COUNT).astype(np.float64) + 1e300, "log_probs"),
     ],
 )
 def test_wrong_predictions_change_nothing(project, log_probs, message):
@@ -309,7 +314,55 @@ def test_a_damaged_log_is_an_error_that_changes_nothing(project, line):
     assert contents(project.path) == before
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"version": 2}', '{"version": 1, "classes": 3, "ids": []}'])
+@pytest.mark.parametrize(
+    ("line", "change", "message"),
+    [
+        (1, {"ids": {"a": 1}}, "lacks a field of the event 'add'"),
+        (1, {"ids": ["new", "new"]}, "has a name twice"),
+        (1, {"ids": ["img_0"]}, "has 'img_0', which must be new ids"),
+        (2, {"classes": [["ant"]]}, r"has \['ant'\], which must be new classes"),
+        (3, {"method": None}, "lacks a field of the event 'ask'"),
+        (3, {"kappa": "high"}, "lacks a field of the event 'ask'"),
+        (3, {"batch": 2}, "has batch 2, which must be 1"),
+        (3, {"ids": ["img_0", "img_99", "new"]}, "has 'img_99', which must be ids that can be asked"),
+        (3, {"ids": ["img_0", "img_0", "new"]}, "has a name twice"),
+        (3, {"scores": ["high", 1, 2]}, "must have a score for each id"),
+        (3, {"audit": {"img_99": "cat"}}, "has 'img_99', which must be among the ids asked"),
+        (3, {"withdrawn": [{}]}, "has {}, which must be pending"),
+        (4, {"labels": {"img_99": "cat"}}, "has 'img_99', which must be ids of the project"),
+        (4, {"labels": {"img_0": "cta"}}, "has 'cta', which must be classes of the project"),
+        (4, {"labels": {"img_0": ["cat"]}}, r"has \['cat'\], which must be classes"),
+    ],
+)
+def test_an_event_that_cannot_have_happened_is_an_error_that_names_the_line(project, line, change, message):
+    project.add(["new"])
+    project.add_classes(["ant"])
+    project.ask(predictions(COUNT + 1, num_classes=4), method="bald", batch_size=3)
+    project.tell({"img_0": "cat"})
+    events = log_of(project)
+    events[line - 1] |= change
+    (project.path / "log.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    with pytest.raises(labelling.LabellingError, match=rf"log\.jsonl is damaged: line {line} {message}.*; restore"):
+        labelling.open(project.path).status()
+
+
+@pytest.mark.parametrize("damaged", [np.zeros((2, COUNT), np.int32), np.zeros(COUNT), np.full(COUNT, 7, np.int32)])
+def test_predictions_that_are_no_classes_of_points_count_as_none(project, damaged):
+    ask(project, audit=1.0)
+    np.save(project.path / "predictions" / "0001.npy", damaged)
+    project.tell(dict.fromkeys(project.pending, "cat"))
+    assert project.status().audit_latest is None
+    ask(project)
+    assert project.status().kappas == [None]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{}", '{"version": 2}', '{"version": 1, "classes": 3, "ids": []}'),
+        *('{"version": 1, "classes": ["a", "b"], "ids": {"a": 1}}', '{"version": 1, "classes": [["a"]], "ids": ["a"]}'),
+    ],
+)
 def test_a_damaged_description_is_an_error(project, content):
     (project.path / "project.json").write_text(content)
     with pytest.raises(labelling.LabellingError, match=r"project\.json (is damaged|: has version)|project\.json: has"):

@@ -96,6 +96,7 @@ def test_what_spreadsheets_make_of_a_batch_is_read(folder, run, separator):
         (b"id,label\nimg_1,cat\nimg_1,dog\n", "row 3, column label: 'img_1' has another label further up"),
         (b"id,label\nimg_1,cat,\nimg_2,cat,dog\n", "row 3: has 3 fields where there are 2 columns"),
         (b"name,label\nimg_1,cat\n", "has no column 'id'; its columns are 'name', 'label'"),
+        (b"id,label, label\nimg_1,cat,dog\n", "has the column 'label' more than once; leave one"),
         (b"", "has no column 'id'"),
         (b'id,label\n"img_1,cat\n', "is no row of a CSV file"),
         ("id,label\nimg_1,cat\n".encode("utf-16"), "is not in UTF-8"),
@@ -124,6 +125,10 @@ def test_a_wrong_file_changes_nothing_and_names_the_place(folder, run, content, 
         (["ask", "pool", "log_probs.npy", "--alpha", "1"], 1, "options of a method are written --name=value"),
         (["ask", "pool", "log_probs.npy", "--ids=short.txt"], 1, "short.txt: has 2 ids for the 12 rows"),
         (["ask", "pool", "log_probs.npy", "--renew-batches=x"], 1, "must be numbers, such as 3,4"),
+        (["ask", "pool", "log_probs.npy", "--renew", "--renew-batches=2"], 1, "--renew-batches=2: --renew withdraws"),
+        (["ask", "pool", "number.npy"], 1, "number.npy: log_probs has shape (): must be [N, K, C]"),
+        (["acquire", "number.npy", "--output=a.csv"], 1, "number.npy: log_probs has shape (): must be [N, K, C]"),
+        (["acquire", "flat.npz", "--output=a.csv"], 1, "flat.npz: probs has shape (12, 3): must be [N, K, C]"),
         (["ask", "pool", "several.npz"], 1, "holds the arrays 'a', 'b'"),
         (["status", "nowhere"], 1, "nowhere: is no labelling project"),
         (["status", "pool", "--verbose"], 2, "unrecognized arguments: --verbose"),
@@ -143,6 +148,8 @@ def test_a_wrong_file_changes_nothing_and_names_the_place(folder, run, content, 
 )
 def test_errors_say_what_is_wrong(folder, run, arguments, status, message):
     (folder / "short.txt").write_text("img_0\nimg_1\n")
+    np.save("number.npy", np.array(0.0))
+    np.savez("flat.npz", probs=np.exp(predictions(COUNT)[:, 0]))
     np.savez("several.npz", a=np.zeros(1), b=np.zeros(1))
     np.savez("objects.npz", probs=np.exp(predictions(COUNT)), ids=np.array(ids_of(COUNT), dtype=object))
     error = run(*arguments, status=status)

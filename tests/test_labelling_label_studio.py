@@ -1,5 +1,6 @@
 """Label Studio's files: what is written for it and read from it. The real server is in tests/labelling."""
 
+import csv
 import json
 from xml.etree import ElementTree
 
@@ -68,6 +69,7 @@ def test_an_export_is_read(tmp_path):
         ([task("img_0", annotation("cat")), task("img_99")], "task 2, data.id: 'img_99' is no id"),
         ([task("img_0", annotation("ant"))], "task 1, id 'img_0': 'ant' is no class"),
         ([task("img_0", annotation("cat", "dog"))], "task 1: an annotation has the choices 'cat', 'dog'"),
+        ([task("img_0"), task("img_1", annotation(None))], "task 2: an annotation has the choices None, where"),
         ([task("img_0", annotation("cat")), task("img_0", annotation("dog"))], "another label in an earlier task"),
         ([{"id": 1, "text": "x", "choice": "cat"}], "export as JSON, not as JSON-MIN"),
         ([{"data": {"text": "x"}, "annotations": []}], "import what ask wrote"),
@@ -94,6 +96,10 @@ def test_what_tasks_show_comes_from_a_table(tmp_path):
     path = tmp_path / "texts.csv"
     path.write_text('text,id\n"One, two",img_0\nThree,img_1\n')
     assert tables.read_task_data(path) == {"img_0": {"text": "One, two"}, "img_1": {"text": "Three"}}
+    # Longer than the fields that Python's csv module takes.
+    page = "x" * (csv.field_size_limit() + 1)
+    path.write_text(f"id,html\nimg_0,{page}\n")
+    assert tables.read_task_data(path) == {"img_0": {"html": page}}
     path.write_text("id\nimg_0\n")
     with pytest.raises(labelling.LabellingError, match="has no column beside id"):
         tables.read_task_data(path)

@@ -180,6 +180,10 @@ def _ask(options: argparse.Namespace) -> None:
 def _batches_to_renew(options: argparse.Namespace) -> bool | list[int]:
     if options.renew_batches is None:
         return options.renew
+    if options.renew:
+        raise LabellingError(
+            f"--renew-batches={options.renew_batches}: --renew withdraws all that is pending; give one of the two"
+        )
     try:
         return [int(number) for number in options.renew_batches.split(",")]
     except ValueError:

@@ -139,8 +139,8 @@ def _answer(annotation: Mapping[str, Any]) -> tuple[bool, Label]:
     # An interface may have further choices, or only one under another name.
     ours = [part for part in parts if part.get("from_name") == CHOICE] or parts
     choices = [choice for part in ours for choice in part["value"]["choices"]]
-    if len(choices) > 1:
-        raise LabellingError(f"an annotation has the choices {first_of(choices)}, where there must be one")
+    if len(choices) > 1 or not all(isinstance(choice, str) for choice in choices):
+        raise LabellingError(f"an annotation has the choices {first_of(choices)}, where there must be one, a text")
     return bool(choices), choices[0] if choices else None
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lbb_jax import paths
+from lbb_jax.arguments import check_predictions
 from lbb_jax.labelling import tables
 from lbb_jax.labelling.errors import LabellingError, first_of
 from lbb_jax.labelling.names import as_names
@@ -44,6 +45,7 @@ def read(
     Raises:
       PathError: If a file is not there.
       LabellingError: If it is not what it should be. Nothing is unpickled.
+      ValueError: If the array is not a floating-point one of three axes, none of them empty.
     """
     arrays = _load(path, name="PREDICTIONS")
     named_ids, named_classes = arrays.pop("ids", None), arrays.pop("classes", None)
@@ -53,9 +55,11 @@ def read(
             "probs, beside ids and classes"
         )
     ((name, values),) = arrays.items()
-    if probabilities or name in _PROBABILITIES:
+    are_probabilities = probabilities or name in _PROBABILITIES
+    if are_probabilities:
         values = logarithms(values, name=str(path))
-    else:
+    check_predictions(values, name=f"{path}: {name}")
+    if not are_probabilities:
         _check_logarithms(values, name=str(path))
     if ids is not None:
         row_ids = as_names(tables.read_ids(ids, name="--ids"), what="id")
@@ -147,13 +151,13 @@ def in_order(log_probs: Any, classes: Sequence[str] | None, expected: Sequence[s
       LabellingError: If ``classes`` holds one that is not in ``expected``, or not as many as there are columns.
     """
     named = list(expected if classes is None else classes)
-    shape = np.shape(log_probs)
-    if len(shape) == 3 and shape[2] != len(named):
+    shape = log_probs.shape
+    if shape[2] != len(named):
         raise LabellingError(
             f"the predictions have shape {shape}: must be [points, draws, {len(named)}], with a column for each of "
             f"the classes {first_of(named)}; if the model does not know all of them, name those that it does"
         )
-    if named == list(expected) or len(shape) != 3:
+    if named == list(expected):
         return log_probs
     if set(named) - set(expected):
         raise LabellingError(
@@ -169,7 +173,9 @@ def likeliest(log_probs: Any) -> np.ndarray:
     """The class of largest mean probability of each row of ``log_probs[N, K, C]``, ``[N]`` int32; -1 for NaN."""
     classes = []
     for start in range(0, len(log_probs), _ROWS_PER_BLOCK):
-        mean = np.exp(np.asarray(log_probs[start : start + _ROWS_PER_BLOCK], np.float32)).mean(axis=1)
+        # What is no log-probability may overflow; `lbb_jax.acquisition.acquire` refuses it.
+        with np.errstate(over="ignore"):
+            mean = np.exp(np.asarray(log_probs[start : start + _ROWS_PER_BLOCK], np.float32)).mean(axis=1)
         classes.append(np.where(np.isnan(mean).any(axis=1), -1, mean.argmax(axis=1)))
     return np.concatenate(classes).astype(np.int32)
 
@@ -223,10 +229,8 @@ def kappa(first: np.ndarray, second: np.ndarray) -> float | None:
 
 def _check_logarithms(values: np.ndarray, *, name: str) -> None:
     """Raises LabellingError for what looks like probabilities; all else is left to `lbb_jax.acquisition.acquire`."""
-    if values.ndim != 3 or not values.size or not np.issubdtype(values.dtype, np.floating):
-        return
-    block = np.asarray(values[:_ROWS_PER_BLOCK], np.float32)
-    if np.all(block >= 0) and np.allclose(block.sum(axis=2), 1, atol=1e-2):
+    block = values[:_ROWS_PER_BLOCK]
+    if np.all((block >= 0) & (block < 2)) and np.allclose(block.sum(axis=2, dtype=np.float32), 1, atol=1e-2):
         raise LabellingError(f"{name}: holds probabilities, not their logarithms; add --probabilities")
 
 

@@ -115,7 +115,7 @@ class Project:
     def status(self) -> Status:
         """Counts, pending batches and stopping signals. Changes nothing."""
         state = self._state()
-        return status_of(state, self._predictions_of(len(state.batches)) if state.audited else None)
+        return status_of(state, self._predictions_of(len(state.batches), state) if state.audited else None)
 
     def ask(
         self,
@@ -166,10 +166,12 @@ class Project:
         # Projects that only tell need no arrays.
         import numpy as np
 
+        from lbb_jax.acquisition import checks
         from lbb_jax.labelling import picking, predictions
 
         _check_format(format, data)
         seed = check_seed(seed)
+        log_probs = checks.read_predictions("log_probs", log_probs)
         row_ids = None if ids is None else as_names(ids, what="id")
         named = None if classes is None else as_names(classes, what="class")
         with _alone(self.path):
@@ -196,7 +198,7 @@ class Project:
             scores = picking.scores_as_json(picks.scores)
             audited = picks.rows[len(picks.rows) - picks.num_audited :]
             in_order = predictions.spread(likeliest, rows, len(state.ids))
-            before = self._predictions_of(number - 1)
+            before = self._predictions_of(number - 1, state)
             event = {
                 **{"event": "ask", "batch": number, "ids": batch.ids, "scores": scores},
                 "audit": {names[row]: state.classes[likeliest[row]] for row in audited},
@@ -294,7 +296,7 @@ class Project:
         return found[0]
 
     def _state(self) -> ProjectState:
-        return replay(self._first_ids, self._first_classes, self._log.read())
+        return replay(self._first_ids, self._first_classes, self._log.read(), log=self._log.path)
 
     def _stage(self, folder: str, name: str, content: str | bytes) -> None:
         files.atomic_write(self.path / folder / f"{_STAGED}{name}", content)
@@ -311,12 +313,15 @@ class Project:
             else:
                 path.unlink()
 
-    def _predictions_of(self, number: int) -> "np.ndarray | None":
-        """The likeliest class of each id when a batch was asked, -1 for none; None where there is no whole file."""
+    def _predictions_of(self, number: int, state: ProjectState) -> "np.ndarray | None":
+        """The likeliest class of each id when a batch was asked, -1 for none; None where no file holds such classes."""
         import numpy as np
 
-        with contextlib.suppress(OSError, ValueError, EOFError):
-            return np.load(self.path / "predictions" / f"{number:04d}.npy", allow_pickle=False)
+        path = self.path / "predictions" / f"{number:04d}.npy"
+        with contextlib.suppress(OSError, ValueError, EOFError), builtins.open(path, "rb") as file:
+            classes = np.lib.format.read_array(file, allow_pickle=False)
+            if classes.dtype == np.int32 and classes.ndim == 1 and len(classes) <= len(state.ids):
+                return classes if np.all((classes >= -1) & (classes < len(state.classes))) else None
         return None
 
 
@@ -367,16 +372,17 @@ def _read_description(path: Path) -> dict[str, Any]:
     try:
         with builtins.open(path, encoding="utf-8") as file:
             content = json.load(file)
-        version = content["version"]
-        if version != _VERSION:
-            raise LabellingError(f"{path}: has version {version!r}, which this lbb_jax does not read; update lbb_jax")
-        return {"classes": as_classes(content["classes"]), "ids": as_names(content["ids"], what="id")}
-    except LabellingError:
-        raise
+        if content["version"] == _VERSION:
+            for name in ("classes", "ids"):
+                if not isinstance(content[name], list):
+                    raise LabellingError(f"{name}: must be a list, not {type(content[name]).__name__}")
+            return {"classes": as_classes(content["classes"]), "ids": as_names(content["ids"], what="id")}
     except OSError as error:
         raise LabellingError(f"{path} cannot be read ({error}); nothing was changed") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise LabellingError(f"{path} is damaged ({error!r}); restore it from a backup") from error
+    version = content["version"]
+    raise LabellingError(f"{path}: has version {version!r}, which this lbb_jax does not read; update lbb_jax")
 
 
 @contextlib.contextmanager
