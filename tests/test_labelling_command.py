@@ -196,8 +196,9 @@ def test_acquire_overwrites_no_labels_and_nothing_that_it_reads(folder, run):
     run(*arguments, "--output=batch.csv")
     run(*arguments, "--output=batch.csv")
     asked = (folder / "batch.csv").read_text()
-    error = run(*arguments, "--pending=batch.csv", "--output=batch.csv", status=1)
-    assert "--output=batch.csv: is the file of --pending, too; name another" in error
+    for output in ("batch.csv", folder / "batch.csv", "pool/../batch.csv"):
+        error = run(*arguments, "--pending=batch.csv", f"--output={output}", status=1)
+        assert f"--output={output}: is the file of --pending, too; name another" in error
     assert (folder / "batch.csv").read_text() == asked
     (folder / "batch.csv").write_text(asked.replace(",\n", ",cat\n"))
     labelled = (folder / "batch.csv").read_text()

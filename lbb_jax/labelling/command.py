@@ -249,12 +249,13 @@ def _acquire(options: argparse.Namespace) -> None:
 
 def _check_nothing_is_lost(output: Path, options: argparse.Namespace) -> None:
     """Raises LabellingError if the output is a file that is read, or holds anything but a batch without labels."""
-    given = f"--output={options.output}"
-    for name, read in (("ids", [options.ids]), ("labelled", options.labelled), ("pending", options.pending)):
-        if any(path is not None and paths.resolve(path, name=f"--{name}") == output for path in read):
-            raise LabellingError(f"{given}: is the file of --{name}, too; name another")
     if not output.exists():
         return
+    given = f"--output={options.output}"
+    for name, read in (("ids", [options.ids]), ("labelled", options.labelled), ("pending", options.pending)):
+        # However the two are spelled.
+        if any(path is not None and paths.input_file(path, name=f"--{name}").samefile(output) for path in read):
+            raise LabellingError(f"{given}: is the file of --{name}, too; name another")
     try:
         rows = csv_tables.read_rows(output, tables.BATCH_COLUMNS, name="--output")
     except csv_tables.TableError as error:
