@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+import zipfile
 
 import jax
 import numpy as np
@@ -148,6 +149,21 @@ def test_errors_say_what_is_wrong(folder, run, arguments, status, message):
     error = run(*arguments, status=status)
     assert message in error
     assert not (folder / "pool" / "log.jsonl").exists()
+
+
+def test_a_damaged_file_of_predictions_is_named(folder, run):
+    whole = (folder / "log_probs.npy").read_bytes()
+    np.savez_compressed("compressed.npz", probs=np.zeros((COUNT, 2, 3)), ids=np.arange(COUNT))
+    packed = (folder / "compressed.npz").read_bytes()
+    (folder / "compressed.npz").write_bytes(packed[:60] + bytes([255]) * 40 + packed[100:])
+    (folder / "bracket.npy").write_bytes(whole.replace(b"}", b"(", 1))
+    (folder / "single.npz").write_bytes(whole)
+    with zipfile.ZipFile("no_array.npz", "w") as archive:
+        archive.writestr("notes.txt", "mine")
+    for name in ("compressed.npz", "bracket.npy", "single.npz", "no_array.npz"):
+        error = run("acquire", name, "--output=b.csv", status=1)
+        assert f"PREDICTIONS={name}: cannot be read as a" in error
+        assert len(error.splitlines()) == 1
 
 
 def test_acquire_picks_what_the_function_picks(folder, run):

@@ -235,9 +235,16 @@ def _load(path: str | os.PathLike, *, name: str) -> dict[str, np.ndarray]:
     file = paths.input_file(path, name=name)
     try:
         if file.suffix == ".npz":
-            with np.load(file, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
+            # `numpy.load` would also take a single array, and members that are none.
+            with zipfile.ZipFile(file) as archive:
+                return {member.removesuffix(".npy"): _member(archive, member) for member in archive.namelist()}
         return {"log_probs": np.lib.format.open_memmap(file, mode="r")}
-    except (ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
+    # The readers of damaged files, NumPy's and zlib's, raise many kinds of errors.
+    except Exception as error:
         kind = "an .npz file of arrays that are not objects" if file.suffix == ".npz" else "a .npy file"
         raise LabellingError(f"{name}={path}: cannot be read as {kind} ({error})") from error
+
+
+def _member(archive: zipfile.ZipFile, member: str) -> np.ndarray:
+    with archive.open(member) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
