@@ -1,7 +1,10 @@
 """The command lbb-jax: what it prints and writes, its errors, and what it does not wait for."""
 
 import csv
+import errno
 import json
+import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -326,3 +329,31 @@ def test_a_method_of_ones_own_stands_in_the_current_folder(folder, run, monkeypa
     )
     run("acquire", "log_probs.npy", "--method=method_here:last", "--step=-1", "--batch-size=2", "--output=own.csv")
     assert [row["id"] for row in rows_of("own.csv")] == ["0", "1"]
+
+
+def test_a_file_that_cannot_be_written_is_named_and_nothing_is_asked(folder, run, monkeypatch):
+    (folder / "pool" / "label-studio.xml").mkdir()
+    error = run(*ASK, "--format=label-studio", status=1)
+    assert "pool/label-studio.xml: cannot be written (Is a directory)" in error
+    assert labelling.open("pool").status().asked == 0
+
+    def fail(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    for arguments in (("labels", "pool"), ("acquire", "log_probs.npy", "--method=bald", "--batch-size=2")):
+        error = run(*arguments, "--output=out.csv", status=1)
+        assert "out.csv: cannot be written (No space left on device)" in error
+
+
+def test_what_cannot_be_shown_is_reported_and_a_closed_pipe_is_not(folder):
+    words = [sys.executable, "-m", "lbb_jax", "status", "pool"]
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1
+    assert re.fullmatch(r"lbb-jax status: .*No space left on device.*\n", result.stderr), result.stderr
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (1, "")

@@ -5,6 +5,7 @@ JAX and NumPy are imported only where points are picked, so that the other comma
 
 import argparse
 import ast
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -49,13 +50,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Pictures and intervals need more than what is imported above.
         with needs("labelling"):
             options.run(options)
+        # Here, and not at the end of the process, where nothing can be said of what cannot be shown.
+        print(end="", flush=True)
     except (ValueError, TypeError, MissingExtraError) as error:
         print(f"lbb-jax {options.name}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        _drop_output()
+        if not isinstance(error, BrokenPipeError):
+            print(f"lbb-jax {options.name}: {error}; what was written before is kept", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"lbb-jax {options.name}: stopped; what was written before is kept", file=sys.stderr)
         return 130
     return 0
+
+
+def _drop_output() -> None:
+    """Discards what was printed and cannot be shown, which would be tried again at the end of the process."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    """Raises LabellingError if the file cannot be written."""
+    try:
+        files.atomic_write(path, content)
+    except OSError as error:
+        raise LabellingError(
+            f"{path}: cannot be written ({error.strerror}); make room for it, or remove what is in its way"
+        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -162,6 +188,11 @@ def _ask(options: argparse.Namespace) -> None:
     project = labelling.open(options.folder)
     data = None if options.data is None else tables.read_task_data(options.data)
     read = predictions.read(options.predictions, probabilities=options.probabilities, ids=options.ids)
+    interface = project.path / "label-studio.xml"
+    if options.format == "label-studio":
+        columns = ["id"] if data is None else next(iter(data.values()))
+        # Before the batch, which is logged once it is asked.
+        _write(interface, label_studio.interface(project.classes, columns))
     batch = project.ask(
         read.log_probs,
         **{"method": options.method, "batch_size": options.batch_size, "seed": options.seed},
@@ -171,10 +202,7 @@ def _ask(options: argparse.Namespace) -> None:
     )
     print(f"{len(batch.ids)} points to label: {project.batch_path(batch.number)}")
     if options.format == "label-studio":
-        path = project.path / "label-studio.xml"
-        columns = ["id"] if data is None else next(iter(data.values()))
-        files.atomic_write(path, label_studio.interface(project.classes, columns))
-        print(f"the labelling interface for Label Studio: {path}")
+        print(f"the labelling interface for Label Studio: {interface}")
 
 
 def _batches_to_renew(options: argparse.Namespace) -> bool | list[int]:
@@ -206,7 +234,7 @@ def _labels(options: argparse.Namespace) -> None:
     if options.output is None:
         print(text, end="")
     else:
-        files.atomic_write(paths.output_file(options.output, name="--output"), text)
+        _write(paths.output_file(options.output, name="--output"), text)
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -216,7 +244,7 @@ def _status(options: argparse.Namespace) -> None:
         from lbb_jax.labelling import figure
 
         output = paths.output_file(options.plot, name="--plot", suffixes=figure.SUFFIXES)
-        files.atomic_write(output, figure.encoded(figure.draw(status), output.suffix.lower()))
+        _write(output, figure.encoded(figure.draw(status), output.suffix.lower()))
         print(f"drawn: {output}")
 
 
@@ -243,7 +271,7 @@ def _acquire(options: argparse.Namespace) -> None:
     )
     rows = np.asarray(batch.indices).tolist()
     ids = [str(row) if read.ids is None else read.ids[row] for row in rows]
-    files.atomic_write(output, tables.batch_table(ids, picking.scores_as_json(np.asarray(batch.scores))))
+    _write(output, tables.batch_table(ids, picking.scores_as_json(np.asarray(batch.scores))))
     print(f"{len(ids)} points to label: {output}")
 
 
