@@ -357,3 +357,35 @@ def test_what_cannot_be_shown_is_reported_and_a_closed_pipe_is_not(folder):
     result = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True)
     os.close(writer)
     assert (result.returncode, result.stderr) == (1, "")
+
+
+def test_a_method_of_ones_own_that_is_wrong_is_named(folder, run):
+    (folder / "wrong_methods.py").write_text(
+        "import jax.numpy as jnp\nfrom lbb_jax import acquisition\n\n"
+        "def fails(key, log_probs, available, *, batch_size):\n"
+        "    return 1 // 0\n\n"
+        "def picks(key, log_probs, available, *, batch_size, first=0, second=0):\n"
+        "    indices = jnp.array([first, second])\n"
+        "    return acquisition.Acquisition(indices, jnp.zeros(2))\n"
+    )
+    (folder / "labelled.txt").write_text("3\n")
+    for words in (("acquire", "log_probs.npy", "--output=b.csv"), ASK[:3]):
+        arguments = (*words, "--batch-size=2")
+        error = run(*arguments, "--method=wrong_methods:fails", status=1)
+        assert "method='wrong_methods:fails': fails at " in error
+        assert "wrong_methods.py, line 5 (ZeroDivisionError" in error
+        error = run(*arguments, "--method=wrong_methods:fails", "--alhpa=1", status=1)
+        assert "alhpa=1: method 'fails' has no options" in error
+        assert "fails at" not in error
+        for first, message in (
+            (0, r"indices \[0, 0\]; must be distinct"),
+            (-1, r"\[-1\]; .* 0 to 11"),
+            (10**6, "1000000"),
+        ):
+            error = run(*arguments, "--method=wrong_methods:picks", f"--first={first}", status=1)
+            assert re.search(message, error)
+    wrong = ("--method=wrong_methods:picks", "--first=3", "--batch-size=2", "--labelled=labelled.txt")
+    error = run("acquire", "log_probs.npy", *wrong, "--output=b.csv", status=1)
+    assert "returned the indices [3]" in error
+    assert not (folder / "pool" / "log.jsonl").exists()
+    assert not (folder / "b.csv").exists()

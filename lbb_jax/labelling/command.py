@@ -254,7 +254,6 @@ def _acquire(options: argparse.Namespace) -> None:
     import jax
     import numpy as np
 
-    from lbb_jax import acquisition
     from lbb_jax.labelling import picking, predictions
 
     seed = check_seed(options.seed)
@@ -263,15 +262,14 @@ def _acquire(options: argparse.Namespace) -> None:
     for name in ("labelled", "pending"):
         for path in getattr(options, name):
             available[_rows_in(path, read.ids, len(available), name=f"--{name}")] = False
-    batch = acquisition.acquire(
+    rows, scores = picking.acquire(
         jax.random.key(seed),
         read.log_probs,
         **{"method": options.method, "batch_size": options.batch_size, "available": available},
-        **options.options,
+        options=options.options,
     )
-    rows = np.asarray(batch.indices).tolist()
-    ids = [str(row) if read.ids is None else read.ids[row] for row in rows]
-    _write(output, tables.batch_table(ids, picking.scores_as_json(np.asarray(batch.scores))))
+    ids = [str(row) if read.ids is None else read.ids[row] for row in rows.tolist()]
+    _write(output, tables.batch_table(ids, picking.scores_as_json(scores)))
     print(f"{len(ids)} points to label: {output}")
 
 
