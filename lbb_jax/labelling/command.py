@@ -5,6 +5,7 @@ JAX and NumPy are imported only where points are picked, so that the other comma
 
 import argparse
 import ast
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, others = parser.parse_known_args(arguments)
     try:
         if options.takes_options:
-            options.options = _method_options(others)
+            options.options = _method_options(others, options)
         elif others:
             options.parser.error(f"unrecognized arguments: {' '.join(others)}")
         # An installed command does not look for modules in the current folder.
@@ -302,14 +303,29 @@ def _rows_in(path: str, ids: list[str] | None, num_rows: int, *, name: str) -> l
     return [rows[entry] for entry in entries]
 
 
-def _method_options(arguments: Sequence[str]) -> dict[str, Any]:
-    """``--name=value`` as options of a method: numbers, booleans, text, or the array of a file."""
+def _method_options(arguments: Sequence[str], command: argparse.Namespace) -> dict[str, Any]:
+    """``--name=value`` as options of a method: numbers, booleans, text, or the array of a file.
+
+    Args:
+      arguments: Those that are none of the command's own.
+      command: What was read of these.
+    """
+    if not arguments:
+        return {}
+    from lbb_jax import acquisition
+
+    taken = {*inspect.signature(acquisition.acquire).parameters, *inspect.signature(Project.ask).parameters}
     options = {}
     for argument in arguments:
         name, separator, text = argument.removeprefix("--").partition("=")
         if not argument.startswith("--") or not separator:
             raise LabellingError(f"{argument}: options of a method are written --name=value")
-        options[name.replace("-", "_")] = _value(text, name=f"--{name}")
+        option = name.replace("-", "_")
+        if option in taken:
+            is_read = hasattr(command, option)
+            remedy = f"write --{option.replace('_', '-')}" if is_read else f"see lbb-jax {command.name} --help"
+            raise LabellingError(f"{argument}: is no option of a method; {remedy}")
+        options[option] = _value(text, name=f"--{name}")
     return options
 
 
