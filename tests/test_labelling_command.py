@@ -133,6 +133,15 @@ def test_a_wrong_file_changes_nothing_and_names_the_place(folder, run, content, 
         (["ask", "pool", "log_probs.npy", "--ids=short.txt"], 1, "short.txt: has 2 ids for the 12 rows"),
         (["ask", "pool", "log_probs.npy", "--renew-batches=x"], 1, "must be numbers, such as 3,4"),
         (["ask", "pool", "several.npz"], 1, "holds the arrays 'a', 'b'"),
+        (
+            ["ask", "pool", "log_probs.npy", "--ids=twice.txt"],
+            1,
+            "--ids=twice.txt: ids: 'a' stand there more than once",
+        ),
+        (["create", "new", "--ids=twice.txt", "--classes=a,b"], 1, "--ids=twice.txt: ids: 'a' stand there more than"),
+        (["create", "new", "--ids=ids.txt", "--classes=a,a"], 1, "classes: 'a' stand there more than once"),
+        (["ask", "pool", "one_id.npz"], 1, "one_id.npz: ids=3: must be several"),
+        (["ask", "pool", "one_class.npz"], 1, "one_class.npz: classes=3: must be several"),
         (["status", "nowhere"], 1, "nowhere: is no labelling project"),
         (["status", "pool", "--verbose"], 2, "unrecognized arguments: --verbose"),
         (["create", "pool", "--ids=ids.txt", "--classes=a,b"], 1, "is a project already"),
@@ -151,6 +160,9 @@ def test_a_wrong_file_changes_nothing_and_names_the_place(folder, run, content, 
 )
 def test_errors_say_what_is_wrong(folder, run, arguments, status, message):
     (folder / "short.txt").write_text("img_0\nimg_1\n")
+    (folder / "twice.txt").write_text("a\na\n")
+    np.savez("one_id.npz", log_probs=predictions(COUNT), ids=np.array(3))
+    np.savez("one_class.npz", log_probs=predictions(COUNT), classes=np.array(3))
     np.savez("several.npz", a=np.zeros(1), b=np.zeros(1))
     np.savez("objects.npz", probs=np.exp(predictions(COUNT)), ids=np.array(ids_of(COUNT), dtype=object))
     error = run(*arguments, status=status)

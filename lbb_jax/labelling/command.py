@@ -158,7 +158,7 @@ def _add_picking(command: argparse.ArgumentParser) -> None:
 
 
 def _create(options: argparse.Namespace) -> None:
-    ids, classes = tables.read_ids(options.ids, name="--ids"), _classes_in(options.classes)
+    ids, classes = tables.read_distinct_ids(options.ids, name="--ids"), _classes_in(options.classes)
     project = labelling.create(options.folder, ids=ids, classes=classes)
     print(f"{project.path}: a project of {len(ids):,} ids and {len(classes)} classes")
 
@@ -175,7 +175,7 @@ def _add(options: argparse.Namespace) -> None:
         options.parser.error("give --ids, --classes or both")
     project = labelling.open(options.folder)
     if options.ids is not None:
-        ids = tables.read_ids(options.ids, name="--ids")
+        ids = tables.read_distinct_ids(options.ids, name="--ids")
         count = project.add(ids)
         print(f"{count:,} ids added; {len(ids) - count:,} were there already")
     if options.classes is not None:

@@ -58,10 +58,10 @@ def read(
     else:
         _check_logarithms(values, name=str(path))
     if ids is not None:
-        row_ids = as_names(tables.read_ids(ids, name="--ids"), what="id")
+        row_ids = tables.read_distinct_ids(ids, name="--ids")
     else:
-        row_ids = None if named_ids is None else as_names(named_ids.tolist(), what="id")
-    classes = None if named_classes is None else as_names(named_classes.tolist(), what="class")
+        row_ids = None if named_ids is None else as_names(named_ids.tolist(), what="id", file=str(path))
+    classes = None if named_classes is None else as_names(named_classes.tolist(), what="class", file=str(path))
     if row_ids is not None and len(row_ids) != len(values):
         raise LabellingError(f"{ids or path}: has {len(row_ids)} ids for the {len(values)} rows of {path}")
     return PredictionFile(values, row_ids, classes)
