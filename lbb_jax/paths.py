@@ -22,7 +22,7 @@ def resolve(path: str | os.PathLike, *, name: str) -> Path:
       name: The argument that holds it, for messages: ``"--workdir"``.
 
     Raises:
-      PathError: If it is empty, an address such as ``gs://bucket``, or no path at all.
+      PathError: If it is empty, an address such as ``gs://bucket``, or no path at all, such as one that is too long.
     """
     text = os.fsdecode(path)
     if not text.strip():
@@ -32,9 +32,17 @@ def resolve(path: str | os.PathLike, *, name: str) -> Path:
     if "\0" in text:
         raise PathError(f"{name}={text!r}: holds a null character, which no path has")
     try:
-        return Path(text).expanduser()
+        resolved = Path(text).expanduser()
     except RuntimeError as error:
         raise PathError(f"{name}={text}: {error}") from error
+    try:
+        resolved.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    # Such as a name that is too long, or a folder above it that may not be entered.
+    except OSError as error:
+        raise PathError(f"{name}={text}: cannot be used ({error.strerror}); name another") from error
+    return resolved
 
 
 def folder(path: str | os.PathLike, *, name: str) -> Path:

@@ -60,6 +60,7 @@ def test_a_file_whose_get_config_takes_no_argument_cannot_be_given_one(write):
 def test_what_is_no_configuration_file_is_an_error(write, tmp_path):
     for reference, message in (
         (f"{tmp_path}/nosuch.py:b=5", "there is no configuration file .*nosuch.py"),
+        (f"{tmp_path}/{'x' * 300}.py", r"x\.py: cannot be used \(File name too long\)"),
         (str(tmp_path), "is a folder; name a configuration file"),
         (write("{}", "config.json"), r"config\.json is no Python file; name the \.py file"),
     ):

@@ -1,9 +1,13 @@
 """The command lbb-jax: what it prints and writes, its errors, and what it does not wait for."""
 
 import csv
+import errno
 import json
+import os
+import re
 import subprocess
 import sys
+import zipfile
 
 import jax
 import numpy as np
@@ -123,6 +127,10 @@ def test_a_wrong_file_changes_nothing_and_names_the_place(folder, run, content, 
         (["ask", "pool", "log_probs.npy", "--method=no_such", "--batch-size=3"], 1, "no_such"),
         (["ask", "pool", "log_probs.npy", "--alhpa=1", "--batch-size=3"], 1, "alhpa"),
         (["ask", "pool", "log_probs.npy", "--alpha", "1"], 1, "options of a method are written --name=value"),
+        (["ask", "pool", "log_probs.npy", "--batch_size=3"], 1, "--batch_size=3: is no option of a method; write --b"),
+        (["ask", "pool", "log_probs.npy", "--available=f.npy"], 1, "is no option of a method; see lbb-jax ask --help"),
+        (["ask", "pool", "log_probs.npy", "--key=1"], 1, "--key=1: is no option of a method"),
+        (["acquire", "log_probs.npy", "--output=a.csv", "--log_probs=1"], 1, "see lbb-jax acquire --help"),
         (["ask", "pool", "log_probs.npy", "--ids=short.txt"], 1, "short.txt: has 2 ids for the 12 rows"),
         (["ask", "pool", "log_probs.npy", "--renew-batches=x"], 1, "must be numbers, such as 3,4"),
         (["ask", "pool", "log_probs.npy", "--renew", "--renew-batches=2"], 1, "--renew-batches=2: --renew withdraws"),
@@ -130,6 +138,15 @@ def test_a_wrong_file_changes_nothing_and_names_the_place(folder, run, content, 
         (["acquire", "number.npy", "--output=a.csv"], 1, "number.npy: log_probs has shape (): must be [N, K, C]"),
         (["acquire", "flat.npz", "--output=a.csv"], 1, "flat.npz: probs has shape (12, 3): must be [N, K, C]"),
         (["ask", "pool", "several.npz"], 1, "holds the arrays 'a', 'b'"),
+        (
+            ["ask", "pool", "log_probs.npy", "--ids=twice.txt"],
+            1,
+            "--ids=twice.txt: ids: 'a' stand there more than once",
+        ),
+        (["create", "new", "--ids=twice.txt", "--classes=a,b"], 1, "--ids=twice.txt: ids: 'a' stand there more than"),
+        (["create", "new", "--ids=ids.txt", "--classes=a,a"], 1, "classes: 'a' stand there more than once"),
+        (["ask", "pool", "one_id.npz"], 1, "one_id.npz: ids=3: must be several"),
+        (["ask", "pool", "one_class.npz"], 1, "one_class.npz: classes=3: must be several"),
         (["status", "nowhere"], 1, "nowhere: is no labelling project"),
         (["status", "pool", "--verbose"], 2, "unrecognized arguments: --verbose"),
         (["create", "pool", "--ids=ids.txt", "--classes=a,b"], 1, "is a project already"),
@@ -150,11 +167,29 @@ def test_errors_say_what_is_wrong(folder, run, arguments, status, message):
     (folder / "short.txt").write_text("img_0\nimg_1\n")
     np.save("number.npy", np.array(0.0))
     np.savez("flat.npz", probs=np.exp(predictions(COUNT)[:, 0]))
+    (folder / "twice.txt").write_text("a\na\n")
+    np.savez("one_id.npz", log_probs=predictions(COUNT), ids=np.array(3))
+    np.savez("one_class.npz", log_probs=predictions(COUNT), classes=np.array(3))
     np.savez("several.npz", a=np.zeros(1), b=np.zeros(1))
     np.savez("objects.npz", probs=np.exp(predictions(COUNT)), ids=np.array(ids_of(COUNT), dtype=object))
     error = run(*arguments, status=status)
     assert message in error
     assert not (folder / "pool" / "log.jsonl").exists()
+
+
+def test_a_damaged_file_of_predictions_is_named(folder, run):
+    whole = (folder / "log_probs.npy").read_bytes()
+    np.savez_compressed("compressed.npz", probs=np.zeros((COUNT, 2, 3)), ids=np.arange(COUNT))
+    packed = (folder / "compressed.npz").read_bytes()
+    (folder / "compressed.npz").write_bytes(packed[:60] + bytes([255]) * 40 + packed[100:])
+    (folder / "bracket.npy").write_bytes(whole.replace(b"}", b"(", 1))
+    (folder / "single.npz").write_bytes(whole)
+    with zipfile.ZipFile("no_array.npz", "w") as archive:
+        archive.writestr("notes.txt", "mine")
+    for name in ("compressed.npz", "bracket.npy", "single.npz", "no_array.npz"):
+        error = run("acquire", name, "--output=b.csv", status=1)
+        assert f"PREDICTIONS={name}: cannot be read as a" in error
+        assert len(error.splitlines()) == 1
 
 
 def test_acquire_picks_what_the_function_picks(folder, run):
@@ -203,8 +238,9 @@ def test_acquire_overwrites_no_labels_and_nothing_that_it_reads(folder, run):
     run(*arguments, "--output=batch.csv")
     run(*arguments, "--output=batch.csv")
     asked = (folder / "batch.csv").read_text()
-    error = run(*arguments, "--pending=batch.csv", "--output=batch.csv", status=1)
-    assert "--output=batch.csv: is the file of --pending, too; name another" in error
+    for output in ("batch.csv", folder / "batch.csv", "pool/../batch.csv"):
+        error = run(*arguments, "--pending=batch.csv", f"--output={output}", status=1)
+        assert f"--output={output}: is the file of --pending, too; name another" in error
     assert (folder / "batch.csv").read_text() == asked
     (folder / "batch.csv").write_text(asked.replace(",\n", ",cat\n"))
     labelled = (folder / "batch.csv").read_text()
@@ -316,3 +352,63 @@ def test_a_method_of_ones_own_stands_in_the_current_folder(folder, run, monkeypa
     )
     run("acquire", "log_probs.npy", "--method=method_here:last", "--step=-1", "--batch-size=2", "--output=own.csv")
     assert [row["id"] for row in rows_of("own.csv")] == ["0", "1"]
+
+
+def test_a_file_that_cannot_be_written_is_named_and_nothing_is_asked(folder, run, monkeypatch):
+    (folder / "pool" / "label-studio.xml").mkdir()
+    error = run(*ASK, "--format=label-studio", status=1)
+    assert "pool/label-studio.xml: cannot be written (Is a directory)" in error
+    assert labelling.open("pool").status().asked == 0
+
+    def fail(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    for arguments in (("labels", "pool"), ("acquire", "log_probs.npy", "--method=bald", "--batch-size=2")):
+        error = run(*arguments, "--output=out.csv", status=1)
+        assert "out.csv: cannot be written (No space left on device)" in error
+
+
+def test_what_cannot_be_shown_is_reported_and_a_closed_pipe_is_not(folder):
+    words = [sys.executable, "-m", "lbb_jax", "status", "pool"]
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1
+    assert re.fullmatch(r"lbb-jax status: .*No space left on device.*\n", result.stderr), result.stderr
+    reader, writer = os.pipe()
+    os.close(reader)
+    result = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (result.returncode, result.stderr) == (1, "")
+
+
+def test_a_method_of_ones_own_that_is_wrong_is_named(folder, run):
+    (folder / "wrong_methods.py").write_text(
+        "import jax.numpy as jnp\nfrom lbb_jax import acquisition\n\n"
+        "def fails(key, log_probs, available, *, batch_size):\n"
+        "    return 1 // 0\n\n"
+        "def picks(key, log_probs, available, *, batch_size, first=0, second=0):\n"
+        "    indices = jnp.array([first, second])\n"
+        "    return acquisition.Acquisition(indices, jnp.zeros(2))\n"
+    )
+    (folder / "labelled.txt").write_text("3\n")
+    for words in (("acquire", "log_probs.npy", "--output=b.csv"), ASK[:3]):
+        arguments = (*words, "--batch-size=2")
+        error = run(*arguments, "--method=wrong_methods:fails", status=1)
+        assert "method='wrong_methods:fails': fails at " in error
+        assert "wrong_methods.py, line 5 (ZeroDivisionError" in error
+        error = run(*arguments, "--method=wrong_methods:fails", "--alhpa=1", status=1)
+        assert "alhpa=1: method 'fails' has no options" in error
+        assert "fails at" not in error
+        for first, message in (
+            (0, r"indices \[0, 0\]; must be distinct"),
+            (-1, r"\[-1\]; .* 0 to 11"),
+            (10**6, "1000000"),
+        ):
+            error = run(*arguments, "--method=wrong_methods:picks", f"--first={first}", status=1)
+            assert re.search(message, error)
+    wrong = ("--method=wrong_methods:picks", "--first=3", "--batch-size=2", "--labelled=labelled.txt")
+    error = run("acquire", "log_probs.npy", *wrong, "--output=b.csv", status=1)
+    assert "returned the indices [3]" in error
+    assert not (folder / "pool" / "log.jsonl").exists()
+    assert not (folder / "b.csv").exists()

@@ -31,6 +31,7 @@ def test_a_tilde_is_the_home_folder(function, home):
         ("gs://bucket/run", r"--workdir=gs://bucket/run: only local paths are supported"),
         ("s3://bucket", r"--workdir=s3://bucket: only local paths are supported"),
         ("a\0b", r"--workdir='a\\x00b': holds a null character"),
+        ("x" * 300, r"--workdir=x*: cannot be used \(File name too long\); name another"),
         ("~nobody_of_this_name/runs", r"--workdir=~nobody_of_this_name/runs: .*home"),
     ],
 )

@@ -256,6 +256,19 @@ def check_acquisition(picked: Any, batch_size: int) -> None:
         )
 
 
+def check_picks(indices: np.ndarray, available: np.ndarray) -> None:
+    """Raises ValueError unless the ``indices[b]`` that a method returned are distinct, and ``available[N]``."""
+    picks = indices.tolist()
+    wrong = [pick for pick in picks if not 0 <= pick < len(available) or not available[pick]]
+    if wrong:
+        raise ValueError(
+            f"method: returned the indices {reprlib.repr(wrong)}; must be rows from 0 to {len(available) - 1} that are "
+            "available"
+        )
+    if len(set(picks)) < len(picks):
+        raise ValueError(f"method: returned the indices {reprlib.repr(picks)}; must be distinct")
+
+
 def check_embeddings(name: str, value: Any) -> Array:
     """Floating-point ``[N, D]`` without an empty axis; its values are not checked."""
     return as_embeddings(name, read(name, value))

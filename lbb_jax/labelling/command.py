@@ -5,6 +5,8 @@ JAX and NumPy are imported only where points are picked, so that the other comma
 
 import argparse
 import ast
+import inspect
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, others = parser.parse_known_args(arguments)
     try:
         if options.takes_options:
-            options.options = _method_options(others)
+            options.options = _method_options(others, options)
         elif others:
             options.parser.error(f"unrecognized arguments: {' '.join(others)}")
         # An installed command does not look for modules in the current folder.
@@ -49,13 +51,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Pictures and intervals need more than what is imported above.
         with needs("labelling"):
             options.run(options)
+        # Here, and not at the end of the process, where nothing can be said of what cannot be shown.
+        print(end="", flush=True)
     except (ValueError, TypeError, MissingExtraError) as error:
         print(f"lbb-jax {options.name}: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        _drop_output()
+        if not isinstance(error, BrokenPipeError):
+            print(f"lbb-jax {options.name}: {error}; what was written before is kept", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f"lbb-jax {options.name}: stopped; what was written before is kept", file=sys.stderr)
         return 130
     return 0
+
+
+def _drop_output() -> None:
+    """Discards what was printed and cannot be shown, which would be tried again at the end of the process."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    """Raises LabellingError if the file cannot be written."""
+    try:
+        files.atomic_write(path, content)
+    except OSError as error:
+        raise LabellingError(
+            f"{path}: cannot be written ({error.strerror}); make room for it, or remove what is in its way"
+        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -131,7 +158,7 @@ def _add_picking(command: argparse.ArgumentParser) -> None:
 
 
 def _create(options: argparse.Namespace) -> None:
-    ids, classes = tables.read_ids(options.ids, name="--ids"), _classes_in(options.classes)
+    ids, classes = tables.read_distinct_ids(options.ids, name="--ids"), _classes_in(options.classes)
     project = labelling.create(options.folder, ids=ids, classes=classes)
     print(f"{project.path}: a project of {len(ids):,} ids and {len(classes)} classes")
 
@@ -148,7 +175,7 @@ def _add(options: argparse.Namespace) -> None:
         options.parser.error("give --ids, --classes or both")
     project = labelling.open(options.folder)
     if options.ids is not None:
-        ids = tables.read_ids(options.ids, name="--ids")
+        ids = tables.read_distinct_ids(options.ids, name="--ids")
         count = project.add(ids)
         print(f"{count:,} ids added; {len(ids) - count:,} were there already")
     if options.classes is not None:
@@ -162,6 +189,11 @@ def _ask(options: argparse.Namespace) -> None:
     project = labelling.open(options.folder)
     data = None if options.data is None else tables.read_task_data(options.data)
     read = predictions.read(options.predictions, probabilities=options.probabilities, ids=options.ids)
+    interface = project.path / "label-studio.xml"
+    if options.format == "label-studio":
+        columns = ["id"] if data is None else next(iter(data.values()))
+        # Before the batch, which is logged once it is asked.
+        _write(interface, label_studio.interface(project.classes, columns))
     batch = project.ask(
         read.log_probs,
         **{"method": options.method, "batch_size": options.batch_size, "seed": options.seed},
@@ -171,10 +203,7 @@ def _ask(options: argparse.Namespace) -> None:
     )
     print(f"{len(batch.ids)} points to label: {project.batch_path(batch.number)}")
     if options.format == "label-studio":
-        path = project.path / "label-studio.xml"
-        columns = ["id"] if data is None else next(iter(data.values()))
-        files.atomic_write(path, label_studio.interface(project.classes, columns))
-        print(f"the labelling interface for Label Studio: {path}")
+        print(f"the labelling interface for Label Studio: {interface}")
 
 
 def _batches_to_renew(options: argparse.Namespace) -> bool | list[int]:
@@ -210,7 +239,7 @@ def _labels(options: argparse.Namespace) -> None:
     if options.output is None:
         print(text, end="")
     else:
-        files.atomic_write(paths.output_file(options.output, name="--output"), text)
+        _write(paths.output_file(options.output, name="--output"), text)
 
 
 def _status(options: argparse.Namespace) -> None:
@@ -220,7 +249,7 @@ def _status(options: argparse.Namespace) -> None:
         from lbb_jax.labelling import figure
 
         output = paths.output_file(options.plot, name="--plot", suffixes=figure.SUFFIXES)
-        files.atomic_write(output, figure.encoded(figure.draw(status), output.suffix.lower()))
+        _write(output, figure.encoded(figure.draw(status), output.suffix.lower()))
         print(f"drawn: {output}")
 
 
@@ -230,7 +259,6 @@ def _acquire(options: argparse.Namespace) -> None:
     import jax
     import numpy as np
 
-    from lbb_jax import acquisition
     from lbb_jax.labelling import picking, predictions
 
     seed = check_seed(options.seed)
@@ -239,26 +267,26 @@ def _acquire(options: argparse.Namespace) -> None:
     for name in ("labelled", "pending"):
         for path in getattr(options, name):
             available[_rows_in(path, read.ids, len(available), name=f"--{name}")] = False
-    batch = acquisition.acquire(
+    rows, scores = picking.acquire(
         jax.random.key(seed),
         read.log_probs,
         **{"method": options.method, "batch_size": options.batch_size, "available": available},
-        **options.options,
+        options=options.options,
     )
-    rows = np.asarray(batch.indices).tolist()
-    ids = [str(row) if read.ids is None else read.ids[row] for row in rows]
-    files.atomic_write(output, tables.batch_table(ids, picking.scores_as_json(np.asarray(batch.scores))))
+    ids = [str(row) if read.ids is None else read.ids[row] for row in rows.tolist()]
+    _write(output, tables.batch_table(ids, picking.scores_as_json(scores)))
     print(f"{len(ids)} points to label: {output}")
 
 
 def _check_nothing_is_lost(output: Path, options: argparse.Namespace) -> None:
     """Raises LabellingError if the output is a file that is read, or holds anything but a batch without labels."""
-    given = f"--output={options.output}"
-    for name, read in (("ids", [options.ids]), ("labelled", options.labelled), ("pending", options.pending)):
-        if any(path is not None and paths.resolve(path, name=f"--{name}") == output for path in read):
-            raise LabellingError(f"{given}: is the file of --{name}, too; name another")
     if not output.exists():
         return
+    given = f"--output={options.output}"
+    for name, read in (("ids", [options.ids]), ("labelled", options.labelled), ("pending", options.pending)):
+        # However the two are spelled.
+        if any(path is not None and paths.input_file(path, name=f"--{name}").samefile(output) for path in read):
+            raise LabellingError(f"{given}: is the file of --{name}, too; name another")
     try:
         rows = csv_tables.read_rows(output, tables.BATCH_COLUMNS, name="--output")
     except csv_tables.TableError as error:
@@ -279,14 +307,29 @@ def _rows_in(path: str, ids: list[str] | None, num_rows: int, *, name: str) -> l
     return [rows[entry] for entry in entries]
 
 
-def _method_options(arguments: Sequence[str]) -> dict[str, Any]:
-    """``--name=value`` as options of a method: numbers, booleans, text, or the array of a file."""
+def _method_options(arguments: Sequence[str], command: argparse.Namespace) -> dict[str, Any]:
+    """``--name=value`` as options of a method: numbers, booleans, text, or the array of a file.
+
+    Args:
+      arguments: Those that are none of the command's own.
+      command: What was read of these.
+    """
+    if not arguments:
+        return {}
+    from lbb_jax import acquisition
+
+    taken = {*inspect.signature(acquisition.acquire).parameters, *inspect.signature(Project.ask).parameters}
     options = {}
     for argument in arguments:
         name, separator, text = argument.removeprefix("--").partition("=")
         if not argument.startswith("--") or not separator:
             raise LabellingError(f"{argument}: options of a method are written --name=value")
-        options[name.replace("-", "_")] = _value(text, name=f"--{name}")
+        option = name.replace("-", "_")
+        if option in taken:
+            is_read = hasattr(command, option)
+            remedy = f"write --{option.replace('_', '-')}" if is_read else f"see lbb-jax {command.name} --help"
+            raise LabellingError(f"{argument}: is no option of a method; {remedy}")
+        options[option] = _value(text, name=f"--{name}")
     return options
 
 

@@ -36,21 +36,32 @@ def as_name(value: Any, *, what: str) -> str:
     raise LabellingError(f"{what} {value!r}: must be a string or an integer, not {type(value).__name__}")
 
 
-def as_names(values: Iterable[Any], *, what: str) -> list[str]:
+def as_names(values: Iterable[Any], *, what: str, file: str = "") -> list[str]:
     """`as_name` for each of ``values``, which must be distinct.
+
+    Args:
+      values: Strings or integers.
+      what: What each is, for messages: ``"id"``.
+      file: The file that they stand in, for messages.
 
     Raises:
       LabellingError: As `as_name`, for no values, for a single string in place of several, and for repeated ones.
+      TypeError: For what is neither a string nor several.
     """
-    if isinstance(values, str):
-        raise LabellingError(f"{what}s={values!r}: must be several, such as a list")
-    names = [as_name(value, what=what) for value in values]
+    where = f"{file}: " if file else ""
+    several = f"{where}{what}{'es' if what.endswith('s') else 's'}"
+    is_text = isinstance(values, str)
+    # An array without axes has the method, too.
+    if is_text or not hasattr(values, "__iter__") or getattr(values, "shape", None) == ():
+        kind = LabellingError if is_text else TypeError
+        raise kind(f"{several}={values!r}: must be several, such as a list")
+    names = [as_name(value, what=f"{where}{what}") for value in values]
     if not names:
-        raise LabellingError(f"{what}s: there are none; give at least one")
+        raise LabellingError(f"{several}: there are none; give at least one")
     if len(set(names)) < len(names):
         seen: set[str] = set()
         repeated = dict.fromkeys(name for name in names if name in seen or seen.add(name))
-        raise LabellingError(f"{what}s: {first_of(repeated)} stand there more than once; each must be there once")
+        raise LabellingError(f"{several}: {first_of(repeated)} stand there more than once; each must be there once")
     return names
 
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from lbb_jax import acquisition
+from lbb_jax import acquisition, components, references
+from lbb_jax.acquisition import checks
 from lbb_jax.labelling.errors import LabellingError
 
 
@@ -71,9 +72,39 @@ def pick(
         # The variates of methods that sample belong to points: the same ones again would favour the same points.
         key = jax.random.fold_in(jax.random.key(seed), number)
         asked = {"method": method, "batch_size": batch_size - num_audited, "available": is_left}
-        batch = acquisition.acquire(key, log_probs, **asked, **options)
-        rows, scores = [np.asarray(batch.indices), *rows], [np.asarray(batch.scores), *scores]
+        picked, worth = acquire(key, log_probs, **asked, options=options)
+        rows, scores = [picked, *rows], [worth, *scores]
     return Picks(np.concatenate(rows), np.concatenate(scores), num_audited)
+
+
+def acquire(
+    key: jax.Array,
+    log_probs: Any,
+    *,
+    method: Any,
+    batch_size: int,
+    available: np.ndarray,
+    options: Mapping[str, Any],
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that `lbb_jax.acquisition.acquire` picks, ``[b]``, and their scores; the rows are checked on the host.
+
+    Raises:
+      ExperimentError: If the method that ``"module:attribute"`` names fails; the message has its file and line.
+      ValueError, TypeError: As `lbb_jax.acquisition.acquire`; if a method picks a row twice, or one not available.
+    """
+    try:
+        batch = acquisition.acquire(
+            key, log_probs, method=method, batch_size=batch_size, available=available, **options
+        )
+    # A user's code may raise any error; those of checks do not pass through it.
+    except Exception as error:
+        if not references.is_reference(method) or references.users_place(error) is None:
+            raise
+        with components.blamed(f"method={method!r}"):
+            raise
+    rows = np.asarray(batch.indices)
+    checks.check_picks(rows, available)
+    return rows, np.asarray(batch.scores)
 
 
 def scores_as_json(scores: np.ndarray) -> list[float | None]:

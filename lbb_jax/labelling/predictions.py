@@ -62,10 +62,10 @@ def read(
     if not are_probabilities:
         _check_logarithms(values, name=str(path))
     if ids is not None:
-        row_ids = as_names(tables.read_ids(ids, name="--ids"), what="id")
+        row_ids = tables.read_distinct_ids(ids, name="--ids")
     else:
-        row_ids = None if named_ids is None else as_names(named_ids.tolist(), what="id")
-    classes = None if named_classes is None else as_names(named_classes.tolist(), what="class")
+        row_ids = None if named_ids is None else as_names(named_ids.tolist(), what="id", file=str(path))
+    classes = None if named_classes is None else as_names(named_classes.tolist(), what="class", file=str(path))
     if row_ids is not None and len(row_ids) != len(values):
         raise LabellingError(f"{ids or path}: has {len(row_ids)} ids for the {len(values)} rows of {path}")
     return PredictionFile(values, row_ids, classes)
@@ -239,9 +239,16 @@ def _load(path: str | os.PathLike, *, name: str) -> dict[str, np.ndarray]:
     file = paths.input_file(path, name=name)
     try:
         if file.suffix == ".npz":
-            with np.load(file, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
+            # `numpy.load` would also take a single array, and members that are none.
+            with zipfile.ZipFile(file) as archive:
+                return {member.removesuffix(".npy"): _member(archive, member) for member in archive.namelist()}
         return {"log_probs": np.lib.format.open_memmap(file, mode="r")}
-    except (ValueError, EOFError, zipfile.BadZipFile, OSError) as error:
+    # The readers of damaged files, NumPy's and zlib's, raise many kinds of errors.
+    except Exception as error:
         kind = "an .npz file of arrays that are not objects" if file.suffix == ".npz" else "a .npy file"
         raise LabellingError(f"{name}={path}: cannot be read as {kind} ({error})") from error
+
+
+def _member(archive: zipfile.ZipFile, member: str) -> np.ndarray:
+    with archive.open(member) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)

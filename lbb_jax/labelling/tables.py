@@ -9,7 +9,7 @@ from typing import Any
 
 from lbb_jax import csv_tables
 from lbb_jax.labelling.errors import LabellingError, first_of
-from lbb_jax.labelling.names import SKIP
+from lbb_jax.labelling.names import SKIP, as_names
 from lbb_jax.labelling.state import Label
 
 BATCH_COLUMNS = ("id", "score", "label")
@@ -34,6 +34,11 @@ def read_ids(path: str | os.PathLike, *, name: str) -> list[str]:
     if Path(path).suffix.lower() != ".csv":
         return read_text_lines(path, name=name)
     return [row["id"] for _, row in csv_tables.read_rows(path, ["id"], name=name)]
+
+
+def read_distinct_ids(path: str | os.PathLike, *, name: str) -> list[str]:
+    """`read_ids` for ids of a project or of rows, each of which is there once; LabellingError names the file if not."""
+    return as_names(read_ids(path, name=name), what="id", file=f"{name}={path}")
 
 
 def read_labels(path: str | os.PathLike, *, ids: Collection[str], classes: Sequence[str]) -> dict[str, Label]:
