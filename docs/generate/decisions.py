@@ -159,7 +159,10 @@ DECISIONS = (
         (
             Means(
                 "compared/cifar10_embeddings_2000",
-                ("Margin", "LBB (tree)", "BALD", "BADGE", "Power LBB (tree), α = 1", "Random", "LBB (pairwise)"),
+                (
+                    *("Margin", "Least confident", "Entropy", "LBB (tree)", "BALD", "BADGE"),
+                    *("Power LBB (tree), α = 1", "Random", "LBB (pairwise)"),
+                ),
             ),
         ),
     ),
@@ -181,6 +184,10 @@ DECISIONS = (
                 "compared/cifar10_embeddings_b=20",
                 ("LBB (pairwise)", "TypiClust", "Margin", "LBB (tree)", "BADGE", "BALD", "Random"),
             ),
+            Means(
+                "compared/cifar10_embeddings_b=20_2000",
+                ("LBB (pairwise)", "LBB (tree)", "Margin", "BALD", "BADGE", "TypiClust", "Random"),
+            ),
         ),
     ),
     Decision(
@@ -195,12 +202,16 @@ DECISIONS = (
     ),
     Decision(
         "about 100 classes",
-        "`power_lbb`, tree; with a linear head on embeddings `typiclust`, then `margin`",
+        "on embeddings `typiclust`, then `cluster_margin` or `margin`; otherwise `power_lbb`, tree",
         (
             Difference("own_data/banking77", Comparison("Power LBB (tree), α = 1", "Random")),
             Means(
                 "compared/banking77_laplace",
-                ("TypiClust", "Margin", "BADGE", "Power LBB (tree), α = 1", "Random", "BALD"),
+                ("TypiClust", "Margin", "Cluster-Margin", "BADGE", "Power LBB (tree), α = 1", "Random", "BALD"),
+            ),
+            Means(
+                "compared/banking77_ensemble",
+                ("TypiClust", "Cluster-Margin", "Power LBB (tree), α = 1", "Margin", "BADGE", "Random", "BALD"),
             ),
             Time("many_classes.jsonl", "LBB (tree)", "lbb", 200),
         ),
