@@ -355,6 +355,10 @@ def test_a_method_of_ones_own_stands_in_the_current_folder(folder, run, monkeypa
 
 
 def test_a_file_that_cannot_be_written_is_named_and_nothing_is_asked(folder, run, monkeypatch):
+    (folder / "pool" / "label-studio.xml").write_text("as it was")
+    run(*ASK, "--method=nosuch", "--format=label-studio", status=1)
+    assert (folder / "pool" / "label-studio.xml").read_text() == "as it was"
+    (folder / "pool" / "label-studio.xml").unlink()
     (folder / "pool" / "label-studio.xml").mkdir()
     error = run(*ASK, "--format=label-studio", status=1)
     assert "pool/label-studio.xml: cannot be written (Is a directory)" in error

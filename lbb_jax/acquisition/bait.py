@@ -33,8 +33,8 @@ _HIGHEST = jax.lax.Precision.HIGHEST
 # The most parameters that the last layer may have. Two square matrices of this size are kept, 0.5 GB in float32.
 _MOST_PARAMETERS = 2**13
 _LARGEST_CHUNK = 2**24
-# How many times the regularizer the squared length of an embedding may be. With ten times as much, rounding in float32
-# changes picks.
+# The largest ratio of an embedding's squared length to the regularizer. At ten times this, rounding in float32 changes
+# picks.
 _MOST_SQUARE = 1e4
 # Its square, by which gains fall, stays finite.
 _MOST_REGULARIZER = 1e15
@@ -118,11 +118,13 @@ def check_precision(options: Mapping[str, Any]) -> None:
     # Predictive means are not longer than 1.
     square = 1.0 if embeddings is None else float(jax.device_get(_largest_square(embeddings)))
     if square > _MOST_SQUARE * regularizer:
-        factor = (square / regularizer / _MOST_SQUARE) ** 0.5
+        longest, remedy = "mean predictions", "pass a larger regularizer"
+        if embeddings is not None:
+            factor = (square / regularizer / _MOST_SQUARE) ** 0.5
+            longest, remedy = "the embeddings", f"divide the embeddings by {factor:.3g} or more, or {remedy}"
         raise ValueError(
-            f"regularizer={regularizer:g}: the largest squared length of an embedding is {square:.3g}, which is more "
-            f"than {_MOST_SQUARE:,.0f} times as much; divide the embeddings by {factor:.3g} or more, or pass a larger "
-            "regularizer"
+            f"regularizer={regularizer:g}: the largest squared length of {longest} is {square:.3g}, which is more than "
+            f"{_MOST_SQUARE:,.0f} times the regularizer; {remedy}"
         )
     if regularizer > _MOST_REGULARIZER:
         raise ValueError(f"regularizer={regularizer:g}: must be at most {_MOST_REGULARIZER:g}")

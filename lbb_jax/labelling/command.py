@@ -81,7 +81,7 @@ def _write(path: Path, content: str | bytes) -> None:
         files.atomic_write(path, content)
     except OSError as error:
         raise LabellingError(
-            f"{path}: cannot be written ({error.strerror}); make room for it, or remove what is in its way"
+            f"{path}: cannot be written ({error.strerror}); name another place, make room, or remove what is in its way"
         ) from error
 
 
@@ -189,11 +189,12 @@ def _ask(options: argparse.Namespace) -> None:
     project = labelling.open(options.folder)
     data = None if options.data is None else tables.read_task_data(options.data)
     read = predictions.read(options.predictions, probabilities=options.probabilities, ids=options.ids)
-    interface = project.path / "label-studio.xml"
+    interface, content = project.path / "label-studio.xml", None
     if options.format == "label-studio":
         columns = ["id"] if data is None else next(iter(data.values()))
-        # Before the batch, which is logged once it is asked.
-        _write(interface, label_studio.interface(project.classes, columns))
+        content = label_studio.interface(project.classes, columns)
+        # Whether it can be written is known before the batch is logged; what is there stays until then.
+        _write(interface, interface.read_bytes() if interface.is_file() else content)
     batch = project.ask(
         read.log_probs,
         **{"method": options.method, "batch_size": options.batch_size, "seed": options.seed},
@@ -202,7 +203,8 @@ def _ask(options: argparse.Namespace) -> None:
         **options.options,
     )
     print(f"{len(batch.ids)} points to label: {project.batch_path(batch.number)}")
-    if options.format == "label-studio":
+    if content is not None:
+        _write(interface, content)
         print(f"the labelling interface for Label Studio: {interface}")
 
 

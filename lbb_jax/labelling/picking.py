@@ -96,7 +96,7 @@ def acquire(
         batch = acquisition.acquire(
             key, log_probs, method=method, batch_size=batch_size, available=available, **options
         )
-    # A user's code may raise any error; those of checks do not pass through it.
+    # A user's code may raise any error; those of lbb_jax's checks do not pass through it.
     except Exception as error:
         if not references.is_reference(method) or references.users_place(error) is None:
             raise

@@ -46,6 +46,7 @@ def read(
       PathError: If a file is not there.
       LabellingError: If it is not what it should be. Nothing is unpickled.
       ValueError: If the array is not a floating-point one of three axes, none of them empty.
+      TypeError: If ids or classes are no list of names.
     """
     arrays = _load(path, name="PREDICTIONS")
     named_ids, named_classes = arrays.pop("ids", None), arrays.pop("classes", None)

@@ -318,7 +318,8 @@ class Project:
         import numpy as np
 
         path = self.path / "predictions" / f"{number:04d}.npy"
-        with contextlib.suppress(OSError, ValueError, EOFError), builtins.open(path, "rb") as file:
+        # NumPy's reader raises many kinds of errors for a damaged file.
+        with contextlib.suppress(Exception), builtins.open(path, "rb") as file:
             classes = np.lib.format.read_array(file, allow_pickle=False)
             if classes.dtype == np.int32 and classes.ndim == 1 and len(classes) <= len(state.ids):
                 return classes if np.all((classes >= -1) & (classes < len(state.classes))) else None

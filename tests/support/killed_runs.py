@@ -73,7 +73,7 @@ def wait_for_lines(process: Script, workdir: Path, count: int) -> None:
 
 
 def kill(process: Script, workdir: Path) -> None:
-    """Kills the run without a warning. No file may be half-written."""
+    """Kills the run without a warning. Every file must be readable; only a last line may be cut short."""
     process.kill()
     process.communicate()
     lines_of(workdir)

@@ -73,8 +73,10 @@ def sent() -> dict[int, int]:
     end = time.monotonic() + 30
     while True:
         arrived, num_unacknowledged = _arrived()
-        if num_unacknowledged == 0 or time.monotonic() > end:
+        if num_unacknowledged == 0:
             return arrived
+        if time.monotonic() > end:
+            raise TimeoutError(f"{num_unacknowledged} packets were not acknowledged within 30 seconds")
         time.sleep(0.001)
 
 
