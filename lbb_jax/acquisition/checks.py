@@ -308,7 +308,7 @@ def check_samples_fit(options: dict[str, Any], shape: tuple[int, ...], batch_siz
     _, num_draws, num_classes = shape
     num_samples = options.get("num_samples", 1)
     # If the batch has fewer configurations, only these are enumerated.
-    # 64 labels have more than anyone asks for, and the power of a vast batch would take minutes.
+    # 64 labels have more configurations than anyone asks for. The power of a vast batch would take minutes.
     num_configurations = min(num_samples, num_classes ** min(batch_size - 1, 64))
     num_bytes = 4 * num_configurations * num_draws
     if num_bytes > MAX_BYTES:
