@@ -189,19 +189,11 @@ def check_batch_size(batch_size: Any, num_available: int, shape: tuple[int, ...]
     return batch_size
 
 
-def check_alpha(name: str, value: Any) -> np.float32:
-    """A power of at least 0, small enough that its rates differ from 0 in float32."""
+def check_at_most(name: str, value: Any, *, most: float, remedy: str) -> np.float32:
+    """A finite number from 0 to ``most``."""
     number = check_finite_and_not_negative(name, value)
-    if number > MAX_ALPHA:
-        raise ValueError(f"{name}={float(value)}: must be at most {MAX_ALPHA:g}; method 'bald' or 'lbb' is its limit")
-    return number
-
-
-def check_pair_weight(name: str, value: Any) -> np.float32:
-    """A finite number of at least 0 whose product with the information of a batch does not overflow."""
-    number = check_finite_and_not_negative(name, value)
-    if number > MAX_PAIR_WEIGHT:
-        raise ValueError(f"{name}={float(value)}: must be at most {MAX_PAIR_WEIGHT:g}; 1 counts every pair once")
+    if number > most:
+        raise ValueError(f"{name}={float(value)}: must be at most {most:g}; {remedy}")
     return number
 
 
@@ -222,6 +214,10 @@ def check_order(name: str, value: Any) -> int:
 
 
 check_targets = functools.partial(read_predictions, axes="TKC")
+# A power up to which rates differ from 0 in float32.
+check_alpha = functools.partial(check_at_most, most=MAX_ALPHA, remedy="method 'bald' or 'lbb' is its limit")
+# Its product with the information of a batch does not overflow.
+check_pair_weight = functools.partial(check_at_most, most=MAX_PAIR_WEIGHT, remedy="1 counts every pair once")
 check_pairs = functools.partial(check_choice, choices=PAIRS)
 check_redundancy = functools.partial(check_choice, choices=REDUNDANCIES)
 check_sampling = functools.partial(check_choice, choices=SAMPLINGS)
